@@ -1,0 +1,164 @@
+//! Bounds of what is kept of a run. Whatever is cut or dropped on the way is named, so that a
+//! reader of the record knows what he does not see.
+
+use super::annotations;
+use super::object::{Named, Pairs, Text};
+use super::redaction::{may_be_secret, without_url_secrets};
+use super::run::NamedValue;
+use super::tekton::Keep;
+use crate::clock::Timestamp;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// Names, uids and reasons: Kubernetes bounds the name of an object at 253 bytes.
+pub(super) const NAME_BYTES_MAX: usize = 253;
+/// Names of labels and annotations: a prefix of 253 bytes, a slash, and 63 bytes.
+const QUALIFIED_NAME_BYTES_MAX: usize = NAME_BYTES_MAX + 1 + 63;
+/// Children of a PipelineRun: twice Tekton's default bound on the combinations of one matrix.
+pub(super) const CHILDREN_MAX: usize = 512;
+/// A condition message: Tekton's own are one sentence, a failed step quotes its error.
+const MESSAGE_CHARS_MAX: usize = 1024;
+/// Labels, annotations, params or results of one run, each.
+const ENTRIES_MAX: usize = 64;
+/// One param or result; Tekton bounds all results of a TaskRun at 4 KiB by default.
+const VALUE_BYTES_MAX: usize = 4096;
+/// One annotation. All of them are kept, not only those that a rule names, so each gets less.
+const ANNOTATION_BYTES_MAX: usize = 1024;
+/// Names of what was cut; the last place tells that there is more.
+const CUT_MAX: usize = 64;
+/// The name of a field and of the entry in it.
+const CUT_NAME_BYTES_MAX: usize = "annotations.".len() + QUALIFIED_NAME_BYTES_MAX;
+const CUT_MORE: &str = "...";
+
+/// Written by kubectl: the whole object again.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// Takes over texts within their bounds and remembers what did not fit.
+pub(super) struct Bounds<'k> {
+    keep: &'k Keep,
+    cut: Vec<String>,
+}
+
+impl<'k> Bounds<'k> {
+    pub(super) fn new(keep: &'k Keep) -> Self {
+        Self { keep, cut: Vec::new() }
+    }
+
+    /// Names of the fields that were cut or dropped, in the order they were met.
+    pub(super) fn into_cut(self) -> Vec<String> {
+        self.cut
+    }
+
+    /// Notes that `field` is not what the event says.
+    pub(super) fn note(&mut self, field: &str) {
+        if self.cut.len() + 1 < CUT_MAX {
+            self.cut.push(start(field, CUT_NAME_BYTES_MAX).to_owned());
+        } else if self.cut.len() < CUT_MAX {
+            self.cut.push(CUT_MORE.to_owned());
+        }
+    }
+
+    /// A name, as long as Kubernetes allows one to be.
+    pub(super) fn name(&mut self, field: &str, text: &str) -> String {
+        self.shortened(field, text, start(text, NAME_BYTES_MAX))
+    }
+
+    /// A value of the annotation contract, trimmed.
+    pub(super) fn contract(&mut self, field: &str, text: &str) -> String {
+        self.value(field, text.trim(), ANNOTATION_BYTES_MAX)
+    }
+
+    /// The message of a condition.
+    pub(super) fn message(&mut self, text: &str) -> String {
+        let public = without_url_secrets(text);
+        let end = public.char_indices().nth(MESSAGE_CHARS_MAX).map_or(public.len(), |(at, _)| at);
+        self.shortened("message", text, &public[..end])
+    }
+
+    /// A time; one that cannot be read counts as unknown.
+    pub(super) fn time(&mut self, field: &str, text: Option<&Text<'_>>) -> Timestamp {
+        let Some(text) = text else { return Timestamp::UNKNOWN };
+        Timestamp::parse_rfc3339(text).unwrap_or_else(|| {
+            self.note(field);
+            Timestamp::UNKNOWN
+        })
+    }
+
+    /// Labels without secrets.
+    pub(super) fn labels(&mut self, source: &Pairs<'_>) -> BTreeMap<String, String> {
+        self.pairs("labels", source, NAME_BYTES_MAX)
+    }
+
+    /// Annotations without secrets and without kubectl's copy of the object.
+    pub(super) fn annotations(&mut self, source: &Pairs<'_>) -> BTreeMap<String, String> {
+        self.pairs("annotations", source, ANNOTATION_BYTES_MAX)
+    }
+
+    fn pairs(
+        &mut self,
+        field: &str,
+        source: &Pairs<'_>,
+        bytes_max: usize,
+    ) -> BTreeMap<String, String> {
+        let mut kept = BTreeMap::new();
+        for (name, value) in source.iter() {
+            let is_barred = name == LAST_APPLIED
+                || (may_be_secret(name) && !annotations::is_contract(name))
+                || name.len() > QUALIFIED_NAME_BYTES_MAX;
+            let place = format!("{field}.{name}");
+            if is_barred || kept.len() == ENTRIES_MAX {
+                self.note(&place);
+                continue;
+            }
+            kept.insert(name.to_owned(), self.value(&place, value, bytes_max));
+        }
+        kept
+    }
+
+    /// Params or results that are to be kept, without secrets.
+    pub(super) fn values(&mut self, field: &str, source: &[Named<'_>]) -> Vec<NamedValue> {
+        let mut kept = Vec::new();
+        for named in source {
+            let name = named.name.as_deref().unwrap_or_default();
+            if !self.keep.keeps(name) {
+                continue;
+            }
+            let place = format!("{field}.{name}");
+            if may_be_secret(name) || name.len() > NAME_BYTES_MAX || kept.len() == ENTRIES_MAX {
+                self.note(&place);
+                continue;
+            }
+            let text = named.value.map_or(Cow::Borrowed(""), |value| as_text(value.get()));
+            let value = self.value(&place, &text, VALUE_BYTES_MAX);
+            kept.push(NamedValue { name: name.to_owned(), value });
+        }
+        kept
+    }
+
+    fn value(&mut self, field: &str, text: &str, bytes_max: usize) -> String {
+        // Cut after the credentials are gone: half of a userinfo is not recognised as one.
+        let public = without_url_secrets(text);
+        self.shortened(field, text, start(&public, bytes_max))
+    }
+
+    fn shortened(&mut self, field: &str, text: &str, kept: &str) -> String {
+        if kept.len() != text.len() {
+            self.note(field);
+        }
+        kept.to_owned()
+    }
+}
+
+/// As much of `text` as fits into `bytes_max` without splitting a character.
+fn start(text: &str, bytes_max: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes_max)]
+}
+
+/// Text loses its quotes; arrays and objects stay JSON.
+fn as_text(json: &str) -> Cow<'_, str> {
+    serde_json::from_str::<Text>(json).map_or(Cow::Borrowed(json), Text::into_inner)
+}
+
+#[cfg(test)]
+#[path = "bounds_test.rs"]
+mod tests;

@@ -1,0 +1,214 @@
+//! The part of a Tekton object that is read. Everything else, `managedFields` first of all, is
+//! passed over by the JSON reader without being kept. Any field may be absent or null: what
+//! cannot be done without is decided by the decoder, not here.
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
+use std::borrow::{Borrow, Cow};
+use std::collections::BTreeMap;
+use std::ops::Deref;
+
+/// Text that is borrowed from the event where it holds no escapes. (An `Option<Cow<str>>` would
+/// be copied: serde borrows a `Cow` only where it is the field itself.)
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'a> Text<'a> {
+    pub(super) fn into_inner(self) -> Cow<'a, str> {
+        self.0
+    }
+}
+
+impl Deref for Text<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Borrow<str> for Text<'_> {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Labels or annotations.
+#[derive(Debug, Default, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Pairs<'a>(#[serde(borrow)] Option<BTreeMap<Text<'a>, Option<Text<'a>>>>);
+
+impl Pairs<'_> {
+    /// The value under `name`; empty when there is none.
+    pub(super) fn get(&self, name: &str) -> &str {
+        let value = self.0.as_ref().and_then(|pairs| pairs.get(name));
+        value.and_then(Option::as_deref).unwrap_or_default()
+    }
+
+    /// Names and values in the order of the names.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        let pairs = self.0.iter().flatten();
+        pairs.map(|(name, value)| (&**name, value.as_deref().unwrap_or_default()))
+    }
+}
+
+/// The data of a run event: one of these keys, by the kind that the event type names.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Payload<'a> {
+    #[serde(borrow)]
+    pub task_run: Option<Object<'a>>,
+    #[serde(borrow)]
+    pub pipeline_run: Option<Object<'a>>,
+    #[serde(borrow)]
+    pub custom_run: Option<Object<'a>>,
+    #[serde(borrow)]
+    pub run: Option<Object<'a>>,
+}
+
+/// A TaskRun, PipelineRun or CustomRun, in v1beta1 or v1 field names.
+#[derive(Debug, Deserialize)]
+pub(super) struct Object<'a> {
+    #[serde(borrow)]
+    pub metadata: Option<Metadata<'a>>,
+    #[serde(borrow)]
+    pub spec: Option<Spec<'a>>,
+    #[serde(borrow)]
+    pub status: Option<Status<'a>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Metadata<'a> {
+    #[serde(borrow)]
+    pub name: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub namespace: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub uid: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub resource_version: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub creation_timestamp: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    pub labels: Pairs<'a>,
+    #[serde(borrow, default)]
+    pub annotations: Pairs<'a>,
+    #[serde(borrow)]
+    pub owner_references: Option<Vec<OwnerReference<'a>>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct OwnerReference<'a> {
+    #[serde(borrow)]
+    pub kind: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub name: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub uid: Option<Text<'a>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Spec<'a> {
+    #[serde(borrow)]
+    pub params: Option<Vec<Named<'a>>>,
+    #[serde(borrow)]
+    pub pipeline_ref: Option<Reference<'a>>,
+    #[serde(borrow)]
+    pub task_ref: Option<Reference<'a>>,
+    #[serde(borrow)]
+    pub custom_ref: Option<Reference<'a>>,
+    #[serde(borrow)]
+    pub task_spec: Option<Displayed<'a>>,
+    #[serde(borrow)]
+    pub pipeline_spec: Option<Displayed<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Reference<'a> {
+    #[serde(borrow)]
+    pub name: Option<Text<'a>>,
+}
+
+/// A parameter or result: its value is text, an array or an object.
+#[derive(Debug, Deserialize)]
+pub(super) struct Named<'a> {
+    #[serde(borrow)]
+    pub name: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub value: Option<&'a RawValue>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Status<'a> {
+    #[serde(borrow)]
+    pub conditions: Option<Vec<Condition<'a>>>,
+    #[serde(borrow)]
+    pub start_time: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub completion_time: Option<Text<'a>>,
+    /// v1beta1 TaskRuns.
+    #[serde(borrow)]
+    pub task_results: Option<Vec<Named<'a>>>,
+    /// v1beta1 PipelineRuns.
+    #[serde(borrow)]
+    pub pipeline_results: Option<Vec<Named<'a>>>,
+    /// CustomRuns, and all runs of v1.
+    #[serde(borrow)]
+    pub results: Option<Vec<Named<'a>>>,
+    /// Only their number counts; elements of no size take no memory.
+    pub retries_status: Option<Vec<IgnoredAny>>,
+    #[serde(borrow)]
+    pub child_references: Option<Vec<Child<'a>>>,
+    /// Children by name, as Tekton up to 0.44 embedded them.
+    #[serde(borrow)]
+    pub task_runs: Option<BTreeMap<Text<'a>, Option<Embedded<'a>>>>,
+    #[serde(borrow)]
+    pub runs: Option<BTreeMap<Text<'a>, Option<Embedded<'a>>>>,
+    #[serde(borrow)]
+    pub task_spec: Option<Displayed<'a>>,
+    #[serde(borrow)]
+    pub pipeline_spec: Option<Displayed<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Condition<'a> {
+    #[serde(borrow, rename = "type")]
+    pub kind: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub status: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub reason: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub message: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub last_transition_time: Option<Text<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Child<'a> {
+    #[serde(borrow)]
+    pub name: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub pipeline_task_name: Option<Text<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Embedded<'a> {
+    #[serde(borrow)]
+    pub pipeline_task_name: Option<Text<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Displayed<'a> {
+    #[serde(borrow)]
+    pub display_name: Option<Text<'a>>,
+}

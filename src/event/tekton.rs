@@ -1,0 +1,166 @@
+//! Tekton's event types: which are about a run, and where the run stands in their data. What is
+//! not in the table is ignored, never guessed: a later format may mean something else.
+
+use super::cloudevent::CloudEvent;
+use super::object::{Object, Payload};
+use super::reason::of_type;
+use super::run::{RunEvent, RunKind};
+use super::run_object::{Origin, run_event};
+use super::{Rank, RunState, eventlistener};
+use crate::clock::Timestamp;
+use std::collections::BTreeSet;
+
+const TYPE_PREFIX: &str = "dev.tekton.event.";
+const TYPE_SUFFIX: &str = ".v1";
+
+/// Which params and results are kept: those that a rule or a template names (rule 18).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// Something walks over all of them.
+    All,
+    /// Only these names.
+    Named(BTreeSet<String>),
+}
+
+impl Keep {
+    pub(super) fn keeps(&self, name: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Named(names) => names.contains(name),
+        }
+    }
+}
+
+/// What a CloudEvent turned out to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decoded {
+    /// The facts about one run.
+    Run(Box<RunEvent>),
+    /// Not about a run we follow: answered 202 and counted.
+    Ignored {
+        /// The CloudEvents `type`.
+        event_type: String,
+    },
+}
+
+/// Why an event of a known Tekton type could not be read. Nothing was stored; sending the same
+/// again cannot help.
+///
+/// No variant carries the JSON reader's own error: its text quotes values of the data.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// The data is not the JSON that the type promises.
+    #[error("data of {event_type} is malformed at line {line} column {column}")]
+    Json { event_type: String, line: usize, column: usize },
+    /// The run itself, or what tells it from others, is absent.
+    #[error("data of {event_type} lacks {field}")]
+    Missing { event_type: String, field: &'static str },
+    /// A name is longer than any that Kubernetes gives.
+    #[error("{field} in data of {event_type} has {bytes} bytes, at most {bytes_max} are accepted")]
+    TooLong { event_type: String, field: &'static str, bytes: usize, bytes_max: usize },
+    /// The source of an EventListener's event does not end in its name.
+    #[error("source of {event_type} names no EventListener")]
+    Source { event_type: String },
+}
+
+/// Reads the facts of a CloudEvent. `received_at` stands in for an absent `time`.
+///
+/// # Errors
+/// The type is one of Tekton's, but its data is malformed.
+pub fn decode(
+    event: &CloudEvent,
+    received_at: Timestamp,
+    keep: &Keep,
+) -> Result<Decoded, DecodeError> {
+    let run = match EventType::of(&event.event_type) {
+        Some(EventType::Listener(outcome)) => eventlistener::decode(event, outcome, received_at)?,
+        Some(EventType::Run { root, by_type }) => {
+            let object = read_object(event, root)?;
+            run_event(Origin { event, kind: root.kind(), by_type, received_at }, &object, keep)?
+        }
+        None => return Ok(Decoded::Ignored { event_type: event.event_type.clone() }),
+    };
+    Ok(Decoded::Run(Box::new(run)))
+}
+
+/// The types that are decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum EventType {
+    /// `by_type` holds where the object carries no condition.
+    Run {
+        root: Root,
+        by_type: (RunState, Rank),
+    },
+    Listener((RunState, Rank)),
+}
+
+impl EventType {
+    /// `dev.tekton.event.<kind>.<word>.v1`.
+    fn of(text: &str) -> Option<Self> {
+        let inner = text.strip_prefix(TYPE_PREFIX)?.strip_suffix(TYPE_SUFFIX)?;
+        let (kind, word) = inner.split_once('.')?;
+        let root = match kind {
+            "triggers" => return eventlistener::of_type(word).map(Self::Listener),
+            "taskrun" => Root::TaskRun,
+            "pipelinerun" => Root::PipelineRun,
+            "customrun" => Root::CustomRun,
+            "run" => Root::Run,
+            _ => return None,
+        };
+        Some(Self::Run { root, by_type: of_type(word)? })
+    }
+}
+
+/// The key of the data under which the run stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Root {
+    TaskRun,
+    PipelineRun,
+    CustomRun,
+    /// v1alpha1 Runs, sent by Tekton 0.34 to 0.46; what became CustomRuns.
+    Run,
+}
+
+impl Root {
+    fn key(self) -> &'static str {
+        match self {
+            Self::TaskRun => "taskRun",
+            Self::PipelineRun => "pipelineRun",
+            Self::CustomRun => "customRun",
+            Self::Run => "run",
+        }
+    }
+
+    fn kind(self) -> RunKind {
+        match self {
+            Self::TaskRun => RunKind::TaskRun,
+            Self::PipelineRun => RunKind::PipelineRun,
+            Self::CustomRun | Self::Run => RunKind::CustomRun,
+        }
+    }
+
+    fn take(self, payload: Payload<'_>) -> Option<Object<'_>> {
+        match self {
+            Self::TaskRun => payload.task_run,
+            Self::PipelineRun => payload.pipeline_run,
+            Self::CustomRun => payload.custom_run,
+            Self::Run => payload.run,
+        }
+    }
+}
+
+fn read_object(event: &CloudEvent, root: Root) -> Result<Object<'_>, DecodeError> {
+    let event_type = || event.event_type.clone();
+    let missing = || DecodeError::Missing { event_type: event_type(), field: root.key() };
+    if event.data.is_empty() {
+        return Err(missing());
+    }
+    let payload: Option<Payload> = serde_json::from_slice(&event.data).map_err(|error| {
+        DecodeError::Json { event_type: event_type(), line: error.line(), column: error.column() }
+    })?;
+    payload.and_then(|payload| root.take(payload)).ok_or_else(missing)
+}
+
+#[cfg(test)]
+#[path = "tekton_test.rs"]
+mod tests;
