@@ -16,6 +16,7 @@ pub mod effect;
 pub mod event;
 pub mod failure;
 pub mod retry;
+pub mod template;
 
 #[cfg(test)]
 mod tidy;

@@ -1,0 +1,286 @@
+//! Checks of pipelines, commands and chains of names.
+
+use super::{Checked, Checker, Fault};
+use crate::template::engine::Named;
+use crate::template::functions::{argument_words, check_literal, refusal, signature};
+use crate::template::shape::{Member, Shape};
+use gotmpl::parse::{CommandNode, Expr, Number, PipeNode, Pos, SmolStr};
+
+/// Functions that read one named parameter or result, by a name in their second argument.
+const READERS: [&str; 3] = ["index", "get", "hasKey"];
+
+impl<'t> Checker<'t> {
+    /// The shape of a pipeline's result. Declares nothing.
+    pub(super) fn pipe(&mut self, pipe: &'t PipeNode, dot: Shape) -> Checked<Shape> {
+        let mut piped = None;
+        for command in &pipe.commands {
+            piped = Some(self.command(command, dot, piped)?);
+        }
+        Ok(piped.unwrap_or(Shape::Any))
+    }
+
+    /// Declares or assigns the variables of a pipeline, if it has any.
+    pub(super) fn declare(&mut self, pipe: &PipeNode, shapes: &[Shape]) -> Checked<()> {
+        for (name, shape) in pipe.decl.iter().zip(shapes) {
+            if pipe.is_assign {
+                self.assign(pipe.pos, name, *shape)?;
+            } else if let Some(scope) = self.scopes.last_mut() {
+                scope.insert(name.clone(), *shape);
+            }
+        }
+        Ok(())
+    }
+
+    /// A variable that is given values of different shapes can be anything from then on.
+    fn assign(&mut self, pos: Pos, name: &SmolStr, shape: Shape) -> Checked<()> {
+        let known = self.scopes.iter_mut().rev().find_map(|scope| scope.get_mut(name));
+        match known {
+            Some(known) if *known == shape => Ok(()),
+            Some(known) => {
+                *known = Shape::Any;
+                Ok(())
+            }
+            None => Err(self.at(pos, Fault::UndefinedVariable { name: name.to_string() })),
+        }
+    }
+
+    fn command(
+        &mut self,
+        command: &'t CommandNode,
+        dot: Shape,
+        piped: Option<Shape>,
+    ) -> Checked<Shape> {
+        self.count_node(command.pos)?;
+        let Some((first, rest)) = command.args.split_first() else { return Ok(Shape::Any) };
+        if let Expr::Identifier(pos, name) = first {
+            return self.call(Call { pos: *pos, name, args: rest, piped }, dot);
+        }
+        let got = rest.len() + usize::from(piped.is_some());
+        for argument in rest {
+            self.expression(argument, dot)?;
+        }
+        if let Expr::Nil(pos) = first {
+            return Err(self.at(*pos, Fault::Nil));
+        }
+        if let Some((base, names)) = self.chain_of(first, dot)? {
+            return self.chain(first.pos(), base, names, got);
+        }
+        if got > 0 {
+            return Err(self.at(first.pos(), Fault::NotAFunction { what: what(first) }));
+        }
+        self.expression(first, dot)
+    }
+
+    fn expression(&mut self, expression: &'t Expr, dot: Shape) -> Checked<Shape> {
+        if let Some((base, names)) = self.chain_of(expression, dot)? {
+            return self.chain(expression.pos(), base, names, 0);
+        }
+        match expression {
+            Expr::Dot(_) => Ok(dot),
+            Expr::Variable(pos, name, _) => self.variable(*pos, name),
+            Expr::Identifier(pos, name) => {
+                self.call(Call { pos: *pos, name, args: &[], piped: None }, dot)
+            }
+            Expr::String(..) => Ok(Shape::Text),
+            Expr::Number(_, Number::Int(_)) => Ok(Shape::Integer),
+            Expr::Number(_, Number::Float(_)) => Ok(Shape::Number),
+            Expr::Number(pos, Number::Uint(number)) => {
+                Err(self.at(*pos, Fault::NumberTooLarge { number: *number }))
+            }
+            Expr::Bool(..) => Ok(Shape::Bool),
+            Expr::Pipe(pos, pipe) => self.nested(*pos, |this| this.pipe(pipe, dot)),
+            Expr::Nil(_) | Expr::Field(..) | Expr::Chain(..) => Ok(Shape::Any),
+        }
+    }
+
+    /// The start and the names of an expression that reads names, `None` for any other.
+    fn chain_of(
+        &mut self,
+        expression: &'t Expr,
+        dot: Shape,
+    ) -> Checked<Option<(Shape, &'t [SmolStr])>> {
+        match expression {
+            Expr::Field(_, names) => Ok(Some((dot, names))),
+            Expr::Variable(pos, name, names) if !names.is_empty() => {
+                Ok(Some((self.variable(*pos, name)?, names)))
+            }
+            Expr::Chain(_, base, names) => Ok(Some((self.expression(base, dot)?, names))),
+            Expr::Dot(_)
+            | Expr::Variable(..)
+            | Expr::Identifier(..)
+            | Expr::String(..)
+            | Expr::Number(..)
+            | Expr::Bool(..)
+            | Expr::Nil(_)
+            | Expr::Pipe(..) => Ok(None),
+        }
+    }
+
+    fn variable(&mut self, pos: Pos, name: &SmolStr) -> Checked<Shape> {
+        let known = self.scopes.iter().rev().find_map(|scope| scope.get(name)).copied();
+        let undefined = || Fault::UndefinedVariable { name: name.to_string() };
+        known.ok_or_else(|| self.at(pos, undefined()))
+    }
+
+    /// Follows names from `shape`; the last one receives `got` arguments.
+    fn chain(
+        &mut self,
+        pos: Pos,
+        mut shape: Shape,
+        names: &'t [SmolStr],
+        got: usize,
+    ) -> Checked<Shape> {
+        for (index, name) in names.iter().enumerate() {
+            let got = if index + 1 == names.len() { got } else { 0 };
+            shape = self.member(pos, shape, name, got)?;
+        }
+        self.note_whole(shape);
+        Ok(shape)
+    }
+
+    fn member(&mut self, pos: Pos, owner: Shape, name: &str, got: usize) -> Checked<Shape> {
+        let Some(member) = owner.member(name) else {
+            let fault = Fault::NoMember { shape: owner.as_str(), name: name.to_owned() };
+            return Err(self.at(pos, fault));
+        };
+        if owner == Shape::Params {
+            self.note(name);
+        }
+        let (wanted, result) = match member {
+            Member::Field(shape) => (0..=0, shape),
+            Member::Method { args, result } => (args, result),
+        };
+        if !wanted.contains(&got) {
+            let wanted = argument_words(&wanted);
+            return Err(self.at(pos, Fault::ArgumentCount { name: name.to_owned(), wanted, got }));
+        }
+        Ok(result)
+    }
+
+    fn call(&mut self, call: Call<'t>, dot: Shape) -> Checked<Shape> {
+        let Call { pos, name, args, piped } = call;
+        let Some((wanted, result)) = signature(name) else {
+            return Err(self.at(pos, unknown(name)));
+        };
+        let got = args.len() + usize::from(piped.is_some());
+        if !wanted.contains(&got) {
+            let (name, wanted) = (name.to_owned(), argument_words(&wanted));
+            return Err(self.at(pos, Fault::ArgumentCount { name, wanted, got }));
+        }
+        if let Some(Expr::String(pos, literal)) = args.first() {
+            check_literal(name, literal)
+                .map_err(|error| self.at(*pos, Fault::Argument { name: name.to_owned(), error }))?;
+        }
+        let shapes = self.arguments(call, dot)?;
+        Ok(refined(name, &shapes).unwrap_or(result))
+    }
+
+    /// The shapes of all arguments, a piped one last.
+    fn arguments(&mut self, call: Call<'t>, dot: Shape) -> Checked<Vec<Shape>> {
+        let mut shapes = Vec::with_capacity(call.args.len() + 1);
+        let read_name = call.read_name();
+        for (index, argument) in call.args.iter().enumerate() {
+            let named = self.named.clone();
+            let shape = self.expression(argument, dot)?;
+            match read_name {
+                // Reading one name is not reading all of them.
+                Some(name) if index == 0 && is_named(shape) => {
+                    self.named = named;
+                    self.note(name);
+                }
+                Some(_) | None => self.note_whole(shape),
+            }
+            shapes.push(shape);
+        }
+        shapes.extend(call.piped);
+        // What a function does with a whole event is not known.
+        if shapes.contains(&Shape::Event) {
+            self.named = Named::All;
+        }
+        Ok(shapes)
+    }
+
+    fn note(&mut self, name: &str) {
+        match &mut self.named {
+            Named::All => {}
+            Named::Only(names) => {
+                names.insert(name.to_owned());
+            }
+        }
+    }
+
+    /// Parameters or results used as a whole: which of them matter is not known.
+    fn note_whole(&mut self, shape: Shape) {
+        if is_named(shape) {
+            self.named = Named::All;
+        }
+    }
+}
+
+/// A call of a function.
+#[derive(Clone, Copy)]
+struct Call<'t> {
+    pos: Pos,
+    name: &'t str,
+    args: &'t [Expr],
+    piped: Option<Shape>,
+}
+
+impl<'t> Call<'t> {
+    /// The name that a call such as `index .Params "image"` reads.
+    fn read_name(self) -> Option<&'t str> {
+        match self.args {
+            [_, Expr::String(_, name), ..] if READERS.contains(&self.name) => Some(name),
+            _ => None,
+        }
+    }
+}
+
+fn is_named(shape: Shape) -> bool {
+    shape == Shape::Params || shape == Shape::NamedValues
+}
+
+fn unknown(name: &str) -> Fault {
+    match refusal(name) {
+        Some(reason) => Fault::RefusedFunction { name: name.to_owned(), reason },
+        None => Fault::UnknownFunction { name: name.to_owned() },
+    }
+}
+
+/// What is known about the result of functions that hand on a part of their arguments.
+fn refined(name: &str, args: &[Shape]) -> Option<Shape> {
+    match (name, args) {
+        ("index", [Shape::TextMap | Shape::Params, _]) => Some(Shape::Text),
+        ("index", [Shape::NamedValues, Shape::Text]) => Some(Shape::Text),
+        ("index", [Shape::NamedValues | Shape::Tasks, Shape::Integer])
+        | ("first" | "last", [_]) => {
+            args.first().filter(|list| is_list(**list))?.elements().map(|(_, element)| element)
+        }
+        ("get", [Shape::TextMap | Shape::Params, _]) => Some(Shape::Text),
+        ("rest" | "initial" | "reverse" | "uniq" | "compact", [list]) | ("slice", [list, ..]) => {
+            Some(*list).filter(|list| is_list(*list))
+        }
+        ("and" | "or" | "coalesce", [first, rest @ ..]) | ("default", [first, rest @ ..]) => {
+            Some(*first).filter(|first| rest.iter().all(|other| other == first))
+        }
+        ("ternary", [first, second, _]) => Some(*first).filter(|first| first == second),
+        _ => None,
+    }
+}
+
+fn is_list(shape: Shape) -> bool {
+    shape == Shape::NamedValues || shape == Shape::Tasks
+}
+
+fn what(expression: &Expr) -> &'static str {
+    match expression {
+        Expr::Dot(_) => "`.`",
+        Expr::Variable(..) => "a variable",
+        Expr::String(..) => "a text",
+        Expr::Number(..) => "a number",
+        Expr::Bool(..) => "a truth value",
+        Expr::Nil(_) => "nil",
+        Expr::Pipe(..) => "a pipeline in parentheses",
+        Expr::Identifier(..) | Expr::Field(..) | Expr::Chain(..) => "this",
+    }
+}

@@ -1,0 +1,140 @@
+//! Functions no user can name: the rewritten tree calls them where the engine's own behaviour
+//! differs from Go's or lacks a position. Their names start with NUL, which no identifier can.
+
+use super::{Args, Function, FunctionError, MANY, text, value};
+use crate::template::limits::{PRINTF_DIRECTIVES_MAX, PRINTF_WIDTH_MAX};
+use crate::template::member::read_member;
+use crate::template::shape::Shape;
+use crate::template::value::{Kind, text_of};
+use gotmpl::Value;
+use std::sync::Arc;
+
+/// Reads a chain of names: the number of names, the value, the names, arguments of the last one.
+pub(in crate::template) const MEMBER: &str = "\0member";
+/// Turns what an action prints into text.
+pub(in crate::template) const PRINT: &str = "\0print";
+/// Checks the format of a `printf`.
+pub(in crate::template) const FORMAT: &str = "\0format";
+/// Makes an argument of `printf` printable by the engine.
+pub(in crate::template) const SHOWN: &str = "\0shown";
+/// Checks the result of a `printf`.
+pub(in crate::template) const PRINTED: &str = "\0printed";
+/// Checks that `range` can walk over a value.
+pub(in crate::template) const WALK: &str = "\0walk";
+
+pub(super) const FUNCTIONS: &[Function] = &[
+    value(MEMBER, 2..=MANY, members),
+    text(PRINT, 1..=1, |args| Ok(Value::from(text_of(args.value(0))))),
+    text(FORMAT, 1..=1, format),
+    value(SHOWN, 1..=1, |args| Ok(shown(args.value(0)))),
+    text(PRINTED, 1..=1, |args| Ok(args.value(0).clone())),
+    super::function(WALK, 1..=1, Shape::Any, walkable),
+];
+
+fn members(args: &Args<'_>) -> Result<Value, FunctionError> {
+    let names = args.count(0)?;
+    let last = names + 1;
+    let mut found = args.value(1).clone();
+    for index in 2..=last {
+        let name = args.text(index)?;
+        let rest = if index == last { args.from(last + 1) } else { &[] };
+        found = read_member(&found, &name, &Args::new(rest))?;
+    }
+    Ok(found)
+}
+
+fn format(args: &Args<'_>) -> Result<Value, FunctionError> {
+    let format = args.text(0)?;
+    check_format(&format)?;
+    Ok(Value::from(&*format))
+}
+
+/// A format is text with no width or precision beyond the bound, written out or taken from an
+/// argument (`*`), which is refused because its value is not known here.
+pub(super) fn check_format(format: &str) -> Result<(), FunctionError> {
+    if format.matches('%').count() > PRINTF_DIRECTIVES_MAX {
+        return Err(FunctionError::TooManyDirectives);
+    }
+    let mut directive = false;
+    let mut number = 0_usize;
+    for character in format.chars() {
+        match character {
+            '%' => (directive, number) = (!directive, 0),
+            '*' if directive => return Err(FunctionError::WidthTooLarge),
+            '0'..='9' if directive => {
+                let digit = usize::try_from(character.to_digit(10).unwrap_or(0)).unwrap_or(0);
+                number = number.saturating_mul(10).saturating_add(digit);
+                if number > PRINTF_WIDTH_MAX {
+                    return Err(FunctionError::WidthTooLarge);
+                }
+            }
+            ' ' | '+' | '-' | '#' | '.' | '[' | ']' => number = 0,
+            _ => directive = false,
+        }
+    }
+    Ok(())
+}
+
+/// The engine prints only plain values: what it does not know becomes text.
+fn shown(value: &Value) -> Value {
+    match Kind::of(value) {
+        Kind::Time(_) | Kind::Duration(_) | Kind::Record(_) => Value::from(text_of(value)),
+        Kind::List(items) => Value::List(items.iter().map(shown).collect()),
+        Kind::Map(entries) => Value::Map(Arc::new(
+            entries.iter().map(|(key, value)| (Arc::clone(key), shown(value))).collect(),
+        )),
+        Kind::Nil
+        | Kind::Bool(_)
+        | Kind::Integer(_)
+        | Kind::Number(_)
+        | Kind::Text(_)
+        | Kind::Function => value.clone(),
+    }
+}
+
+fn walkable(args: &Args<'_>) -> Result<Value, FunctionError> {
+    let value = args.value(0);
+    let kind = Kind::of(value);
+    match kind {
+        Kind::Nil | Kind::Integer(_) | Kind::List(_) | Kind::Map(_) => Ok(value.clone()),
+        Kind::Bool(_)
+        | Kind::Number(_)
+        | Kind::Text(_)
+        | Kind::Time(_)
+        | Kind::Duration(_)
+        | Kind::Record(_)
+        | Kind::Function => Err(FunctionError::NotIterable { got: kind.as_str() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(text: &str) -> bool {
+        check_format(text).is_ok()
+    }
+
+    #[test]
+    fn wide_directives_are_refused_and_numbers_in_text_are_not() {
+        assert!(checked("%.200s in 2026, 100000%% of %[1]v"));
+        assert!(checked("%999d"));
+        assert!(!checked("%1000d"));
+        assert!(!checked("%.65535f"));
+        assert!(!checked("%*d"));
+        assert!(!checked("%+-5.1000f"));
+    }
+
+    #[test]
+    fn directives_are_counted() {
+        assert!(checked(&"%s".repeat(64)));
+        assert!(!checked(&"%[1]s".repeat(65)));
+    }
+
+    #[test]
+    fn only_what_go_ranges_over_is_walkable() {
+        assert!(walkable(&Args::new(&[Value::Int(3)])).is_ok());
+        let error = walkable(&Args::new(&[Value::from("text")])).unwrap_err();
+        assert_eq!(error.to_string(), "cannot range over text");
+    }
+}

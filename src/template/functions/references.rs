@@ -1,0 +1,67 @@
+//! How issues, pull requests and users are written so that a provider links them.
+
+use super::{Args, Function, FunctionError, text};
+use crate::template::value::{Kind, text_of};
+use gotmpl::Value;
+
+pub(super) const FUNCTIONS: &[Function] = &[
+    text("IssueRef", 4..=4, |args| reference(args, "#")),
+    text("PRRef", 4..=4, |args| {
+        let mark = match Provider::of(&args.text(0)?) {
+            Provider::GitLab | Provider::Azure => "!",
+            Provider::SourceHut | Provider::Other => "#",
+        };
+        reference(args, mark)
+    }),
+    text("UserMention", 2..=2, |args| {
+        let mark = match Provider::of(&args.text(0)?) {
+            Provider::SourceHut => "~",
+            Provider::GitLab | Provider::Azure | Provider::Other => "@",
+        };
+        let user = args.text(1)?;
+        Ok(Value::from(if user.is_empty() { String::new() } else { format!("{mark}{user}") }))
+    }),
+];
+
+/// Providers whose references differ from GitHub's form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Provider {
+    GitLab,
+    Azure,
+    SourceHut,
+    Other,
+}
+
+impl Provider {
+    /// Takes the names of annotations; the Go relay's tables spell some with an underscore.
+    fn of(name: &str) -> Self {
+        match name {
+            "gitlab" => Self::GitLab,
+            "azure-devops" | "azure_devops" => Self::Azure,
+            "sourcehut" => Self::SourceHut,
+            _ => Self::Other,
+        }
+    }
+
+    /// Whether a number may carry the repository it belongs to.
+    fn links_across(self) -> bool {
+        match self {
+            Self::GitLab | Self::Other => true,
+            Self::Azure | Self::SourceHut => false,
+        }
+    }
+}
+
+/// `provider number owner repository` as `owner/repository#number`, without the repository where
+/// it is not named or not linked. Empty when there is no number.
+fn reference(args: &Args<'_>, mark: &str) -> Result<Value, FunctionError> {
+    let provider = Provider::of(&args.text(0)?);
+    let number = args.value(1);
+    if Kind::of(number).is_empty() {
+        return Ok(Value::from(""));
+    }
+    let (owner, repository) = (args.text(2)?, args.text(3)?);
+    let is_short = owner.is_empty() || repository.is_empty() || !provider.links_across();
+    let place = if is_short { String::new() } else { format!("{owner}/{repository}") };
+    Ok(Value::from(format!("{place}{mark}{}", text_of(number))))
+}

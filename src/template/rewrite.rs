@@ -1,0 +1,177 @@
+//! Turns a parsed tree into one the engine runs as Go would: chains of names become calls that
+//! know records, times and durations, every call carries its place, and printing goes through
+//! Go's text forms. Runs after the checks, on trees they accepted.
+
+use super::functions::{FORMAT, MEMBER, PRINT, PRINTED, SHOWN, WALK};
+use super::place::Place;
+use gotmpl::parse::{
+    ActionNode, BranchNode, CommandNode, Expr, ListNode, Node, Number, PipeNode, Pos, SmolStr,
+    TemplateNode,
+};
+
+/// Rewrites the trees of one template text.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rewriter<'t> {
+    pub text: &'t str,
+}
+
+impl Rewriter<'_> {
+    /// Rewrites the body of a template or block.
+    pub(super) fn list(self, list: ListNode) -> ListNode {
+        let nodes = list.nodes.into_iter().map(|node| self.node(node)).collect();
+        ListNode { pos: list.pos, nodes }
+    }
+
+    fn node(self, node: Node) -> Node {
+        match node {
+            Node::List(list) => Node::List(self.list(list)),
+            Node::Action(action) => Node::Action(self.action(action)),
+            Node::If(branch) => Node::If(self.branch(branch)),
+            Node::With(branch) => Node::With(self.branch(branch)),
+            Node::Range(branch) => {
+                let mut branch = self.branch(branch);
+                branch.pipe.commands.push(self.call(branch.pos, WALK, Vec::new()));
+                Node::Range(branch)
+            }
+            Node::Template(template) => {
+                let pipe = template.pipe.map(|pipe| self.pipe(pipe));
+                Node::Template(TemplateNode { pipe, ..template })
+            }
+            Node::Text(_) | Node::Define(_) | Node::Break(_) | Node::Continue(_) => node,
+        }
+    }
+
+    fn branch(self, branch: BranchNode) -> BranchNode {
+        BranchNode {
+            pos: branch.pos,
+            pipe: self.pipe(branch.pipe),
+            body: self.list(branch.body),
+            else_body: branch.else_body.map(|list| self.list(list)),
+        }
+    }
+
+    /// An action without a declaration prints.
+    fn action(self, action: ActionNode) -> ActionNode {
+        let mut pipe = self.pipe(action.pipe);
+        if pipe.decl.is_empty() {
+            pipe.commands.push(self.call(pipe.pos, PRINT, Vec::new()));
+        }
+        ActionNode { pos: action.pos, pipe }
+    }
+
+    fn pipe(self, pipe: PipeNode) -> PipeNode {
+        let commands = pipe.commands.into_iter().enumerate();
+        let commands = commands.flat_map(|(index, command)| self.command(command, index > 0));
+        PipeNode { commands: commands.collect(), ..pipe }
+    }
+
+    /// A command becomes one or more: `is_piped` when it receives the result of the one before.
+    fn command(self, command: CommandNode, is_piped: bool) -> Vec<CommandNode> {
+        let pos = command.pos;
+        let mut rest = command.args.into_iter();
+        let Some(first) = rest.next() else { return Vec::new() };
+        match first {
+            Expr::Identifier(pos, name) if name == "printf" => {
+                self.printf(pos, rest.collect(), is_piped)
+            }
+            Expr::Identifier(pos, name) => vec![self.named_call(pos, name, self.all(rest))],
+            Expr::Field(pos, names) => {
+                vec![self.member(pos, Expr::Dot(pos), names, self.all(rest))]
+            }
+            Expr::Variable(pos, name, names) if !names.is_empty() => {
+                let base = Expr::Variable(pos, name, Vec::new());
+                vec![self.member(pos, base, names, self.all(rest))]
+            }
+            Expr::Chain(pos, base, names) => {
+                vec![self.member(pos, self.expression(*base), names, self.all(rest))]
+            }
+            Expr::Dot(_)
+            | Expr::Variable(..)
+            | Expr::String(..)
+            | Expr::Number(..)
+            | Expr::Bool(..)
+            | Expr::Nil(_)
+            | Expr::Pipe(..) => vec![CommandNode { pos, args: vec![self.expression(first)] }],
+        }
+    }
+
+    fn all(self, expressions: impl Iterator<Item = Expr>) -> Vec<Expr> {
+        expressions.map(|expression| self.expression(expression)).collect()
+    }
+
+    fn expression(self, expression: Expr) -> Expr {
+        match expression {
+            Expr::Field(pos, names) => {
+                nested(pos, vec![self.member(pos, Expr::Dot(pos), names, Vec::new())])
+            }
+            Expr::Variable(pos, name, names) if !names.is_empty() => {
+                let base = Expr::Variable(pos, name, Vec::new());
+                nested(pos, vec![self.member(pos, base, names, Vec::new())])
+            }
+            Expr::Chain(pos, base, names) => {
+                let base = self.expression(*base);
+                nested(pos, vec![self.member(pos, base, names, Vec::new())])
+            }
+            Expr::Identifier(pos, name) => {
+                nested(pos, vec![self.named_call(pos, name, Vec::new())])
+            }
+            Expr::Pipe(pos, pipe) => Expr::Pipe(pos, self.pipe(pipe)),
+            Expr::Dot(_)
+            | Expr::Variable(..)
+            | Expr::String(..)
+            | Expr::Number(..)
+            | Expr::Bool(..)
+            | Expr::Nil(_) => expression,
+        }
+    }
+
+    /// `and` and `or` stay with the engine, which evaluates only as many arguments as needed.
+    fn named_call(self, pos: Pos, name: SmolStr, args: Vec<Expr>) -> CommandNode {
+        if name != "and" && name != "or" {
+            return self.call(pos, &name, args);
+        }
+        let mut all = vec![Expr::Identifier(pos, name)];
+        all.extend(args);
+        CommandNode { pos, args: all }
+    }
+
+    /// `printf` stays with the engine; what goes in and comes out is checked around it.
+    fn printf(self, pos: Pos, args: Vec<Expr>, is_piped: bool) -> Vec<CommandNode> {
+        let guard = |index: usize| if index == 0 { FORMAT } else { SHOWN };
+        let mut commands = Vec::new();
+        if is_piped {
+            commands.push(self.call(pos, guard(args.len()), Vec::new()));
+        }
+        let mut printed = vec![Expr::Identifier(pos, SmolStr::from("printf"))];
+        for (index, arg) in args.into_iter().enumerate() {
+            let arg_pos = arg.pos();
+            let checked = self.call(arg_pos, guard(index), vec![self.expression(arg)]);
+            printed.push(nested(arg_pos, vec![checked]));
+        }
+        commands.push(CommandNode { pos, args: printed });
+        commands.push(self.call(pos, PRINTED, Vec::new()));
+        commands
+    }
+
+    /// Reads `names` one after the other; `args` go to the last.
+    fn member(self, pos: Pos, base: Expr, names: Vec<SmolStr>, args: Vec<Expr>) -> CommandNode {
+        let count = i64::try_from(names.len()).unwrap_or(i64::MAX);
+        let mut all = vec![Expr::Number(pos, Number::Int(count)), base];
+        all.extend(names.into_iter().map(|name| Expr::String(pos, name.as_str().into())));
+        all.extend(args);
+        self.call(pos, MEMBER, all)
+    }
+
+    fn call(self, pos: Pos, name: &str, args: Vec<Expr>) -> CommandNode {
+        let place = Place::of(self.text, pos).pack();
+        let mut all =
+            vec![Expr::Identifier(pos, SmolStr::from(name)), Expr::Number(pos, Number::Int(place))];
+        all.extend(args);
+        CommandNode { pos, args: all }
+    }
+}
+
+/// A pipeline of its own, in parentheses.
+fn nested(pos: Pos, commands: Vec<CommandNode>) -> Expr {
+    Expr::Pipe(pos, PipeNode { pos, decl: Vec::new(), commands, is_assign: false })
+}
