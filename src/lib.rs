@@ -6,7 +6,7 @@
 //! 3. accept: `cluster` commits them to the replicated log, then the sender hears 202;
 //! 4. own: `state_machine` says which node works on which run;
 //! 5. plan: `plan` decides the effects of an event;
-//! 6. deliver: `delivery` carries out the exchanges of `integration`;
+//! 6. deliver: `delivery` carries out the exchanges of [`integration`];
 //! 7. record: the outcome goes back into the log.
 
 pub mod clock;
@@ -17,6 +17,8 @@ pub mod event;
 pub mod failure;
 pub mod retry;
 pub mod template;
+
+pub mod integration;
 
 #[cfg(test)]
 mod tidy;

@@ -1,0 +1,233 @@
+//! GitHub: commit statuses and pull request comments over REST, version 2022-11-28.
+//!
+//! - Commit statuses: <https://docs.github.com/en/rest/commits/statuses>
+//! - Comments: <https://docs.github.com/en/rest/issues/comments>
+//! - Rate limits: <https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api>
+//!
+//! This file holds what the actions share: the instance, its requests, and GitHub's own meaning
+//! of some answers.
+
+mod comment;
+mod comment_exchange;
+mod commit_status;
+
+pub use comment::Comment;
+pub use commit_status::CommitStatus;
+
+use super::http::{self, json_request, path_segment, set_header};
+use super::{Credential, HttpReply, HttpRequest, Method, Text};
+use crate::event::RunEvent;
+use crate::failure::{DeliveryFailure, FailureKind, Retryability};
+use crate::template::Template;
+use std::time::Duration;
+
+/// The kind under which instances are configured, and the provider that runs name.
+pub const KIND: &str = "github";
+
+/// Where an instance without `base_url` sends to.
+pub const DEFAULT_BASE_URL: &str = "https://api.github.com";
+
+/// Wait after a secondary rate limit that names no time: GitHub asks for at least one minute.
+const SECONDARY_LIMIT_WAIT: Duration = Duration::from_mins(1);
+
+/// A configured GitHub or GitHub Enterprise Server.
+#[derive(Clone, Debug)]
+pub struct GithubInstance {
+    name: String,
+    base_url: String,
+    credential: Credential,
+}
+
+impl GithubInstance {
+    /// An instance at `base_url`; empty means [`DEFAULT_BASE_URL`]. A host with `https` and
+    /// without a path is a GitHub Enterprise Server, unless its name starts with `api.`.
+    #[must_use]
+    pub fn new(name: &str, base_url: &str, credential: Credential) -> Self {
+        Self { name: name.to_owned(), base_url: rest_root(base_url), credential }
+    }
+
+    /// The URL of the repository that the run names. `None` when it names none, or one whose
+    /// parts would lead elsewhere.
+    fn repository_url(&self, event: &RunEvent) -> Option<String> {
+        let repository = &event.scm.repository;
+        let owner = path_segment(&repository.owner)?;
+        let name = path_segment(&repository.name)?;
+        Some(format!("{}/repos/{owner}/{name}", self.base_url))
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        url: String,
+        body: Option<&serde_json::Value>,
+    ) -> HttpRequest {
+        let mut request = json_request(method, Text::Plain(url), self.credential.clone(), body);
+        set_header(&mut request, "accept", "application/vnd.github+json");
+        set_header(&mut request, "x-github-api-version", "2022-11-28");
+        request
+    }
+
+    /// The leading parts of every target key: GitHub ignores case in owner and repository.
+    fn repository_key(&self, event: &RunEvent) -> [String; 4] {
+        let repository = &event.scm.repository;
+        let (owner, name) = (repository.owner.to_lowercase(), repository.name.to_lowercase());
+        [KIND.to_owned(), self.name.clone(), owner, name]
+    }
+}
+
+/// Whether a comment is written anew or kept up to date.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CommentMode {
+    /// Every accepted transition is a comment of its own.
+    #[default]
+    Create,
+    /// One comment per run, edited in place.
+    Upsert,
+}
+
+/// The options of one configured action, already validated.
+#[derive(Clone, Debug, Default)]
+pub struct ActionOptions {
+    /// `name` of the action.
+    pub action: String,
+    /// Text of a comment; `None` for the built-in one.
+    pub template: Option<Template>,
+    /// Section that a comment gets when it shows a summary; `None` for the built-in table.
+    pub summary_template: Option<Template>,
+    pub mode: CommentMode,
+    /// Adds the task to the check name of a TaskRun that belongs to no PipelineRun. Those that
+    /// do belong to one carry it already.
+    pub context_per_task: bool,
+    /// The instance has one comment action, so the marker of the Go relay, which names no action,
+    /// can only mean this one.
+    pub is_only_comment: bool,
+}
+
+/// What an answer of GitHub means.
+///
+/// # Errors
+/// Every status but 2xx.
+fn classify(reply: &HttpReply) -> Result<(), DeliveryFailure> {
+    let Err(failure) = http::classify(reply) else { return Ok(()) };
+    let message = http::message(reply).unwrap_or_default().to_lowercase();
+    match reply.status {
+        // The commit may be on its way: forks and mirrors lag behind the event.
+        422 if message.contains("no commit found") => {
+            Err(http::failure(reply, FailureKind::NotFound, Retryability::Unsettled))
+        }
+        403 if failure.retry_after.is_none() && message.contains("rate limit") => {
+            Err(http::failure(reply, FailureKind::RateLimited, Retryability::Temporary)
+                .with_retry_after(Some(SECONDARY_LIMIT_WAIT)))
+        }
+        _ => Err(failure),
+    }
+}
+
+/// The id of the object that an answer shows; empty when it shows none. A 2xx with a body that is
+/// no JSON was not said by GitHub, but 201 says "created" even where a proxy lost the body.
+///
+/// # Errors
+/// A failure status, or a body that is not GitHub's.
+fn written_id(reply: &HttpReply) -> Result<String, DeliveryFailure> {
+    classify(reply)?;
+    match serde_json::from_str::<serde_json::Value>(&reply.body) {
+        Ok(body) => {
+            let id = body.get("id").and_then(serde_json::Value::as_u64);
+            Ok(id.map(|id| id.to_string()).unwrap_or_default())
+        }
+        Err(_) if reply.status == 201 => Ok(String::new()),
+        Err(_) => Err(http::unexpected_body(reply)),
+    }
+}
+
+/// The REST root behind a configured address. GitHub Enterprise Server has it below `/api/v3`,
+/// which the Go relay's users leave out; hosts named `api.` are REST roots themselves.
+fn rest_root(base_url: &str) -> String {
+    let base_url = base_url.trim_end_matches('/');
+    let is_server = base_url
+        .strip_prefix("https://")
+        .is_some_and(|host| !host.contains('/') && !host.starts_with("api."));
+    match base_url {
+        "" => DEFAULT_BASE_URL.to_owned(),
+        server if is_server => format!("{server}/api/v3"),
+        root => root.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::integration::fixture;
+    use FailureKind::{Auth, Invalid, NotFound, RateLimited};
+    use Retryability::{Permanent, Temporary, Unsettled};
+
+    fn reply(status: u16, body: &str) -> HttpReply {
+        HttpReply { status, body: body.to_owned(), now: fixture::NOW, ..HttpReply::default() }
+    }
+
+    #[test]
+    fn an_unknown_commit_may_settle_but_used_up_statuses_do_not() {
+        let unknown = r#"{"message":"No commit found for SHA: 0123","documentation_url":"x"}"#;
+        let failure = classify(&reply(422, unknown)).unwrap_err();
+        assert_eq!((failure.kind, failure.retryability), (NotFound, Unsettled));
+
+        let full = r#"{"message":"Validation Failed","errors":["This SHA and context has reached the maximum number of statuses."]}"#;
+        let failure = classify(&reply(422, full)).unwrap_err();
+        assert_eq!((failure.kind, failure.retryability), (Invalid, Permanent));
+        assert_eq!(
+            failure.detail(),
+            "status 422: Validation Failed: This SHA and context has reached the maximum number of statuses."
+        );
+    }
+
+    #[test]
+    fn a_secondary_limit_without_headers_waits_a_minute() {
+        let limited = r#"{"message":"You have exceeded a secondary rate limit. Please wait."}"#;
+        let failure = classify(&reply(403, limited)).unwrap_err();
+        assert_eq!((failure.kind, failure.retryability), (RateLimited, Temporary));
+        assert_eq!(failure.retry_after, Some(Duration::from_secs(60)));
+
+        let refused = r#"{"message":"Resource not accessible by personal access token"}"#;
+        let failure = classify(&reply(403, refused)).unwrap_err();
+        assert_eq!((failure.kind, failure.retryability), (Auth, Permanent));
+    }
+
+    #[test]
+    fn a_created_object_without_id_counts_and_a_strange_200_does_not() {
+        assert_eq!(written_id(&reply(201, r#"{"id":7}"#)), Ok("7".to_owned()));
+        assert_eq!(written_id(&reply(201, "")), Ok(String::new()));
+        assert_eq!(written_id(&reply(200, "{}")), Ok(String::new()));
+        let strange = written_id(&reply(200, "<html>login</html>")).unwrap_err();
+        assert_eq!((strange.kind, strange.retryability), (FailureKind::Server, Temporary));
+    }
+
+    #[test]
+    fn a_base_url_leads_to_the_rest_root() {
+        let rows = [
+            ("", "https://api.github.com"),
+            ("https://api.github.com/", "https://api.github.com"),
+            ("https://api.acme.ghe.com", "https://api.acme.ghe.com"),
+            ("https://ghe.example", "https://ghe.example/api/v3"),
+            ("https://ghe.example/api/v3/", "https://ghe.example/api/v3"),
+            ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+        ];
+        for (base_url, root) in rows {
+            let instance = GithubInstance::new("main", base_url, Credential::None);
+            let url = instance.repository_url(&fixture::event());
+            assert_eq!(url, Some(format!("{root}/repos/Acme/app")));
+        }
+    }
+
+    #[test]
+    fn a_repository_cannot_lead_to_another_endpoint() {
+        let instance = GithubInstance::new("main", "", Credential::None);
+        let mut event = fixture::event();
+        event.scm.repository.owner = "..".to_owned();
+        assert_eq!(instance.repository_url(&event), None);
+        event.scm.repository.owner = "a/../b".to_owned();
+        assert_eq!(
+            instance.repository_url(&event),
+            Some("https://api.github.com/repos/a%2F..%2Fb/app".to_owned())
+        );
+    }
+}

@@ -1,0 +1,192 @@
+//! What the exchanges share about replies: the headers of a JSON request, and the table that says
+//! what a status code means. It must not know any vendor: a vendor's own meaning of a status is decided
+//! in the vendor's file, before or after this table.
+
+use super::{Credential, HttpReply, HttpRequest, Method, Reply, Text};
+use crate::clock::Timestamp;
+use crate::failure::{DeliveryFailure, FailureKind, Retryability};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use std::time::Duration;
+
+/// How we name ourselves to targets.
+pub(super) const USER_AGENT: &str = "tekton-events-relay";
+
+/// Everything but the unreserved characters of RFC 3986, section 2.3.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Fields in which targets put their complaint: `message` (GitHub and most others), then RFC 9457.
+const MESSAGE_FIELDS: [&str; 4] = ["message", "error", "detail", "title"];
+
+/// A request with a JSON body (or none) and the headers every integration sends.
+pub(super) fn json_request(
+    method: Method,
+    url: Text,
+    credential: Credential,
+    body: Option<&serde_json::Value>,
+) -> HttpRequest {
+    let mut headers = vec![
+        ("accept".to_owned(), "application/json".to_owned()),
+        ("user-agent".to_owned(), USER_AGENT.to_owned()),
+    ];
+    if body.is_some() {
+        headers.push(("content-type".to_owned(), "application/json".to_owned()));
+    }
+    let body = body.map(ToString::to_string).unwrap_or_default();
+    HttpRequest { method, url, headers, credential, body }
+}
+
+/// Sets a header, replacing one of the same name in any case.
+pub(super) fn set_header(request: &mut HttpRequest, name: &str, value: &str) {
+    let name = name.to_ascii_lowercase();
+    match request.headers.iter_mut().find(|(key, _)| *key == name) {
+        Some((_, old)) => value.clone_into(old),
+        None => request.headers.push((name, value.to_owned())),
+    }
+}
+
+/// One path segment, percent-encoded. `None` for what a URL parser would not leave in its place:
+/// the empty segment, `.` and `..`, which could lead a request to another endpoint.
+pub(super) fn path_segment(text: &str) -> Option<String> {
+    match text {
+        "" | "." | ".." => None,
+        _ => Some(utf8_percent_encode(text, SEGMENT).to_string()),
+    }
+}
+
+/// The HTTP answer in a reply.
+///
+/// # Errors
+/// The failure of the transport, or a reply that is no HTTP answer.
+pub(super) fn expect_http(reply: Reply) -> Result<HttpReply, DeliveryFailure> {
+    match reply {
+        Reply::Http(reply) => Ok(reply),
+        Reply::Logged => Err(temporary(FailureKind::Server, "no HTTP answer to an HTTP request")),
+        // An unreadable secret is temporary too: a mended mount is seen at the next attempt.
+        Reply::Failed { kind, detail } => Err(temporary(kind, &scrub_urls(&detail))),
+    }
+}
+
+/// Checks that a line was written.
+///
+/// # Errors
+/// The failure of the log, or a reply that is an HTTP answer.
+pub(super) fn expect_logged(reply: Reply) -> Result<(), DeliveryFailure> {
+    match reply {
+        Reply::Logged => Ok(()),
+        Reply::Http(_) => Err(temporary(FailureKind::Server, "an HTTP answer to a log line")),
+        Reply::Failed { kind, detail } => Err(temporary(kind, &scrub_urls(&detail))),
+    }
+}
+
+/// What the status of an answer means, unless the vendor says otherwise.
+///
+/// # Errors
+/// Every status but 2xx, with the wait that the target asked for.
+pub fn classify(reply: &HttpReply) -> Result<(), DeliveryFailure> {
+    use FailureKind::{Auth, Conflict, Invalid, NotFound, RateLimited, Server};
+    use Retryability::{Permanent, Temporary, Unsettled};
+    let (kind, retryability) = match reply.status {
+        200..=299 => return Ok(()),
+        403 if has_limit_headers(reply) => (RateLimited, Temporary),
+        429 => (RateLimited, Temporary),
+        401 | 403 => (Auth, Permanent),
+        410 => (NotFound, Permanent),
+        404 => (NotFound, Unsettled),
+        409 => (Conflict, Unsettled),
+        408 => (Server, Temporary),
+        300..=499 => (Invalid, Permanent),
+        _ => (Server, Temporary),
+    };
+    Err(failure(reply, kind, retryability))
+}
+
+/// A failure that carries the status, the target's own words and the wait it asked for.
+pub(super) fn failure(
+    reply: &HttpReply,
+    kind: FailureKind,
+    retryability: Retryability,
+) -> DeliveryFailure {
+    let detail = match message(reply) {
+        Some(message) => format!("status {}: {message}", reply.status),
+        None => format!("status {}", reply.status),
+    };
+    DeliveryFailure::new(kind, retryability, &detail).with_retry_after(wait(reply))
+}
+
+/// An answer with a good status whose body is not what the vendor documents: most likely a proxy.
+pub(super) fn unexpected_body(reply: &HttpReply) -> DeliveryFailure {
+    let detail = format!("status {} with an unexpected body", reply.status);
+    DeliveryFailure::new(FailureKind::Server, Retryability::Temporary, &detail)
+}
+
+/// A failure without an answer.
+fn temporary(kind: FailureKind, detail: &str) -> DeliveryFailure {
+    DeliveryFailure::new(kind, Retryability::Temporary, detail)
+}
+
+/// The complaint in a JSON answer, with the first of GitHub's `errors`. Raw bodies are never
+/// quoted: a target may echo our credentials.
+pub(super) fn message(reply: &HttpReply) -> Option<String> {
+    let body: serde_json::Value = serde_json::from_str(&reply.body).ok()?;
+    let message = MESSAGE_FIELDS.iter().find_map(|field| body.get(field)?.as_str())?;
+    let first = body.get("errors").and_then(|errors| errors.get(0));
+    let text = |error: &serde_json::Value| {
+        error.as_str().or_else(|| error.get("message")?.as_str()).map(str::to_owned)
+    };
+    Some(match first.and_then(text) {
+        Some(error) => scrub_urls(&format!("{message}: {error}")),
+        None => scrub_urls(message),
+    })
+}
+
+/// Reduces every URL in `text` to its scheme and host: paths and queries may hold secrets.
+/// Control characters become spaces.
+fn scrub_urls(text: &str) -> String {
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control());
+    words.filter(|word| !word.is_empty()).map(scrub_word).collect::<Vec<_>>().join(" ")
+}
+
+fn scrub_word(word: &str) -> String {
+    let Some((scheme, rest)) = word.split_once("://") else { return word.to_owned() };
+    let authority_end = rest.find(['/', '?', '#', '"', '\'', ')', '>']).unwrap_or(rest.len());
+    let authority = &rest[..authority_end];
+    let host = authority.rsplit_once('@').map_or(authority, |(_userinfo, host)| host);
+    format!("{scheme}://{host}")
+}
+
+/// GitHub says 403 both for "not allowed" and for "too fast"; only the latter has these headers.
+fn has_limit_headers(reply: &HttpReply) -> bool {
+    reply.header("retry-after").is_some() || is_limit_used_up(reply)
+}
+
+fn is_limit_used_up(reply: &HttpReply) -> bool {
+    reply.header("x-ratelimit-remaining").is_some_and(|left| left.trim() == "0")
+}
+
+/// How long the target asks us to wait: `Retry-After` (RFC 9110, 10.2.3), else the reset time of
+/// a used-up limit.
+fn wait(reply: &HttpReply) -> Option<Duration> {
+    if let Some(value) = reply.header("retry-after") {
+        return parse_retry_after(value, reply.now);
+    }
+    if !is_limit_used_up(reply) {
+        return None;
+    }
+    let reset_seconds: u64 = reply.header("x-ratelimit-reset")?.trim().parse().ok()?;
+    Some(Timestamp(reset_seconds.saturating_mul(1000)).since(reply.now))
+}
+
+/// Seconds, or an HTTP date counted from `now`; a date in the past is no wait.
+fn parse_retry_after(value: &str, now: Timestamp) -> Option<Duration> {
+    let value = value.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = jiff::fmt::rfc2822::parse(value).ok()?;
+    let until = u64::try_from(date.timestamp().as_millisecond()).ok()?;
+    Some(Timestamp(until).since(now))
+}
+
+#[cfg(test)]
+#[path = "http_test.rs"]
+mod tests;

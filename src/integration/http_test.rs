@@ -1,0 +1,148 @@
+//! The status table, row by row, and what may be quoted from an answer.
+
+use super::*;
+use FailureKind::{Auth, Conflict, Credentials, Invalid, Network, NotFound, RateLimited, Server};
+use Retryability::{Permanent, Temporary, Unsettled};
+
+/// 2026-11-20T10:00:00Z
+const NOW: Timestamp = Timestamp(1_795_168_800_000);
+
+fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> HttpReply {
+    let headers =
+        headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    HttpReply { status, headers, body: body.to_owned(), now: NOW }
+}
+
+fn verdict(reply: &HttpReply) -> (FailureKind, Retryability, Option<Duration>) {
+    let failure = classify(reply).unwrap_err();
+    (failure.kind, failure.retryability, failure.retry_after)
+}
+
+#[test]
+fn every_2xx_is_a_success() {
+    for status in [200, 201, 202, 204, 299] {
+        assert_eq!(classify(&answer(status, &[], "")), Ok(()));
+    }
+}
+
+#[test]
+fn every_other_status_has_its_row() {
+    let rows = [
+        (100, Server, Temporary),
+        (301, Invalid, Permanent),
+        (308, Invalid, Permanent),
+        (400, Invalid, Permanent),
+        (401, Auth, Permanent),
+        (403, Auth, Permanent),
+        (404, NotFound, Unsettled),
+        (405, Invalid, Permanent),
+        (408, Server, Temporary),
+        (409, Conflict, Unsettled),
+        (410, NotFound, Permanent),
+        (413, Invalid, Permanent),
+        (422, Invalid, Permanent),
+        (429, RateLimited, Temporary),
+        (500, Server, Temporary),
+        (502, Server, Temporary),
+        (503, Server, Temporary),
+        (599, Server, Temporary),
+    ];
+    for (status, kind, retryability) in rows {
+        let expected = (kind, retryability, None);
+        assert_eq!(verdict(&answer(status, &[], "<html>")), expected, "status {status}");
+    }
+}
+
+#[test]
+fn a_limit_header_turns_403_into_a_rate_limit() {
+    let slow_down = answer(403, &[("retry-after", "30")], "");
+    assert_eq!(verdict(&slow_down), (RateLimited, Temporary, Some(Duration::from_secs(30))));
+
+    let used_up =
+        answer(403, &[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1795168890")], "");
+    assert_eq!(verdict(&used_up), (RateLimited, Temporary, Some(Duration::from_secs(90))));
+
+    let not_allowed =
+        answer(403, &[("x-ratelimit-remaining", "4999"), ("x-ratelimit-reset", "1795168890")], "");
+    assert_eq!(verdict(&not_allowed), (Auth, Permanent, None));
+}
+
+#[test]
+fn retry_after_is_seconds_or_a_date() {
+    let rows = [
+        ("120", Some(Duration::from_secs(120))),
+        (" 7 ", Some(Duration::from_secs(7))),
+        ("Fri, 20 Nov 2026 10:01:00 GMT", Some(Duration::from_secs(60))),
+        ("Fri, 20 Nov 2026 09:00:00 GMT", Some(Duration::ZERO)),
+        ("soon", None),
+        ("-5", None),
+        ("99999999999999999999999", None),
+    ];
+    for (value, expected) in rows {
+        let (_, _, wait) = verdict(&answer(429, &[("retry-after", value)], ""));
+        assert_eq!(wait, expected, "{value}");
+    }
+}
+
+#[test]
+fn retry_after_of_a_failing_server_is_kept() {
+    let busy = answer(503, &[("retry-after", "15")], "");
+    assert_eq!(verdict(&busy), (Server, Temporary, Some(Duration::from_secs(15))));
+}
+
+#[test]
+fn an_absurd_reset_time_does_not_overflow() {
+    let far = u64::MAX.to_string();
+    let reply = answer(429, &[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", &far)], "");
+    let (_, _, wait) = verdict(&reply);
+    assert_eq!(wait, Some(Duration::from_millis(u64::MAX - NOW.0)));
+}
+
+#[test]
+fn the_detail_quotes_the_message_field_only() {
+    let json = answer(400, &[], r#"{"message":"Problems parsing JSON","token":"s3cret"}"#);
+    assert_eq!(classify(&json).unwrap_err().detail(), "status 400: Problems parsing JSON");
+
+    let echo = answer(400, &[], "authorization: Bearer s3cret");
+    assert_eq!(classify(&echo).unwrap_err().detail(), "status 400");
+}
+
+#[test]
+fn urls_in_a_detail_lose_userinfo_path_and_query() {
+    let scrubbed =
+        scrub_urls("GET https://u:p@h.example:8443/services/T0/xyz?token=1 failed\n(tls)");
+    assert_eq!(scrubbed, "GET https://h.example:8443 failed (tls)");
+    assert_eq!(scrub_urls("(https://u:p@h/x)"), "(https://h");
+}
+
+#[test]
+fn transport_failures_are_temporary() {
+    for kind in [FailureKind::Timeout, Network, Credentials] {
+        let detail = "connecting to https://hooks.example/secret/path".to_owned();
+        let failure = expect_http(Reply::Failed { kind, detail }).unwrap_err();
+        assert_eq!((failure.kind, failure.retryability), (kind, Temporary));
+        assert_eq!(failure.detail(), "connecting to https://hooks.example");
+    }
+    let mismatch = expect_http(Reply::Logged).unwrap_err();
+    assert_eq!((mismatch.kind, mismatch.retryability), (Server, Temporary));
+}
+
+#[test]
+fn a_segment_cannot_leave_its_place() {
+    assert_eq!(path_segment("a/b c%?#"), Some("a%2Fb%20c%25%3F%23".to_owned()));
+    assert_eq!(path_segment("my-repo.rs_~1"), Some("my-repo.rs_~1".to_owned()));
+    for unsafe_segment in ["", ".", ".."] {
+        assert_eq!(path_segment(unsafe_segment), None);
+    }
+}
+
+#[test]
+fn a_set_header_replaces_the_default_whatever_its_case() {
+    let url = Text::Plain("https://h".to_owned());
+    let mut request = json_request(Method::Post, url, Credential::None, None);
+    set_header(&mut request, "User-Agent", "mine");
+    set_header(&mut request, "X-Team", "ci");
+    let expected = [("accept", "application/json"), ("user-agent", "mine"), ("x-team", "ci")];
+    let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(request.headers, expected);
+}

@@ -1,0 +1,96 @@
+//! The relay's own log as a target: one JSON line for every transition. It is what a relay without
+//! a configuration does with its events.
+
+use super::http::expect_logged;
+use super::text::target_key;
+use super::{Effect, Exchange, Integration, Outbound, Reply, Target, Turn};
+use crate::effect::{Delivery, Receipt, SkipReason};
+use crate::event::{RunContext, RunEvent, to_json};
+
+/// The kind under which instances are configured.
+pub const KIND: &str = "log";
+
+/// Writes events to the log.
+#[derive(Debug)]
+pub struct Log {
+    name: String,
+}
+
+impl Log {
+    /// The notifier under its configured `name`.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        Self { name: name.to_owned() }
+    }
+}
+
+impl Integration for Log {
+    fn target(&self, event: &RunEvent, _context: &RunContext) -> Result<Target, SkipReason> {
+        let key = target_key(&[KIND, &self.name, &event.uid]);
+        Ok(Target { key, delivery: Delivery::Stream })
+    }
+
+    fn begin(&self, effect: &Effect<'_>) -> Turn {
+        let line = to_json(effect.event, effect.context).to_string();
+        Turn::Send(Outbound::Log(line), Box::new(Writing))
+    }
+}
+
+/// Waits for the line to be written.
+struct Writing;
+
+impl Exchange for Writing {
+    fn on_reply(self: Box<Self>, reply: Reply) -> Turn {
+        match expect_logged(reply) {
+            Ok(()) => Turn::Done(Receipt::default()),
+            Err(failure) => Turn::Fail(failure),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::{FailureKind, Retryability};
+    use crate::integration::fixture::{answer, context, done, effect, event, failed, route};
+
+    fn begin() -> (String, Box<dyn Exchange>) {
+        let (route, event, context) = (route(), event(), context());
+        match Log::new("audit").begin(&effect(&route, &event, &context)) {
+            Turn::Send(Outbound::Log(line), exchange) => (line, exchange),
+            other @ (Turn::Send(..) | Turn::Done(_) | Turn::Fail(_)) => {
+                panic!("expected a line, got {other:?}")
+            }
+        }
+    }
+
+    #[test]
+    fn the_line_is_the_event_on_one_line() {
+        let (line, _) = begin();
+        assert!(!line.contains('\n'));
+        let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(line, to_json(&event(), &context()));
+    }
+
+    #[test]
+    fn every_transition_of_a_run_goes_to_one_stream() {
+        let target = Log::new("audit").target(&event(), &context()).unwrap();
+        assert_eq!(target.key.0, "log/audit/5ab1d2f0-0000-4000-8000-000000000001");
+        assert_eq!(target.delivery, Delivery::Stream);
+    }
+
+    #[test]
+    fn a_written_line_is_delivered_and_anything_else_is_not() {
+        assert_eq!(done(begin().1.on_reply(Reply::Logged)), Receipt::default());
+
+        let mismatch = failed(begin().1.on_reply(answer(200, "")));
+        assert_eq!(mismatch.kind, FailureKind::Server);
+
+        let full = Reply::Failed { kind: FailureKind::Network, detail: "disk full".to_owned() };
+        let failure = failed(begin().1.on_reply(full));
+        assert_eq!(
+            (failure.kind, failure.retryability),
+            (FailureKind::Network, Retryability::Temporary)
+        );
+    }
+}
