@@ -16,6 +16,7 @@ pub mod effect;
 pub mod event;
 pub mod failure;
 pub mod retry;
+pub mod route;
 pub mod template;
 
 pub mod integration;

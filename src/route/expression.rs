@@ -1,0 +1,261 @@
+//! Rules: CEL expressions that are parsed, checked and rewritten at load, and evaluated for one
+//! event at a time. A rule holds nothing of the events it has seen, so that any number of threads
+//! can share it. Only this file calls the CEL parser and evaluator.
+
+use super::check::{Fault, Named, check};
+use super::event_vars::{ENVIRONMENT, EventVars};
+use super::pattern::Patterns;
+use super::rewrite::rewrite;
+use super::vocabulary::Type;
+use cel::common::types::{CelBool, CelString};
+use cel::common::value::Val;
+use cel::{ExecutionError, IdedExpr, ParseErrors, Program, Value};
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+/// Longest rule, in bytes. The longest ones written by hand are some 500; parsing and evaluating
+/// take time and stack in proportion.
+pub const RULE_BYTES_MAX: usize = 4096;
+
+/// Stack of the thread that compiles a rule. The parser reads 96 levels of brackets, each taking
+/// up to 200 KiB in a debug build, and chains of any length; the check that refuses deep rules
+/// comes only after it. 20 MiB was measured to suffice for the worst texts of [`RULE_BYTES_MAX`].
+const COMPILE_STACK_BYTES: usize = 64 << 20;
+
+/// Why a text is no rule. Nothing was built.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{line}:{column}: {message}")]
+pub struct CelError {
+    /// Line within the text, from 1.
+    pub line: usize,
+    /// Character within the line, from 1.
+    pub column: usize,
+    /// What is wrong there.
+    pub message: String,
+}
+
+impl CelError {
+    fn at_start(message: String) -> Self {
+        Self { line: 1, column: 1, message }
+    }
+}
+
+/// Why a rule gave no answer for an event. The rule can be evaluated again.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum EvaluateError {
+    /// An operation in the rule failed for this event.
+    #[error("rule failed: {0}")]
+    Failed(#[source] ExecutionError),
+    /// The rule ended in a value of the wrong type.
+    #[error("rule must yield {wanted}, yielded {got}")]
+    WrongType {
+        /// The type that the place of the rule asks for.
+        wanted: &'static str,
+        /// The CEL type of the value.
+        got: String,
+    },
+    /// The evaluator panicked; the panic was caught.
+    #[error("rule evaluator panicked")]
+    Panicked,
+}
+
+/// A rule that says yes or no, as in `when`.
+#[derive(Clone)]
+pub struct Condition(Arc<Rule>);
+
+impl Condition {
+    /// Compiles a rule.
+    ///
+    /// # Errors
+    /// The first mistake: syntax, an unknown name, a wrong call, a result other than bool, a bad
+    /// regular expression, or a rule beyond the limits of length and nesting.
+    pub fn compile(text: &str) -> Result<Self, CelError> {
+        Rule::compile(text, Type::Bool).map(|rule| Self(Arc::new(rule)))
+    }
+
+    /// The answer for an event.
+    ///
+    /// # Errors
+    /// The rule failed for this event, or gave something else than a bool.
+    pub fn evaluate(&self, vars: &EventVars) -> Result<bool, EvaluateError> {
+        let read = |value: &dyn Val| value.downcast_ref::<CelBool>().map(|bool| *bool.inner());
+        self.0.evaluate(vars, Type::Bool, read)
+    }
+
+    /// The rule as it was written.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.0.text
+    }
+
+    /// The parameters and results that the rule may read.
+    #[must_use]
+    pub fn named_results(&self) -> Named {
+        self.0.named.clone()
+    }
+}
+
+impl fmt::Debug for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Condition").field(&self.0.text).finish()
+    }
+}
+
+/// A rule that computes a text, as in `channel_expr`.
+#[derive(Clone)]
+pub struct TextExpression(Arc<Rule>);
+
+impl TextExpression {
+    /// Compiles a rule.
+    ///
+    /// # Errors
+    /// As [`Condition::compile`], for a result other than string.
+    pub fn compile(text: &str) -> Result<Self, CelError> {
+        Rule::compile(text, Type::Text).map(|rule| Self(Arc::new(rule)))
+    }
+
+    /// The text for an event.
+    ///
+    /// # Errors
+    /// The rule failed for this event, or gave something else than a string.
+    pub fn evaluate(&self, vars: &EventVars) -> Result<String, EvaluateError> {
+        let read = |value: &dyn Val| {
+            value.downcast_ref::<CelString<'_>>().map(|text| text.inner().to_owned())
+        };
+        self.0.evaluate(vars, Type::Text, read)
+    }
+
+    /// The rule as it was written.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.0.text
+    }
+
+    /// The parameters and results that the rule may read.
+    #[must_use]
+    pub fn named_results(&self) -> Named {
+        self.0.named.clone()
+    }
+}
+
+impl fmt::Debug for TextExpression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TextExpression").field(&self.0.text).finish()
+    }
+}
+
+struct Rule {
+    text: String,
+    tree: IdedExpr,
+    patterns: Patterns,
+    named: Named,
+}
+
+impl Rule {
+    fn compile(text: &str, wanted: Type) -> Result<Self, CelError> {
+        if text.len() > RULE_BYTES_MAX {
+            let message = format!("expression is longer than {RULE_BYTES_MAX} bytes");
+            return Err(CelError::at_start(message));
+        }
+        if text.trim().is_empty() {
+            return Err(CelError::at_start("expression is empty".to_owned()));
+        }
+        on_deep_stack(|| Self::compile_bounded(text, wanted))
+    }
+
+    fn compile_bounded(text: &str, wanted: Type) -> Result<Self, CelError> {
+        let program = ENVIRONMENT.compile(text).map_err(|errors| syntax_error(text, &errors))?;
+        let located = |fault: Fault| locate(text, &program, fault);
+        let mut tree = program.expression().clone();
+        let checked = check(&tree).map_err(located)?;
+        if !checked.result.fits(wanted) {
+            let (wanted, got) = (wanted.as_str(), checked.result.as_str());
+            let message = format!("expression must yield {wanted}, yields {got}");
+            return Err(CelError::at_start(message));
+        }
+        let patterns = rewrite(&mut tree, &checked.presence_tests).map_err(located)?;
+        Ok(Self { text: text.to_owned(), tree, patterns, named: checked.named })
+    }
+
+    fn evaluate<T>(
+        &self,
+        vars: &EventVars,
+        wanted: Type,
+        read: impl FnOnce(&dyn Val) -> Option<T>,
+    ) -> Result<T, EvaluateError> {
+        caught(|| {
+            let mut scope = vars.scope().new_inner_scope();
+            scope.set_variable_resolver(&self.patterns);
+            let value = Value::resolve_val(&self.tree, &scope).map_err(EvaluateError::Failed)?;
+            read(value.as_ref()).ok_or_else(|| EvaluateError::WrongType {
+                wanted: wanted.as_str(),
+                got: value.get_type().name().to_owned(),
+            })
+        })
+    }
+}
+
+/// Runs an evaluation. A panic in it is an answer of this rule, not the end of the process: the
+/// rule and the event are only read, so nothing is left half changed.
+fn caught<T>(evaluation: impl FnOnce() -> Result<T, EvaluateError>) -> Result<T, EvaluateError> {
+    catch_unwind(AssertUnwindSafe(evaluation)).unwrap_or(Err(EvaluateError::Panicked))
+}
+
+/// Runs a compilation where it cannot overflow the stack, which would end the process, and where
+/// a panic in the parser is an answer.
+fn on_deep_stack<T: Send>(
+    compilation: impl FnOnce() -> Result<T, CelError> + Send,
+) -> Result<T, CelError> {
+    let refused =
+        |problem: &str| CelError::at_start(format!("expression cannot be read: {problem}"));
+    std::thread::scope(|scope| {
+        std::thread::Builder::new()
+            .stack_size(COMPILE_STACK_BYTES)
+            .spawn_scoped(scope, compilation)
+            .map_err(|error| refused(&error.to_string()))?
+            .join()
+            .unwrap_or_else(|_| Err(refused("the parser panicked")))
+    })
+}
+
+fn syntax_error(text: &str, errors: &ParseErrors) -> CelError {
+    let Some(first) = errors.errors.first() else {
+        return CelError::at_start("syntax error".to_owned());
+    };
+    let message = syntax_message(&first.msg);
+    // The parser reports some errors without a place, or with one outside the text.
+    let place = usize::try_from(first.pos.0).ok().zip(usize::try_from(first.pos.1).ok());
+    match place {
+        Some((line, column)) if (1..=text.lines().count()).contains(&line) => {
+            CelError { line, column: column.max(1), message }
+        }
+        Some(_) | None => CelError::at_start(message),
+    }
+}
+
+/// The parser's message without what only its authors can use: nested errors in debug form, and
+/// the list of all tokens that could have followed.
+fn syntax_message(parser: &str) -> String {
+    if parser.contains("Recursion limit") {
+        return "syntax error: brackets are nested too deep".to_owned();
+    }
+    let message = parser.strip_prefix("Syntax error: ").unwrap_or(parser);
+    let message = message.split_once(" expecting {").map_or(message, |(start, _)| start);
+    format!("syntax error: {message}")
+}
+
+/// Where in the text the node of a fault begins.
+fn locate(text: &str, program: &Program, fault: Fault) -> CelError {
+    let start = program.source_info().offset_for(fault.id).map_or(0, |(start, _)| start);
+    let before = usize::try_from(start).ok().and_then(|start| text.get(..start)).unwrap_or("");
+    let (line, column) = before.chars().fold((1, 1), |(line, column), c| match c {
+        '\n' => (line + 1, 1),
+        _ => (line, column + 1),
+    });
+    CelError { line, column, message: fault.message }
+}
+
+#[cfg(test)]
+#[path = "expression_test.rs"]
+mod tests;

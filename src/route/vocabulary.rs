@@ -1,0 +1,270 @@
+//! The words of rules and their types: fields of `event`, functions and methods. The checker
+//! reads these tables, [`super::EventVars`] fills the fields, and nothing else may define a word.
+
+/// What the checker knows of a value before it exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Type {
+    Bool,
+    Int,
+    Uint,
+    Double,
+    Text,
+    Bytes,
+    Null,
+    Timestamp,
+    Duration,
+    List,
+    Map,
+    /// The variable `event`.
+    Event,
+    /// `event.Repo`.
+    Repository,
+    /// Labels and annotations: an absent name reads as "".
+    Texts,
+    /// Parameters and results: as [`Self::Texts`], and the names that rules use are remembered.
+    Values,
+    /// A type as a value, as `type(x)` gives it.
+    Kind,
+    /// Known only when evaluated.
+    Dyn,
+}
+
+impl Type {
+    /// The word used in messages.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Bool => "bool",
+            Self::Int => "int",
+            Self::Uint => "uint",
+            Self::Double => "double",
+            Self::Text => "string",
+            Self::Bytes => "bytes",
+            Self::Null => "null",
+            Self::Timestamp => "timestamp",
+            Self::Duration => "duration",
+            Self::List => "list",
+            Self::Map | Self::Event | Self::Repository | Self::Texts | Self::Values => "map",
+            Self::Kind => "type",
+            Self::Dyn => "dyn",
+        }
+    }
+
+    /// Whether a value of this type can stand where `wanted` is: unless both are known and differ.
+    pub(super) fn fits(self, wanted: Self) -> bool {
+        self == wanted || self == Self::Dyn || wanted == Self::Dyn
+    }
+
+    /// Whether a value of this type can stand where one of `wanted` is.
+    pub(super) fn fits_any(self, wanted: &[Self]) -> bool {
+        wanted.iter().any(|one| self.fits(*one))
+    }
+
+    /// Whether it is one of the maps of an event, whose keys are names.
+    pub(super) fn has_text_keys(self) -> bool {
+        matches!(self, Self::Event | Self::Repository | Self::Texts | Self::Values)
+    }
+}
+
+use Type::{
+    Bool, Bytes, Double, Duration, Dyn, Event, Int, Kind, List, Map, Repository, Text, Texts,
+    Timestamp, Uint, Values,
+};
+
+/// The one variable.
+pub(super) const EVENT: &str = "event";
+
+/// The fields of `event`, under the Go relay's names and a few of our own.
+pub(super) const EVENT_FIELDS: [(&str, Type); 37] = [
+    ("APIBaseURL", Text),
+    ("AccumulatorGroupID", Text),
+    ("Annotations", Texts),
+    ("Attempt", Int),
+    ("CommitSHA", Text),
+    ("Context", Text),
+    ("Description", Text),
+    ("DiscussionNumber", Int),
+    ("EventListenerName", Text),
+    ("FinishedAt", Timestamp),
+    ("IsFinallyTask", Bool),
+    ("IssueNumber", Int),
+    ("JiraIssueKey", Text),
+    ("Labels", Texts),
+    ("Namespace", Text),
+    ("PRNumber", Int),
+    ("Params", Values),
+    ("PipelineDisplayName", Text),
+    ("PipelineName", Text),
+    ("PipelineTaskName", Text),
+    ("PreviousState", Text),
+    ("Provider", Text),
+    ("Reason", Text),
+    ("Ref", Text),
+    ("Repo", Repository),
+    ("Resource", Text),
+    ("Results", Values),
+    ("RunID", Text),
+    ("RunName", Text),
+    ("SCMEventType", Text),
+    ("StartedAt", Timestamp),
+    ("State", Text),
+    ("TargetURL", Text),
+    ("TaskCount", Int),
+    ("TaskDisplayName", Text),
+    ("TaskName", Text),
+    ("TriggerName", Text),
+];
+
+/// The fields of `event.Repo`.
+pub(super) const REPOSITORY_FIELDS: [&str; 6] =
+    ["ID", "Name", "Org", "Owner", "Project", "Workspace"];
+
+/// Names that stand for a type, as in `type(x) == string`.
+pub(super) const KINDS: [&str; 10] =
+    ["bool", "bytes", "double", "int", "list", "map", "null_type", "string", "type", "uint"];
+
+/// One way to call a function, or a method when it has a `target`.
+#[derive(Debug)]
+pub(super) struct Signature {
+    pub(super) name: &'static str,
+    pub(super) target: Option<&'static [Type]>,
+    /// For each argument the types that it may have.
+    pub(super) arguments: &'static [&'static [Type]],
+    /// The last argument may be given again.
+    pub(super) is_variadic: bool,
+    pub(super) result: Type,
+}
+
+impl Signature {
+    /// Whether the call can have so many arguments.
+    pub(super) fn takes(&self, count: usize) -> bool {
+        count == self.arguments.len() || (self.is_variadic && count > self.arguments.len())
+    }
+
+    /// The types that argument `place` may have; the last ones again for those beyond.
+    pub(super) fn argument(&self, place: usize) -> &'static [Type] {
+        self.arguments.get(place).or(self.arguments.last()).copied().unwrap_or(&[])
+    }
+}
+
+const fn function(
+    name: &'static str,
+    arguments: &'static [&'static [Type]],
+    result: Type,
+) -> Signature {
+    Signature { name, target: None, arguments, is_variadic: false, result }
+}
+
+const fn predicate(name: &'static str) -> Signature {
+    function(name, &[], Bool)
+}
+
+const fn method(
+    name: &'static str,
+    target: &'static [Type],
+    arguments: &'static [&'static [Type]],
+    result: Type,
+) -> Signature {
+    Signature { name, target: Some(target), arguments, is_variadic: false, result }
+}
+
+const SIZED: &[Type] = &[Text, Bytes, List, Map, Event, Repository, Texts, Values];
+const NUMERIC: &[Type] = &[Int, Uint, Double, Text];
+const CLOCK: &[Type] = &[Timestamp, Duration];
+
+/// Every function and method of rules. `stateIn` also has its literals checked.
+pub(super) const SIGNATURES: &[Signature] = &[
+    predicate("isPR"),
+    predicate("isDiscussion"),
+    predicate("isIssue"),
+    predicate("isTaskRun"),
+    predicate("isPipelineRun"),
+    predicate("isCustomRun"),
+    predicate("isEventListener"),
+    predicate("isFinallyTask"),
+    predicate("isIssueEvent"),
+    predicate("isPREvent"),
+    predicate("isCommentEvent"),
+    predicate("isPushEvent"),
+    predicate("changed"),
+    predicate("fixed"),
+    Signature {
+        name: "stateIn",
+        target: None,
+        arguments: &[&[Text]],
+        is_variadic: true,
+        result: Bool,
+    },
+    function("buildTimeExceeds", &[&[Int]], Bool),
+    function("hasResult", &[&[Text]], Bool),
+    function("resultValue", &[&[Text]], Text),
+    function("size", &[SIZED], Int),
+    function("matches", &[&[Text], &[Text]], Bool),
+    function("type", &[&[Dyn]], Kind),
+    function("dyn", &[&[Dyn]], Dyn),
+    function("bool", &[&[Bool, Text]], Bool),
+    function("bytes", &[&[Bytes, Text]], Bytes),
+    function("double", &[NUMERIC], Double),
+    function("duration", &[&[Duration, Text]], Duration),
+    function("int", &[&[Int, Uint, Double, Text, Timestamp]], Int),
+    function("string", &[&[Text, Bool, Bytes, Double, Int, Uint, Timestamp, Duration]], Text),
+    function("timestamp", &[&[Timestamp, Int, Text]], Timestamp),
+    function("uint", &[NUMERIC], Uint),
+    method("size", SIZED, &[], Int),
+    method("contains", &[Text], &[&[Text]], Bool),
+    method("startsWith", &[Text], &[&[Text]], Bool),
+    method("endsWith", &[Text], &[&[Text]], Bool),
+    method("matches", &[Text], &[&[Text]], Bool),
+    method("getDate", &[Timestamp], &[], Int),
+    method("getDate", &[Timestamp], &[&[Text]], Int),
+    method("getDayOfMonth", &[Timestamp], &[], Int),
+    method("getDayOfMonth", &[Timestamp], &[&[Text]], Int),
+    method("getDayOfWeek", &[Timestamp], &[], Int),
+    method("getDayOfWeek", &[Timestamp], &[&[Text]], Int),
+    method("getDayOfYear", &[Timestamp], &[], Int),
+    method("getDayOfYear", &[Timestamp], &[&[Text]], Int),
+    method("getFullYear", &[Timestamp], &[], Int),
+    method("getFullYear", &[Timestamp], &[&[Text]], Int),
+    method("getMonth", &[Timestamp], &[], Int),
+    method("getMonth", &[Timestamp], &[&[Text]], Int),
+    method("getHours", CLOCK, &[], Int),
+    method("getHours", &[Timestamp], &[&[Text]], Int),
+    method("getMilliseconds", CLOCK, &[], Int),
+    method("getMilliseconds", &[Timestamp], &[&[Text]], Int),
+    method("getMinutes", CLOCK, &[], Int),
+    method("getMinutes", &[Timestamp], &[&[Text]], Int),
+    method("getSeconds", CLOCK, &[], Int),
+    method("getSeconds", &[Timestamp], &[&[Text]], Int),
+];
+
+/// The type of a field of `event`, if there is such a field.
+pub(super) fn event_field(name: &str) -> Option<Type> {
+    EVENT_FIELDS.iter().find(|(field, _)| *field == name).map(|(_, of)| *of)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_known_and_different_types_do_not_fit() {
+        assert!(Text.fits(Text) && Text.fits(Dyn) && Dyn.fits(Text));
+        assert!(!Text.fits(Bool));
+        assert!(!Text.fits_any(&[Bool, Int]) && Text.fits_any(&[Bool, Text]));
+    }
+
+    #[test]
+    fn a_variadic_signature_takes_one_or_more() {
+        let state_in = SIGNATURES.iter().find(|row| row.name == "stateIn").unwrap();
+        assert!(!state_in.takes(0) && state_in.takes(1) && state_in.takes(5));
+        assert_eq!(state_in.argument(4), &[Text]);
+        let predicate = &SIGNATURES[0];
+        assert!(predicate.takes(0) && !predicate.takes(1));
+    }
+
+    #[test]
+    fn field_names_are_sorted_and_so_occur_once() {
+        assert!(EVENT_FIELDS.is_sorted_by(|a, b| a.0 < b.0));
+        assert_eq!(event_field("State"), Some(Text));
+        assert_eq!(event_field("state"), None);
+    }
+}
