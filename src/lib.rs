@@ -20,6 +20,8 @@ pub mod route;
 pub mod template;
 
 pub mod integration;
+pub mod state_machine;
+pub mod wire;
 
 #[cfg(test)]
 mod tidy;

@@ -1,0 +1,302 @@
+//! Granting the right to send (rules 1, 2, 5): plans enter the outbox, and a call is made only
+//! under a Begin that was granted here.
+
+use super::StateMachine;
+use super::command::{Applied, Begin, Boot, Grant, Owner, Planned, Refusal};
+use super::dead_letter::{Cause, CauseKind};
+use super::outbox::{EffectRecord, LaneKey, OpenBegin, ReplacedBegin, STREAM_LANE_MAX, Writer};
+use super::run_record::{QueuedEvent, SettledEffect, Settlement};
+use crate::clock::Timestamp;
+use crate::effect::{Delivery, EffectId, PlannedEffect, SkipReason};
+use crate::event::Key;
+use std::time::Duration;
+
+/// After a move, an open Begin of the old owner may be begun anew: it was sent within
+/// 1 s of being proposed and ended within the 10 s of `handler_timeout` (rule 2).
+pub(super) const TAKEOVER_WAIT: Duration = Duration::from_secs(11);
+/// Boots that may end while an effect is open (rule 7).
+const ENDED_BOOTS_MAX: u32 = 3;
+/// Processes that may end while planning an event (rule 7).
+const ENDED_PLANNINGS_MAX: u32 = 2;
+
+impl StateMachine {
+    /// A new life of a node: what its older lives had on the wire is in doubt, and is begun anew.
+    pub(super) fn apply_boot(&mut self, boot: &Boot) -> Applied {
+        match self.boots.get(&boot.node) {
+            Some(known) if *known == boot.number => return Applied::Done,
+            Some(known) if *known > boot.number => return Applied::Refused(Refusal::StaleBoot),
+            Some(_) | None => {}
+        }
+        self.boots.insert(boot.node, boot.number);
+        let is_old = |open: &OpenBegin| open.node == boot.node && open.boot < boot.number;
+        let interrupted: Vec<EffectId> = self
+            .outbox
+            .effects
+            .values()
+            .filter(|effect| effect.open.as_ref().is_some_and(is_old))
+            .map(|effect| effect.id)
+            .collect();
+        for id in interrupted {
+            self.counters.in_doubt += 1;
+            self.close(id);
+            self.note_ended_boot(id);
+        }
+        self.send_replaced_once_more(boot);
+        if let Some((run, sequence)) = boot.ended_while_planning {
+            self.note_ended_planning(run, sequence);
+        }
+        Applied::Done
+    }
+
+    /// Rule 7: what was on the wire when several processes ended may be why they ended.
+    fn note_ended_boot(&mut self, id: EffectId) {
+        self.outbox.update(id, |effect| {
+            effect.is_in_doubt = true;
+            effect.ended_boots += 1;
+        });
+        let is_poison = self
+            .outbox
+            .effects
+            .get(&id)
+            .is_some_and(|effect| effect.ended_boots >= ENDED_BOOTS_MAX);
+        if is_poison {
+            let detail = format!("was on the wire when {ENDED_BOOTS_MAX} processes ended");
+            self.bury(id, Cause { kind: CauseKind::Poison, detail });
+        }
+    }
+
+    /// Rule 3: the newer boot of a node settles what its older lives may still have been sending.
+    fn send_replaced_once_more(&mut self, boot: &Boot) {
+        let replaced = self.outbox.replaced.iter();
+        let settled: Vec<_> = replaced
+            .filter(|(_, begin)| begin.node == boot.node && begin.boot < boot.number)
+            .map(|(key, _)| *key)
+            .collect();
+        for key in settled {
+            if let Some(begin) = self.outbox.replaced.remove(&key) {
+                self.note_ended_boot(key.0);
+                self.send_state_once_more(key.1, &begin.effect);
+            }
+        }
+    }
+
+    fn note_ended_planning(&mut self, run_key: Key, sequence: u64) {
+        let Some(run) = self.runs.get_mut(&run_key) else { return };
+        let Some(head) = run.queue.front_mut().filter(|head| head.sequence == sequence) else {
+            return;
+        };
+        head.ended_plannings += 1;
+        if head.ended_plannings < ENDED_PLANNINGS_MAX {
+            return;
+        }
+        let Some(head) = self.dequeue(run_key, sequence) else { return };
+        let detail = format!("planning it ended {ENDED_PLANNINGS_MAX} processes");
+        let cause = Cause { kind: CauseKind::Poison, detail };
+        self.bury_event(run_key, &head, cause);
+    }
+
+    pub(super) fn apply_begin(&mut self, begin: Begin) -> Applied {
+        if !self.is_owner(begin.owner) {
+            return Applied::Refused(Refusal::NotOwner);
+        }
+        if let Some(planned) = begin.planned
+            && self.runs.get(&planned.run).is_some_and(|run| run.slot == begin.owner.slot)
+        {
+            self.take_plan(planned);
+        }
+        let owner = begin.owner;
+        let granted = begin.effects.into_iter().filter_map(|id| self.grant(id, owner)).collect();
+        Applied::Begun(granted)
+    }
+
+    /// A plan counts while its event heads the queue; planning twice changes nothing.
+    fn take_plan(&mut self, planned: Planned) {
+        let Some(queued) = self.dequeue(planned.run, planned.sequence) else { return };
+        for skipped in planned.skipped {
+            let replays = queued.origin.replays();
+            let id = EffectId::of(queued.transition_key(), &skipped.route, replays);
+            self.counters.skip(skipped.reason);
+            let settled = SettledEffect {
+                effect: id,
+                route: skipped.route,
+                target: None,
+                state: queued.event.state,
+                settlement: Settlement::Skipped(skipped.reason),
+                attempts: 0,
+                at: self.now,
+            };
+            self.note_settled(planned.run, settled);
+        }
+        for failed in planned.failed {
+            self.bury_route(planned.run, &queued, failed);
+        }
+        for effect in planned.effects {
+            self.add_effect(planned.run, &queued, effect);
+        }
+        self.keep_outbox_bounds();
+    }
+
+    /// Takes an event out of its run's queue if it heads it.
+    pub(super) fn dequeue(&mut self, run_key: Key, sequence: u64) -> Option<QueuedEvent> {
+        let run = self.runs.get_mut(&run_key)?;
+        if run.queue.front()?.sequence != sequence {
+            return None;
+        }
+        let queued = run.queue.pop_front();
+        let next = run.queue.front().map(|next| next.sequence);
+        self.unplanned.remove(&(sequence, run_key));
+        if let Some(next) = next {
+            self.unplanned.insert((next, run_key));
+        }
+        queued
+    }
+
+    fn add_effect(&mut self, run_key: Key, queued: &QueuedEvent, planned: PlannedEffect) {
+        if self.outbox.effects.contains_key(&planned.id) {
+            return;
+        }
+        let Some(run) = self.runs.get_mut(&run_key) else { return };
+        run.unsettled += 1;
+        let effect = EffectRecord {
+            id: planned.id,
+            route: planned.route,
+            target: planned.target,
+            delivery: planned.delivery,
+            run: run_key,
+            slot: run.slot,
+            sequence: queued.sequence,
+            event: queued.event.clone(),
+            context: queued.context.clone(),
+            origin: queued.origin.clone(),
+            accepted_at: queued.accepted_at,
+            attempts: 0,
+            not_before: Timestamp::UNKNOWN,
+            open: None,
+            ended_boots: 0,
+            is_in_doubt: queued.origin.is_repair(),
+            parked_since: Timestamp::UNKNOWN,
+            last_cause: None,
+        };
+        let (lane, delivery) = (effect.lane(), effect.delivery);
+        self.outbox.push(effect);
+        self.make_room_in_lane(&lane, delivery);
+    }
+
+    /// Rule 14: a latest lane keeps what is on the wire and the newest behind it, which is not
+    /// the last to come when an older effect is replayed; a stream lane keeps a fixed number.
+    fn make_room_in_lane(&mut self, lane: &LaneKey, delivery: Delivery) {
+        let is_waiting = |effect: &&EffectRecord| effect.open.is_none();
+        let mut waiting: Vec<(Writer, EffectId)> = self
+            .outbox
+            .lane(lane)
+            .filter(is_waiting)
+            .map(|effect| (effect.writer(), effect.id))
+            .collect();
+        match delivery {
+            Delivery::Latest => {
+                waiting.sort();
+                waiting.pop();
+                for (_, id) in waiting {
+                    self.skip(id, SkipReason::Superseded);
+                }
+            }
+            Delivery::Stream => {
+                let surplus = waiting.len().saturating_sub(STREAM_LANE_MAX);
+                for (_, id) in waiting.into_iter().take(surplus) {
+                    let detail = format!("over {STREAM_LANE_MAX} effects waited for one target");
+                    self.bury(id, Cause { kind: CauseKind::BacklogFull, detail });
+                }
+            }
+        }
+    }
+
+    /// Rule 14: accepts go on; the oldest effects of the largest backlog give way.
+    fn keep_outbox_bounds(&mut self) {
+        while self.outbox.is_over_full() {
+            let Some(id) = self.outbox.to_give_up() else { return };
+            let detail = "the outbox was full and this instance had most waiting".to_owned();
+            self.bury(id, Cause { kind: CauseKind::BacklogFull, detail });
+        }
+    }
+
+    fn grant(&mut self, id: EffectId, owner: Owner) -> Option<Grant> {
+        let effect = self.outbox.effects.get(&id)?;
+        if effect.slot != owner.slot || !self.outbox.is_head(effect) {
+            return None;
+        }
+        if let Some(open) = effect.open {
+            if (open.node, open.boot) == (owner.node, owner.boot) {
+                // The same request once more gets the first answer (rule 17).
+                return Some(Grant { effect: id, attempt: effect.attempts });
+            }
+            if !self.may_take_over(effect, self.now) {
+                return None;
+            }
+        }
+        let target = self.outbox.targets.get(&effect.target);
+        let is_target_busy = target.and_then(|target| target.open).is_some_and(|open| open != id);
+        if is_target_busy {
+            return None;
+        }
+        let writer = effect.writer();
+        let is_outdated = effect.delivery == Delivery::Latest
+            && target.and_then(|target| target.writer.as_ref()).is_some_and(|last| *last > writer);
+        if is_outdated {
+            self.skip(id, SkipReason::OlderThanTarget);
+            return None;
+        }
+        self.replace_open(id);
+        Some(self.open(id, owner))
+    }
+
+    /// Rule 2: the old owner's call has ended once the takeover wait is over.
+    pub(super) fn may_take_over(&self, effect: &EffectRecord, now: Timestamp) -> bool {
+        self.takeover_at(effect).is_some_and(|at| at <= now)
+    }
+
+    /// When an effect that is open under another node than its slot's owner may be begun anew.
+    pub(super) fn takeover_at(&self, effect: &EffectRecord) -> Option<Timestamp> {
+        let slot = self.slots.get(effect.slot);
+        let is_foreign = effect.open.is_some_and(|open| Some(open.node) != slot.owner);
+        is_foreign.then(|| slot.moved_at.after(TAKEOVER_WAIT))
+    }
+
+    fn replace_open(&mut self, id: EffectId) {
+        let Some(effect) = self.outbox.effects.get(&id) else { return };
+        let Some(open) = effect.open else { return };
+        let begin = ReplacedBegin { node: open.node, boot: open.boot, effect: effect.clone() };
+        self.outbox.replaced.insert((id, effect.attempts), begin);
+        self.counters.in_doubt += 1;
+        self.outbox.update(id, |effect| effect.is_in_doubt = true);
+    }
+
+    fn open(&mut self, id: EffectId, owner: Owner) -> Grant {
+        let now = self.now;
+        let mut attempt = 0;
+        self.outbox.update(id, |effect| {
+            effect.attempts += 1;
+            attempt = effect.attempts;
+            effect.open = Some(OpenBegin { node: owner.node, boot: owner.boot, at: now });
+            effect.parked_since = Timestamp::UNKNOWN;
+        });
+        if let Some(effect) = self.outbox.effects.get(&id) {
+            let (key, writer) = (effect.target.clone(), effect.writer());
+            let target = self.target_in_use(&key);
+            target.open = Some(id);
+            target.writer = Some(writer);
+            target.touched_at = now;
+        }
+        Grant { effect: id, attempt }
+    }
+
+    /// Ends the open Begin of an effect, which keeps its place.
+    pub(super) fn close(&mut self, id: EffectId) {
+        self.outbox.update(id, |effect| effect.open = None);
+        let Some(effect) = self.outbox.effects.get(&id) else { return };
+        if let Some(target) = self.outbox.targets.get_mut(&effect.target)
+            && target.open == Some(id)
+        {
+            target.open = None;
+        }
+    }
+}

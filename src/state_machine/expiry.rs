@@ -1,0 +1,200 @@
+//! Everything that ends by time: timers, keys, runs that fall quiet, targets, dead letters.
+//! Work is bounded per entry, so that no single entry holds up the log.
+
+use super::StateMachine;
+use super::accept::FORGOTTEN_MARGIN;
+use super::group::GroupKey;
+use super::run_record::{PastRun, RunRecord};
+use super::settings::millis;
+use super::summary::SILENCE_MAX;
+use super::{DeadLetter, run_key};
+use crate::clock::Timestamp;
+use crate::effect::TargetKey;
+use crate::event::Key;
+use std::time::Duration;
+
+/// Timers handled in one entry (rule 19).
+const TIMERS_PER_ENTRY_MAX: usize = 256;
+/// Keys and runs forgotten in one entry.
+const FORGOTTEN_PER_ENTRY_MAX: usize = 256;
+/// Shortest wait between two looks at a run that is not quiet.
+const QUIET_POLL_MIN: Duration = Duration::from_mins(1);
+
+/// Something that becomes due.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Timer {
+    /// A summary is to be shown.
+    Summary(Key),
+    /// A group ends unfinished.
+    Group(GroupKey, u32),
+    /// A run may have fallen quiet.
+    Quiet(Key),
+    /// A target may have fallen out of use.
+    Target(TargetKey),
+    /// A dead letter's retention ends.
+    DeadLetter(u64),
+}
+
+impl StateMachine {
+    pub(super) fn run_due_timers(&mut self) {
+        for _ in 0..TIMERS_PER_ENTRY_MAX {
+            let Some((due_at, _)) = self.timers.first() else { return };
+            if *due_at > self.now {
+                return;
+            }
+            if let Some((due_at, timer)) = self.timers.pop_first() {
+                self.fire(timer, due_at);
+            }
+        }
+    }
+
+    fn fire(&mut self, timer: Timer, due_at: Timestamp) {
+        match timer {
+            Timer::Summary(run) => self.summary_due(run, due_at),
+            Timer::Group(group, generation) => self.group_due(&group, generation),
+            Timer::Quiet(run) => self.shrink_if_quiet(run),
+            Timer::Target(target) => self.forget_target_if_idle(&target),
+            Timer::DeadLetter(letter) => {
+                self.dead_letters.remove(&letter);
+            }
+        }
+    }
+
+    /// When the state next changes by time alone.
+    #[must_use]
+    pub fn next_timer(&self) -> Option<Timestamp> {
+        self.timers.first().map(|(due_at, _)| *due_at)
+    }
+
+    /// Starts the one timer that a run record has. It is set anew whenever it fires, until the
+    /// run shrinks, so that the timers never outnumber the runs.
+    pub(super) fn arm_quiet_timer(&mut self, key: Key) {
+        let first_look_at = Timestamp(self.now.0.saturating_add(self.quiet_poll_ms()));
+        self.timers.insert((first_look_at, Timer::Quiet(key)));
+    }
+
+    fn quiet_poll_ms(&self) -> u64 {
+        self.settings.ttl_ms.max(millis(QUIET_POLL_MIN))
+    }
+
+    /// Rule 8: a final, delivered and quiet run shrinks to what recognises its transitions.
+    fn shrink_if_quiet(&mut self, key: Key) {
+        let Some(run) = self.runs.get(&key) else { return };
+        let quiet_at = self.quiet_at(run);
+        if quiet_at <= self.now && run.is_idle() && !self.awaits_summary(key) {
+            self.shrink(key);
+            return;
+        }
+        let poll_at = Timestamp(self.now.0.saturating_add(self.quiet_poll_ms()));
+        let again_at = if quiet_at > self.now { quiet_at.min(poll_at) } else { poll_at };
+        self.timers.insert((again_at, Timer::Quiet(key)));
+    }
+
+    /// A run that is deleted before its end is never heard of again: silence ends it too, else
+    /// its record would be in use for ever.
+    fn quiet_at(&self, run: &RunRecord) -> Timestamp {
+        let quiet_at = Timestamp(run.last_seen.0.saturating_add(self.settings.ttl_ms));
+        if run.facts.state.is_final() {
+            return quiet_at;
+        }
+        quiet_at.max(run.last_seen.after(SILENCE_MAX))
+    }
+
+    fn shrink(&mut self, key: Key) {
+        let Some(run) = self.runs.remove(&key) else { return };
+        self.insert_past(key, PastRun::of(&run.facts, run.position, run.last_seen));
+        self.forget_accumulator(key);
+        // Without summaries no timer ends what is known of a root that never reports itself.
+        let root = run_key(run.facts.root_uid());
+        if !self.settings.accumulates && !self.runs.contains_key(&root) {
+            self.forget_accumulator(root);
+        }
+    }
+
+    pub(super) fn insert_past(&mut self, key: Key, past: PastRun) {
+        self.forget_past(key);
+        self.past_by_seen.insert((past.last_seen, key));
+        self.past.insert(key, past);
+    }
+
+    pub(super) fn forget_past(&mut self, key: Key) {
+        if let Some(past) = self.past.remove(&key) {
+            self.past_by_seen.remove(&(past.last_seen, key));
+        }
+    }
+
+    /// Makes sure one more run record fits. Only shrunk records are evicted, oldest first; that
+    /// moves the moment before which unknown runs fire nothing. False when all are in use.
+    pub(super) fn free_a_record(&mut self) -> bool {
+        let runs_max = usize::try_from(self.settings.runs_max).unwrap_or(usize::MAX);
+        // Several at a time: records may have become too many when the setting was lowered.
+        for _ in 0..FORGOTTEN_PER_ENTRY_MAX {
+            if self.runs.len() + self.past.len() < runs_max {
+                return true;
+            }
+            let Some((_, key)) = self.past_by_seen.first().copied() else { return false };
+            self.evict(key);
+        }
+        true
+    }
+
+    fn evict(&mut self, key: Key) {
+        if let Some(past) = self.past.get(&key) {
+            let latest = self.now.before(FORGOTTEN_MARGIN);
+            self.forgotten_before = self.forgotten_before.max(past.changed_at.min(latest));
+        }
+        self.forget_past(key);
+    }
+
+    pub(super) fn expire(&mut self) {
+        for _ in 0..FORGOTTEN_PER_ENTRY_MAX {
+            match self.delivery_expiry.front() {
+                Some((expires_at, key)) if *expires_at <= self.now => {
+                    self.deliveries.remove(key);
+                    self.delivery_expiry.pop_front();
+                }
+                Some(_) | None => break,
+            }
+        }
+        let life_ms = self.settings.transition_ttl_ms;
+        for _ in 0..FORGOTTEN_PER_ENTRY_MAX {
+            match self.past_by_seen.first().copied() {
+                Some((seen, key)) if seen.0.saturating_add(life_ms) <= self.now.0 => {
+                    self.forget_past(key);
+                }
+                Some(_) | None => break,
+            }
+        }
+    }
+
+    /// Starts the one timer that a target has, set anew until the target is forgotten.
+    pub(super) fn arm_target_timer(&mut self, key: &TargetKey) {
+        let life_ms = self.settings.transition_ttl_ms.max(millis(QUIET_POLL_MIN));
+        let idle_at = Timestamp(self.now.0.saturating_add(life_ms));
+        self.timers.insert((idle_at, Timer::Target(key.clone())));
+    }
+
+    fn forget_target_if_idle(&mut self, key: &TargetKey) {
+        let Some(target) = self.outbox.targets.get(key) else { return };
+        let life_ms = self.settings.transition_ttl_ms;
+        let idle_at = Timestamp(target.touched_at.0.saturating_add(life_ms));
+        if idle_at > self.now {
+            self.timers.insert((idle_at, Timer::Target(key.clone())));
+        } else if target.open.is_some() {
+            self.arm_target_timer(key);
+        } else {
+            self.outbox.targets.remove(key);
+        }
+    }
+
+    /// Takes a dead letter out together with the timer of its retention.
+    pub(super) fn remove_letter(&mut self, id: u64) -> Option<DeadLetter> {
+        let letter = self.dead_letters.remove(&id)?;
+        self.timers.remove(&(self.letter_expires_at(&letter), Timer::DeadLetter(id)));
+        Some(letter)
+    }
+
+    pub(super) fn letter_expires_at(&self, letter: &DeadLetter) -> Timestamp {
+        Timestamp(letter.failed_at.0.saturating_add(self.settings.dead_letter_ttl_ms))
+    }
+}

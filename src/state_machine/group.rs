@@ -1,0 +1,207 @@
+//! Groups: PipelineRuns of one namespace that name the same group id share one summary (rules 10,
+//! 11). A group is as bad as its worst member, and a member after its flush opens the next
+//! generation.
+
+use super::expiry::Timer;
+use super::run_record::{Origin, QueuedEvent, RunRecord};
+use super::slot::SlotId;
+use super::{StateMachine, run_key};
+use crate::clock::Timestamp;
+use crate::effect::{Summary, SummaryRow};
+use crate::event::{Key, RunContext, RunEvent, RunState, Scm, check_name};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// PipelineRuns kept of one group.
+const GROUP_RUNS_MAX: usize = 128;
+
+/// A group: (namespace, group id).
+pub type GroupKey = (String, String);
+
+/// PipelineRuns that share one summary. A member after its flush opens the next generation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Group {
+    pub generation: u32,
+    /// Run keys of the PipelineRuns.
+    pub members: BTreeSet<Key>,
+    pub opened_at: Timestamp,
+    pub renderings: u32,
+    pub is_incomplete: bool,
+    /// Newest facts of a member: they say where the summary is shown.
+    pub facts: Option<Arc<RunEvent>>,
+}
+
+impl Group {
+    /// The uid under which the summary of this generation is kept and marked.
+    #[must_use]
+    pub fn uid(key: &GroupKey, generation: u32) -> String {
+        format!("group/{}/{}/{generation}", key.0, key.1)
+    }
+}
+
+impl StateMachine {
+    /// A run belongs to the generation that was open when it was first seen.
+    pub(super) fn join_group(&mut self, run: Key) {
+        let Some(accumulator) = self.accumulators.get(&run) else { return };
+        let Some(root) = accumulator.root.clone() else { return };
+        if root.group_id.is_empty() {
+            return;
+        }
+        let group_key = (root.namespace.clone(), root.group_id.clone());
+        if accumulator.group.is_some() {
+            if let Some(group) = self.groups.get_mut(&group_key)
+                && group.members.contains(&run)
+            {
+                group.facts = Some(root);
+            }
+            return;
+        }
+        let now = self.now;
+        let group = self.groups.entry(group_key.clone()).or_default();
+        if group.renderings > 0 && !group.members.contains(&run) {
+            let generation = group.generation + 1;
+            *group = Group { generation, ..Group::default() };
+        }
+        if group.members.is_empty() {
+            group.opened_at = now;
+            let ends_at = Timestamp(now.0.saturating_add(self.settings.group_ttl_ms));
+            self.timers.insert((ends_at, Timer::Group(group_key.clone(), group.generation)));
+        }
+        if group.members.len() < GROUP_RUNS_MAX {
+            group.members.insert(run);
+            group.facts = Some(root);
+            if let Some(accumulator) = self.accumulators.get_mut(&run) {
+                accumulator.group = Some(group_key);
+            }
+        }
+    }
+
+    /// An empty group keeps its generation for a while: a member that comes then must not take
+    /// the place of the summary that was shown.
+    pub(super) fn leave_group(&mut self, key: GroupKey, run: Key) {
+        let Some(group) = self.groups.get_mut(&key) else { return };
+        if group.members.remove(&run) && group.members.is_empty() {
+            let forgotten_at = self.now.0.saturating_add(self.settings.transition_ttl_ms);
+            self.timers.insert((Timestamp(forgotten_at), Timer::Group(key, group.generation)));
+        }
+    }
+
+    pub(super) fn show_group_if_done(&mut self, key: &GroupKey) {
+        let Some(group) = self.groups.get(key) else { return };
+        let is_done = group
+            .members
+            .iter()
+            .all(|run| self.accumulators.get(run).is_none_or(|member| member.renderings > 0));
+        let was_shown = group.renderings > 0;
+        if is_done && let Some(group) = self.groups.get_mut(key) {
+            group.is_incomplete = false;
+        }
+        if is_done || was_shown {
+            self.show_group(key);
+        }
+    }
+
+    /// The end of an unfinished group, or of the memory of an empty one.
+    pub(super) fn group_due(&mut self, key: &GroupKey, generation: u32) {
+        let Some(group) = self.groups.get_mut(key) else { return };
+        let forgotten_at = group.opened_at.0.saturating_add(self.settings.transition_ttl_ms);
+        if group.members.is_empty() && forgotten_at <= self.now.0 {
+            self.groups.remove(key);
+            return;
+        }
+        let is_over = group.renderings > 0 || group.members.is_empty();
+        if group.generation != generation || is_over {
+            return;
+        }
+        group.is_incomplete = true;
+        self.counters.incomplete_summaries += 1;
+        self.show_group(key);
+    }
+
+    fn show_group(&mut self, key: &GroupKey) {
+        let sequence = self.take_sequence();
+        let now = self.now;
+        let Some(group) = self.groups.get_mut(key) else { return };
+        group.renderings += 1;
+        let rendering = group.renderings;
+        let uid = Group::uid(key, group.generation);
+        let Some(facts) = &group.facts else { return };
+        let event = group_event(&uid, &key.1, facts);
+        let run = run_key(&uid);
+        self.open_group_record(run, &event);
+        let Some(record) = self.runs.get_mut(&run) else { return };
+        record.facts = Arc::new(event);
+        record.last_seen = now;
+        let queued = QueuedEvent {
+            sequence,
+            event: record.facts.clone(),
+            context: record.context.clone(),
+            origin: Origin::Summary { rendering },
+            accepted_at: now,
+            ended_plannings: 0,
+        };
+        self.enqueue(run, queued);
+    }
+
+    /// A group's summary is delivered like a run's, from a record of its own.
+    fn open_group_record(&mut self, run: Key, event: &RunEvent) {
+        if self.runs.contains_key(&run) {
+            return;
+        }
+        self.forget_past(run);
+        let context = RunContext { check_name: check_name(event), ..RunContext::default() };
+        let slot = SlotId::of_root(&event.uid);
+        let record = RunRecord::first(slot, Arc::new(event.clone()), context, self.now);
+        self.runs.insert(run, record);
+        self.arm_quiet_timer(run);
+    }
+
+    pub(super) fn group_summary(&self, key: &GroupKey, group: &Group) -> Summary {
+        let runs = group.members.iter().filter_map(|run| self.accumulators.get(run));
+        let mut rows = Vec::new();
+        let mut states = Vec::new();
+        let mut is_incomplete = group.is_incomplete;
+        for accumulator in runs {
+            let Some(root) = &accumulator.root else { continue };
+            states.push(root.state);
+            is_incomplete |= accumulator.is_incomplete;
+            rows.extend(
+                accumulator
+                    .rows()
+                    .into_iter()
+                    .map(|row| SummaryRow { name: format!("{}/{}", root.name, row.name), ..row }),
+            );
+        }
+        Summary {
+            title: key.1.clone(),
+            run_name: key.1.clone(),
+            state: worst(&states),
+            rows,
+            is_incomplete,
+        }
+    }
+}
+
+/// What stands for a group: where its member writes, under a name of its own.
+fn group_event(uid: &str, group_id: &str, facts: &RunEvent) -> RunEvent {
+    RunEvent {
+        uid: uid.to_owned(),
+        name: group_id.to_owned(),
+        pipeline_name: group_id.to_owned(),
+        pipeline_display_name: String::new(),
+        scm: Scm { context: String::new(), ..facts.scm.clone() },
+        ..facts.clone()
+    }
+}
+
+/// A group is as bad as its worst member, and not done before all are.
+fn worst(states: &[RunState]) -> RunState {
+    let by_badness = [
+        RunState::Running,
+        RunState::Pending,
+        RunState::Error,
+        RunState::Failure,
+        RunState::Canceled,
+    ];
+    by_badness.into_iter().find(|state| states.contains(state)).unwrap_or(RunState::Success)
+}

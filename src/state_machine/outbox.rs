@@ -1,0 +1,291 @@
+//! The outbox: planned effects that are not settled, their lanes and their targets.
+//!
+//! Each (run, target) is a lane with its own order; a target is written by one open Begin at a
+//! time, whichever run it comes from (rules 1, 4, 5).
+
+use super::command::NodeId;
+use super::dead_letter::Cause;
+use super::run_record::Origin;
+use super::slot::SlotId;
+use crate::clock::Timestamp;
+use crate::effect::{Delivery, EffectId, RouteName, TargetKey};
+use crate::event::{Key, Position, RunAge, RunContext, RunEvent};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+/// Effects a stream lane holds (rule 14).
+pub const STREAM_LANE_MAX: usize = 64;
+/// Effects in the outbox (rule 14).
+pub const OUTBOX_EFFECTS_MAX: usize = 100_000;
+/// Bytes of event text in the outbox (rule 14).
+pub const OUTBOX_BYTES_MAX: u64 = 128 * 1024 * 1024;
+
+/// An effect that is planned and not settled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EffectRecord {
+    pub id: EffectId,
+    pub route: RouteName,
+    pub target: TargetKey,
+    pub delivery: Delivery,
+    pub run: Key,
+    pub slot: SlotId,
+    pub sequence: u64,
+    pub event: Arc<RunEvent>,
+    pub context: RunContext,
+    pub origin: Origin,
+    pub accepted_at: Timestamp,
+    /// Begins granted so far.
+    pub attempts: u32,
+    pub not_before: Timestamp,
+    pub open: Option<OpenBegin>,
+    /// Boots that ended while it was open (rule 7).
+    pub ended_boots: u32,
+    /// An earlier attempt may have happened without its record.
+    pub is_in_doubt: bool,
+    /// Since when the owner's configuration has lacked the route; unknown if it does not.
+    pub parked_since: Timestamp,
+    pub last_cause: Option<Cause>,
+}
+
+impl EffectRecord {
+    /// The lane this effect stands in.
+    #[must_use]
+    pub fn lane(&self) -> LaneKey {
+        (self.run, self.target.clone())
+    }
+
+    /// Its place among the writers of its target.
+    #[must_use]
+    pub fn writer(&self) -> Writer {
+        Writer { age: self.event.age(), position: self.event.position(), sequence: self.sequence }
+    }
+
+    /// Text it keeps alive, in bytes: the measure of `OUTBOX_BYTES_MAX`.
+    #[must_use]
+    pub fn weight_bytes(&self) -> u64 {
+        let event = &self.event;
+        let maps = [&event.labels, &event.annotations];
+        let pairs = maps.into_iter().flatten().map(|(key, value)| key.len() + value.len());
+        let values =
+            event.results.iter().chain(&event.params).map(|v| v.name.len() + v.value.len());
+        let text: usize = pairs.chain(values).sum::<usize>() + event.message.len();
+        u64::try_from(text).unwrap_or(u64::MAX).saturating_add(EVENT_WEIGHT_BYTES)
+    }
+}
+
+/// Flat share of an event in the outbox besides its texts of variable length.
+const EVENT_WEIGHT_BYTES: u64 = 1024;
+
+/// A lane: the effects of one run on one target.
+pub type LaneKey = (Key, TargetKey);
+
+/// The right to send that is out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenBegin {
+    pub node: NodeId,
+    pub boot: u64,
+    pub at: Timestamp,
+}
+
+/// Who wrote a target last: the newest run wins, within a run the furthest position.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Writer {
+    pub age: RunAge,
+    pub position: Position,
+    pub sequence: u64,
+}
+
+/// A remote object.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TargetRecord {
+    pub writer: Option<Writer>,
+    /// Empty until a write returned one.
+    pub remote_id: String,
+    pub open: Option<EffectId>,
+    pub touched_at: Timestamp,
+}
+
+/// A Begin that was begun anew while its call might still be under way (rule 3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplacedBegin {
+    pub node: NodeId,
+    pub boot: u64,
+    /// The effect as it stood, to send its target's state once more.
+    pub effect: EffectRecord,
+}
+
+/// Effects, lanes and targets, with the indexes that find due work.
+#[derive(Clone, Debug, Default)]
+pub struct Outbox {
+    pub(crate) effects: BTreeMap<EffectId, EffectRecord>,
+    pub(crate) lanes: BTreeMap<LaneKey, VecDeque<EffectId>>,
+    pub(crate) targets: BTreeMap<TargetKey, TargetRecord>,
+    pub(crate) replaced: BTreeMap<(EffectId, u32), ReplacedBegin>,
+    /// Lane heads that are not open, by the time they may be begun. Derived.
+    ready: BTreeSet<(Timestamp, u64, EffectId)>,
+    /// Effects on the wire. Derived.
+    open: BTreeSet<EffectId>,
+    /// Unsettled effects per instance, oldest first. Derived.
+    by_instance: BTreeMap<String, BTreeSet<(u64, EffectId)>>,
+    bytes: u64,
+}
+
+impl Outbox {
+    /// Builds the derived indexes anew, for a state that was read from a snapshot.
+    #[must_use]
+    pub fn restore(
+        effects: BTreeMap<EffectId, EffectRecord>,
+        targets: BTreeMap<TargetKey, TargetRecord>,
+        replaced: BTreeMap<(EffectId, u32), ReplacedBegin>,
+        lanes: BTreeMap<LaneKey, VecDeque<EffectId>>,
+    ) -> Self {
+        let mut outbox = Self { targets, replaced, lanes, ..Self::default() };
+        for effect in effects.into_values() {
+            outbox.index(&effect);
+            outbox.effects.insert(effect.id, effect);
+        }
+        let heads: Vec<_> =
+            outbox.lanes.values().filter_map(|lane| lane.front().copied()).collect();
+        for head in heads {
+            outbox.refresh_ready(head);
+        }
+        outbox
+    }
+
+    /// Adds an effect to the end of its lane.
+    pub(crate) fn push(&mut self, effect: EffectRecord) {
+        let id = effect.id;
+        self.index(&effect);
+        self.lanes.entry(effect.lane()).or_default().push_back(id);
+        self.effects.insert(id, effect);
+        self.refresh_lane(id);
+    }
+
+    /// Takes an effect out, wherever it stands in its lane.
+    pub(crate) fn remove(&mut self, id: EffectId) -> Option<EffectRecord> {
+        let effect = self.effects.remove(&id)?;
+        self.ready.remove(&(effect.not_before, effect.sequence, id));
+        self.open.remove(&id);
+        self.bytes = self.bytes.saturating_sub(effect.weight_bytes());
+        if let Some(ids) = self.by_instance.get_mut(&effect.route.instance) {
+            ids.remove(&(effect.sequence, id));
+            if ids.is_empty() {
+                self.by_instance.remove(&effect.route.instance);
+            }
+        }
+        let lane_key = effect.lane();
+        let mut next = None;
+        if let Some(lane) = self.lanes.get_mut(&lane_key) {
+            lane.retain(|other| *other != id);
+            next = lane.front().copied();
+            if lane.is_empty() {
+                self.lanes.remove(&lane_key);
+            }
+        }
+        if let Some(target) = self.targets.get_mut(&effect.target)
+            && target.open == Some(id)
+        {
+            target.open = None;
+        }
+        if let Some(next) = next {
+            self.refresh_ready(next);
+        }
+        Some(effect)
+    }
+
+    /// Changes an effect and keeps the indexes true.
+    pub(crate) fn update(&mut self, id: EffectId, change: impl FnOnce(&mut EffectRecord)) {
+        let Some(effect) = self.effects.get_mut(&id) else { return };
+        self.ready.remove(&(effect.not_before, effect.sequence, id));
+        change(effect);
+        if effect.open.is_some() {
+            self.open.insert(id);
+        } else {
+            self.open.remove(&id);
+        }
+        self.refresh_lane(id);
+    }
+
+    /// The effects of a lane, oldest first.
+    pub(crate) fn lane(&self, lane: &LaneKey) -> impl Iterator<Item = &EffectRecord> {
+        self.lanes.get(lane).into_iter().flatten().filter_map(|id| self.effects.get(id))
+    }
+
+    /// Whether `id` heads its lane.
+    pub(crate) fn is_head(&self, effect: &EffectRecord) -> bool {
+        self.lanes.get(&effect.lane()).and_then(|lane| lane.front()) == Some(&effect.id)
+    }
+
+    /// Lane heads that may be begun at `now`, longest waiting first.
+    pub(crate) fn ready(&self, now: Timestamp) -> impl Iterator<Item = &EffectRecord> {
+        self.ready
+            .iter()
+            .take_while(move |(not_before, ..)| *not_before <= now)
+            .filter_map(|(_, _, id)| self.effects.get(id))
+    }
+
+    /// When, after `now`, the next lane head may be begun.
+    pub(crate) fn next_ready(&self, now: Timestamp) -> Option<Timestamp> {
+        let later = (Timestamp(now.0.saturating_add(1)), 0, EffectId(Key(0)));
+        self.ready.range(later..).next().map(|(not_before, ..)| *not_before)
+    }
+
+    /// Effects on the wire.
+    pub(crate) fn open(&self) -> impl Iterator<Item = &EffectRecord> {
+        self.open.iter().filter_map(|id| self.effects.get(id))
+    }
+
+    /// Unsettled effects of one run, lane by lane.
+    pub(crate) fn of_run(&self, run: Key) -> impl Iterator<Item = &EffectRecord> {
+        let first = (run, TargetKey(String::new()));
+        let lanes = self.lanes.range(first..).take_while(move |((of, _), _)| *of == run);
+        lanes.flat_map(|(_, ids)| ids).filter_map(|id| self.effects.get(id))
+    }
+
+    /// Whether a bound of rule 14 is passed.
+    pub(crate) fn is_over_full(&self) -> bool {
+        self.effects.len() > OUTBOX_EFFECTS_MAX || self.bytes > OUTBOX_BYTES_MAX
+    }
+
+    /// The oldest effect, not on the wire, of the instance with the largest backlog.
+    pub(crate) fn to_give_up(&self) -> Option<EffectId> {
+        let mut largest: Vec<_> = self.by_instance.values().collect();
+        largest.sort_by_key(|ids| std::cmp::Reverse(ids.len()));
+        largest
+            .into_iter()
+            .flatten()
+            .map(|(_, id)| *id)
+            .find(|id| self.effects.get(id).is_some_and(|effect| effect.open.is_none()))
+    }
+
+    fn index(&mut self, effect: &EffectRecord) {
+        self.bytes = self.bytes.saturating_add(effect.weight_bytes());
+        let ids = self.by_instance.entry(effect.route.instance.clone()).or_default();
+        ids.insert((effect.sequence, effect.id));
+        if effect.open.is_some() {
+            self.open.insert(effect.id);
+        }
+    }
+
+    /// Re-indexes the head of the lane that `id` stands in.
+    fn refresh_lane(&mut self, id: EffectId) {
+        let head = self
+            .effects
+            .get(&id)
+            .and_then(|effect| self.lanes.get(&effect.lane()))
+            .and_then(|lane| lane.front().copied());
+        if let Some(head) = head {
+            self.refresh_ready(head);
+        }
+    }
+
+    fn refresh_ready(&mut self, head: EffectId) {
+        let Some(effect) = self.effects.get(&head) else { return };
+        let entry = (effect.not_before, effect.sequence, head);
+        if effect.open.is_none() {
+            self.ready.insert(entry);
+        } else {
+            self.ready.remove(&entry);
+        }
+    }
+}

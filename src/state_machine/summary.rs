@@ -1,0 +1,299 @@
+//! Summaries: what is known of the runs of a PipelineRun, and when it is shown (rules 10, 11).
+//!
+//! Everything is kept under the PipelineRun's uid. The end of a PipelineRun may come before the
+//! end of its tasks, so its summary waits for stragglers, and is shown again for those that
+//! arrive later still.
+
+use super::expiry::Timer;
+use super::group::{Group, GroupKey};
+use super::run_record::{Origin, QueuedEvent};
+use super::{StateMachine, run_key};
+use crate::clock::Timestamp;
+use crate::effect::{Summary, SummaryRow};
+use crate::event::{ChildRef, Key, Position, RunEvent, RunKind, RunState};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A run that is silent this long is shown as incomplete (rule 11).
+pub(super) const SILENCE_MAX: Duration = Duration::from_hours(24);
+/// Members kept of one PipelineRun: Tekton's own bound on matrix fan-out is 256.
+const MEMBERS_MAX: usize = 512;
+
+/// One TaskRun or CustomRun as a summary shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    pub name: String,
+    pub pipeline_task: String,
+    pub is_finally: bool,
+    pub state: RunState,
+    pub reason: String,
+    pub started_at: Timestamp,
+    pub finished_at: Timestamp,
+    pub position: Position,
+}
+
+/// What is known of one PipelineRun and its members.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Accumulator {
+    /// Newest facts of the PipelineRun itself.
+    pub root: Option<Arc<RunEvent>>,
+    /// By run uid.
+    pub members: BTreeMap<String, Member>,
+    /// When something has to happen next; unknown when nothing has.
+    pub due_at: Timestamp,
+    /// How often the summary was shown.
+    pub renderings: u32,
+    pub is_incomplete: bool,
+    pub group: Option<GroupKey>,
+}
+
+impl Accumulator {
+    /// Takes a member's event. True when the summary shows something else since.
+    fn take_member(&mut self, event: &RunEvent) -> bool {
+        let known = self.members.get(&event.uid);
+        let is_older = known.is_some_and(|known| known.position > event.position());
+        let is_surplus = known.is_none() && self.members.len() >= MEMBERS_MAX;
+        if is_older || is_surplus {
+            return false;
+        }
+        let shown = known.map(Member::row);
+        let member = Member::of(event);
+        let has_changed = shown.as_ref() != Some(&member.row());
+        self.members.insert(event.uid.clone(), member);
+        has_changed
+    }
+
+    /// Takes an event of the PipelineRun itself. True when the summary shows something else since.
+    fn take_root(&mut self, event: &RunEvent) -> bool {
+        let known = self.root.as_deref();
+        if known.is_some_and(|root| root.position() > event.position()) {
+            return false;
+        }
+        let has_changed = known.is_none_or(|root| {
+            (root.state, &root.reason, &root.children)
+                != (event.state, &event.reason, &event.children)
+        });
+        self.root = Some(Arc::new(event.clone()));
+        has_changed
+    }
+
+    pub(super) fn is_root_final(&self) -> bool {
+        self.root.as_ref().is_some_and(|root| root.state.is_final())
+    }
+
+    /// Whether every run that the PipelineRun names, and every run seen, is final.
+    fn is_complete(&self) -> bool {
+        let expected = self.root.iter().flat_map(|root| &root.children);
+        let is_final = |child: &ChildRef| {
+            self.members.values().any(|m| m.name == child.name && m.state.is_final())
+        };
+        self.is_root_final()
+            && expected.into_iter().all(is_final)
+            && self.members.values().all(|member| member.state.is_final())
+    }
+
+    /// Whether another run of the same pipeline task is known: a matrix.
+    #[must_use]
+    pub fn has_other_child_of(&self, pipeline_task: &str, uid: &str) -> bool {
+        self.members
+            .iter()
+            .any(|(other, member)| other != uid && member.pipeline_task == pipeline_task)
+    }
+
+    /// Members in the order they started, then those announced but never heard of.
+    #[must_use]
+    pub fn rows(&self) -> Vec<SummaryRow> {
+        let mut members: Vec<_> = self.members.values().collect();
+        members.sort_by_key(|member| {
+            let start = if member.started_at.is_known() { member.started_at.0 } else { u64::MAX };
+            (member.is_finally, start, member.name.clone())
+        });
+        let known = members.into_iter().map(Member::row);
+        let children = self.root.iter().flat_map(|root| &root.children);
+        let missing = children
+            .filter(|child| !self.members.values().any(|member| member.name == child.name))
+            .map(missing_row);
+        known.chain(missing).collect()
+    }
+}
+
+impl Member {
+    fn of(event: &RunEvent) -> Self {
+        Self {
+            name: event.name.clone(),
+            pipeline_task: event.pipeline_task.clone(),
+            is_finally: event.is_finally,
+            state: event.state,
+            reason: event.reason.clone(),
+            started_at: event.started_at,
+            finished_at: event.finished_at,
+            position: event.position(),
+        }
+    }
+
+    fn row(&self) -> SummaryRow {
+        let name = if self.pipeline_task.is_empty() { &self.name } else { &self.pipeline_task };
+        SummaryRow {
+            name: name.clone(),
+            run_name: self.name.clone(),
+            is_finally: self.is_finally,
+            state: Some(self.state),
+            reason: self.reason.clone(),
+            started_at: self.started_at,
+            finished_at: self.finished_at,
+        }
+    }
+}
+
+fn missing_row(child: &ChildRef) -> SummaryRow {
+    let name = if child.pipeline_task.is_empty() { &child.name } else { &child.pipeline_task };
+    SummaryRow {
+        name: name.clone(),
+        run_name: child.name.clone(),
+        is_finally: false,
+        state: None,
+        reason: String::new(),
+        started_at: Timestamp::UNKNOWN,
+        finished_at: Timestamp::UNKNOWN,
+    }
+}
+
+impl StateMachine {
+    /// Takes what an event says about a PipelineRun or one of its members, also when the event
+    /// came too late to be sent anywhere.
+    pub(super) fn summary_saw(&mut self, event: &RunEvent) {
+        let is_member = matches!(event.kind, RunKind::TaskRun | RunKind::CustomRun)
+            && !event.parent.uid.is_empty();
+        let is_root = event.kind == RunKind::PipelineRun && self.settings.accumulates;
+        if !is_member && !is_root {
+            return;
+        }
+        let key = run_key(event.root_uid());
+        if self.past.contains_key(&key) && !self.accumulators.contains_key(&key) {
+            return;
+        }
+        // Members are known even when no summary is built: the check names of a matrix need them.
+        let accumulator = self.accumulators.entry(key).or_default();
+        let has_changed =
+            if is_member { accumulator.take_member(event) } else { accumulator.take_root(event) };
+        let is_ended = accumulator.is_root_final();
+        self.join_group(key);
+        if self.settings.accumulates && (has_changed || !is_ended) {
+            self.schedule_summary(key);
+        }
+    }
+
+    /// Sets when the summary is shown: at once when complete, else after the straggler window,
+    /// which later stragglers do not prolong, else when the run has been silent for too long.
+    fn schedule_summary(&mut self, key: Key) {
+        let now = self.now;
+        let window_ms = self.settings.straggler_window_ms;
+        let Some(accumulator) = self.accumulators.get_mut(&key) else { return };
+        let set_before = accumulator.due_at;
+        let due_at = if accumulator.is_complete() {
+            accumulator.is_incomplete = false;
+            now
+        } else if accumulator.is_root_final() {
+            let window_end = Timestamp(now.0.saturating_add(window_ms));
+            if set_before.is_known() { set_before.min(window_end) } else { window_end }
+        } else {
+            now.after(SILENCE_MAX)
+        };
+        accumulator.due_at = due_at;
+        self.timers.remove(&(set_before, Timer::Summary(key)));
+        if due_at <= now {
+            self.show_summary(key);
+        } else {
+            self.timers.insert((due_at, Timer::Summary(key)));
+        }
+    }
+
+    /// The timer of a summary; one that was set again since does nothing.
+    pub(super) fn summary_due(&mut self, key: Key, due_at: Timestamp) {
+        let Some(accumulator) = self.accumulators.get_mut(&key) else { return };
+        if accumulator.due_at != due_at {
+            return;
+        }
+        if !accumulator.is_root_final() {
+            accumulator.is_incomplete = true;
+            self.counters.incomplete_summaries += 1;
+        }
+        self.show_summary(key);
+        // Members of a PipelineRun that never reported itself, or that shrank before they came.
+        if !self.runs.contains_key(&key) {
+            self.forget_accumulator(key);
+        }
+    }
+
+    /// Whether the record of a run is needed for a summary that is still to be shown.
+    pub(super) fn awaits_summary(&self, key: Key) -> bool {
+        let Some(accumulator) = self.accumulators.get(&key) else { return false };
+        if accumulator.due_at.is_known() {
+            return true;
+        }
+        let group = accumulator.group.as_ref().and_then(|group| self.groups.get(group));
+        let Some(group) = group.filter(|group| group.members.contains(&key)) else { return false };
+        let is_open = |run: &Key| self.accumulators.get(run).is_some_and(|m| !m.is_root_final());
+        // Only ended members wait, and only for those that are not: two cannot wait for each other.
+        accumulator.is_root_final() && (group.renderings == 0 || group.members.iter().any(is_open))
+    }
+
+    pub(super) fn forget_accumulator(&mut self, key: Key) {
+        if let Some(accumulator) = self.accumulators.remove(&key) {
+            self.timers.remove(&(accumulator.due_at, Timer::Summary(key)));
+            if let Some(group) = accumulator.group {
+                self.leave_group(group, key);
+            }
+        }
+    }
+
+    fn show_summary(&mut self, key: Key) {
+        let sequence = self.take_sequence();
+        let now = self.now;
+        let Some(accumulator) = self.accumulators.get_mut(&key) else { return };
+        accumulator.due_at = Timestamp::UNKNOWN;
+        accumulator.renderings += 1;
+        if let Some(group) = accumulator.group.clone() {
+            self.show_group_if_done(&group);
+            return;
+        }
+        let rendering = accumulator.renderings;
+        let Some(event) = accumulator.root.clone() else { return };
+        let Some(run) = self.runs.get(&key) else { return };
+        let queued = QueuedEvent {
+            sequence,
+            event,
+            context: run.context.clone(),
+            origin: Origin::Summary { rendering },
+            accepted_at: now,
+            ended_plannings: 0,
+        };
+        self.enqueue(key, queued);
+    }
+
+    /// The summary that a run, or group, shows; `None` until it is first due.
+    #[must_use]
+    pub fn summary(&self, run: Key) -> Option<Summary> {
+        if let Some(accumulator) = self.accumulators.get(&run) {
+            return (accumulator.renderings > 0 && accumulator.group.is_none())
+                .then(|| accumulator.root.as_ref().map(|root| run_summary(accumulator, root)))?;
+        }
+        let facts = &self.runs.get(&run)?.facts;
+        let key = (facts.namespace.clone(), facts.group_id.clone());
+        let group = self.groups.get(&key)?;
+        let is_shown = run_key(&Group::uid(&key, group.generation)) == run;
+        is_shown.then(|| self.group_summary(&key, group))
+    }
+}
+
+fn run_summary(accumulator: &Accumulator, root: &RunEvent) -> Summary {
+    let title = if root.pipeline_name.is_empty() { &root.name } else { &root.pipeline_name };
+    Summary {
+        title: title.clone(),
+        run_name: root.name.clone(),
+        state: root.state,
+        rows: accumulator.rows(),
+        is_incomplete: accumulator.is_incomplete,
+    }
+}

@@ -1,0 +1,293 @@
+//! A state for tests in which every field has a value of its own, so that none can be left out of
+//! its stored form unseen. It need not be one that a log leads to.
+
+use super::sample::{cause, full_event, route};
+use crate::clock::Timestamp;
+use crate::effect::{Delivery, EffectId, Receipt, SkipReason, TargetKey};
+use crate::event::{Key, Position, Rank, RunAge, RunContext, RunEvent, RunState};
+use crate::failure::FailureKind;
+use crate::state_machine::{
+    Accumulator, CauseKind, Counters, DeadLetter, EffectRecord, Fate, Finished, Group, Member,
+    Moment, NodeId, OpenBegin, Origin, Outbox, PastRun, QueuedEvent, ReplacedBegin, RunRecord,
+    Settings, SettledEffect, Settlement, Slot, SlotId, SlotMap, StateMachine, TargetRecord, Timer,
+    Writer,
+};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+const RUN: Key = Key(0x0101);
+const EFFECT: EffectId = EffectId(Key(0x0202));
+
+pub(super) fn full_state() -> StateMachine {
+    let mut state = StateMachine {
+        now: Timestamp(1001),
+        settings: full_settings(),
+        slots: SlotMap::from_slots(vec![
+            Slot { owner: Some(NodeId(0)), epoch: 1003, moved_at: Timestamp(1004) },
+            Slot { owner: None, epoch: 1005, moved_at: Timestamp::UNKNOWN },
+        ]),
+        boots: [(NodeId(1006), 1007)].into(),
+        delivery_expiry: [(Timestamp(1009), Key(1)), (Timestamp(1008), Key(2))].into(),
+        runs: [(RUN, full_run()), (Key(0x0303), RunRecord { unsettled: 0, ..full_run() })].into(),
+        past: [(Key(0x0404), full_past())].into(),
+        forgotten_before: Timestamp(1010),
+        outbox: full_outbox(),
+        history: [(Key(0x0505), full_finished())].into(),
+        accumulators: [(RUN, full_accumulator()), (Key(0x0606), Accumulator::default())].into(),
+        groups: [(group_key(), full_group()), (Default::default(), Group::default())].into(),
+        dead_letters: [(1011, full_letter())].into(),
+        timers: all_timers().map(|timer| (Timestamp(1012), timer)).into(),
+        next_sequence: 1013,
+        next_letter: 1014,
+        counters: full_counters(),
+        ..StateMachine::default()
+    };
+    state.rebuild_indexes();
+    state
+}
+
+fn group_key() -> (String, String) {
+    ("namespace".to_owned(), "group".to_owned())
+}
+
+fn event(attempt: u32) -> Arc<RunEvent> {
+    Arc::new(RunEvent { attempt, ..full_event() })
+}
+
+fn full_settings() -> Settings {
+    Settings {
+        ttl_ms: 2001,
+        transition_ttl_ms: 2002,
+        runs_max: 2003,
+        dead_letter_ttl_ms: 2004,
+        dead_letters_max: 2005,
+        accumulates: true,
+        straggler_window_ms: 2006,
+        group_ttl_ms: 2007,
+    }
+}
+
+fn full_counters() -> Counters {
+    let dead = FailureKind::ALL.map(CauseKind::Delivery);
+    let dead = dead.into_iter().chain([CauseKind::Poison, CauseKind::BacklogFull]);
+    Counters {
+        fates: Fate::ALL.into_iter().zip(3001..).collect(),
+        skipped: SkipReason::ALL.into_iter().zip(3011..).collect(),
+        dead: dead.zip(3021..).collect(),
+        delivered: 3041,
+        in_doubt: 3042,
+        late: 3043,
+        letters_dropped: 3044,
+        incomplete_summaries: 3045,
+        transitions_uncounted: 3046,
+    }
+}
+
+fn full_position() -> Position {
+    Position {
+        attempt: 4001,
+        rank: Rank::Running,
+        last_transition: Timestamp(4002),
+        ce_time: Timestamp(4003),
+    }
+}
+
+fn full_context() -> RunContext {
+    RunContext {
+        check_name: "check-name".to_owned(),
+        previous_state: Some(RunState::Canceled),
+        target_url: "https://dashboard.example.test/run".to_owned(),
+    }
+}
+
+fn full_run() -> RunRecord {
+    let settlements = [
+        Settlement::Delivered(Receipt { remote_id: "remote".to_owned(), status: 5001 }),
+        Settlement::Skipped(SkipReason::FilteredByKind),
+        Settlement::Dead(CauseKind::Poison),
+    ];
+    RunRecord {
+        slot: SlotId::new(51).unwrap(),
+        facts: event(52),
+        facts_digest: u64::MAX - 53,
+        position: full_position(),
+        context: full_context(),
+        transitions: [Key(5004), Key(5005)].into(),
+        transitions_uncounted: 5006,
+        has_second_final: true,
+        queue: all_origins().map(|origin| full_queued(origin, 5007)).into(),
+        timeline: Fate::ALL.map(full_moment).into(),
+        settled: settlements.map(full_settled).into(),
+        unsettled: 5008,
+        last_seen: Timestamp(5009),
+    }
+}
+
+fn all_origins() -> [Origin; 4] {
+    let route = route("kind", "action");
+    [
+        Origin::Reported { is_latest_only: true },
+        Origin::Summary { rendering: 5101 },
+        Origin::Replay { letter: 5102, replays: 5103, route: route.clone(), is_summary: true },
+        Origin::Repair { effect: EFFECT, attempt: 5104, route },
+    ]
+}
+
+fn full_queued(origin: Origin, sequence: u64) -> QueuedEvent {
+    QueuedEvent {
+        sequence,
+        event: event(5201),
+        context: full_context(),
+        origin,
+        accepted_at: Timestamp(5202),
+        ended_plannings: 5203,
+    }
+}
+
+fn full_moment(fate: Fate) -> Moment {
+    Moment {
+        at: Timestamp(5301),
+        ce_time: Timestamp(5302),
+        state: RunState::Error,
+        reason: "Reason".to_owned(),
+        attempt: 5303,
+        fate,
+    }
+}
+
+fn full_settled(settlement: Settlement) -> SettledEffect {
+    let is_skipped = matches!(settlement, Settlement::Skipped(_));
+    SettledEffect {
+        effect: EFFECT,
+        route: route("settled", "action"),
+        target: (!is_skipped).then(|| TargetKey(String::new())),
+        state: RunState::Pending,
+        settlement,
+        attempts: 5401,
+        at: Timestamp(5402),
+    }
+}
+
+fn full_past() -> PastRun {
+    PastRun {
+        attempt: 5501,
+        rank: Rank::Started,
+        facts_digest: u64::MAX - 55,
+        last_seen: Timestamp(5502),
+        changed_at: Timestamp(5503),
+    }
+}
+
+fn full_age() -> RunAge {
+    RunAge { created_at: Timestamp(5601), uid: "age-uid".to_owned() }
+}
+
+fn full_finished() -> Finished {
+    Finished { state: RunState::Success, age: full_age(), at: Timestamp(5701) }
+}
+
+fn full_accumulator() -> Accumulator {
+    let member = Member {
+        name: "member-name".to_owned(),
+        pipeline_task: "member-task".to_owned(),
+        is_finally: true,
+        state: RunState::Running,
+        reason: "Running".to_owned(),
+        started_at: Timestamp(6001),
+        finished_at: Timestamp(6002),
+        position: full_position(),
+    };
+    Accumulator {
+        root: Some(event(6003)),
+        members: [("member-uid".to_owned(), member)].into(),
+        due_at: Timestamp(6004),
+        renderings: 6005,
+        is_incomplete: true,
+        group: Some(group_key()),
+    }
+}
+
+fn full_group() -> Group {
+    Group {
+        generation: 6101,
+        members: [RUN, Key(0x0606)].into(),
+        opened_at: Timestamp(6102),
+        renderings: 6103,
+        is_incomplete: true,
+        facts: Some(event(6104)),
+    }
+}
+
+/// A lane whose order is neither that of the ids nor that of the sequences.
+fn full_outbox() -> Outbox {
+    let later = EffectRecord {
+        id: EffectId(Key(0x0201)),
+        delivery: Delivery::Stream,
+        sequence: 1,
+        open: None,
+        is_in_doubt: false,
+        last_cause: None,
+        ..full_effect()
+    };
+    let lane = (full_effect().lane(), [EFFECT, later.id].into());
+    let effects = BTreeMap::from([(EFFECT, full_effect()), (later.id, later)]);
+    let target = TargetRecord {
+        writer: Some(Writer { age: full_age(), position: full_position(), sequence: 7001 }),
+        remote_id: "target-remote".to_owned(),
+        open: Some(EFFECT),
+        touched_at: Timestamp(7002),
+    };
+    let untouched = (TargetKey("untouched".to_owned()), TargetRecord::default());
+    let targets = BTreeMap::from([(full_effect().target, target), untouched]);
+    let begin = ReplacedBegin { node: NodeId(7003), boot: 7004, effect: full_effect() };
+    Outbox::restore(effects, targets, [((EFFECT, 7005), begin)].into(), [lane].into())
+}
+
+fn full_effect() -> EffectRecord {
+    EffectRecord {
+        id: EFFECT,
+        route: route("effect", "action"),
+        target: TargetKey("effect-target".to_owned()),
+        delivery: Delivery::Latest,
+        run: RUN,
+        slot: SlotId::new(71).unwrap(),
+        sequence: 7101,
+        event: event(7102),
+        context: full_context(),
+        origin: Origin::Summary { rendering: 7103 },
+        accepted_at: Timestamp(7104),
+        attempts: 7105,
+        not_before: Timestamp(7106),
+        open: Some(OpenBegin { node: NodeId(7107), boot: 7108, at: Timestamp(7109) }),
+        ended_boots: 7110,
+        is_in_doubt: true,
+        parked_since: Timestamp(7111),
+        last_cause: Some(cause(CauseKind::BacklogFull)),
+    }
+}
+
+fn full_letter() -> DeadLetter {
+    DeadLetter {
+        id: 1011,
+        failed_at: Timestamp(8001),
+        cause: cause(CauseKind::Delivery(FailureKind::Timeout)),
+        replays: 8002,
+        attempts: 8003,
+        run: Key(8004),
+        route: route("letter", "action"),
+        event: event(8005),
+        context: full_context(),
+        is_summary: true,
+        sequence: 8006,
+    }
+}
+
+fn all_timers() -> [Timer; 5] {
+    [
+        Timer::Summary(Key(9001)),
+        Timer::Group(group_key(), 9002),
+        Timer::Quiet(Key(9003)),
+        Timer::Target(TargetKey("timer-target".to_owned())),
+        Timer::DeadLetter(0),
+    ]
+}

@@ -1,0 +1,31 @@
+//! The protobuf form of everything that crosses a node or a disk, and its conversions. Pure.
+//!
+//! The schemas stand in `proto/relay/v1`. Conversions come in pairs, `to_x` and `from_x`; reading
+//! refuses whatever this build does not know in full, because what is skipped on one replica and
+//! applied on another makes their states differ (rule 22).
+
+mod command;
+mod effect;
+mod enums;
+mod envelope;
+mod error;
+mod event;
+mod event_table;
+#[cfg(test)]
+mod full_state;
+#[cfg(test)]
+mod history;
+mod ledger;
+mod outbox;
+mod proto;
+mod run;
+#[cfg(test)]
+mod sample;
+mod scalar;
+mod state;
+mod summary;
+
+pub use command::{decode_entry, encode_entry};
+pub use envelope::FORMAT_VERSION;
+pub use error::WireError;
+pub use state::{decode_state, digest, encode_state};

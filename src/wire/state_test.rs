@@ -1,0 +1,241 @@
+//! States: what comes back is what was written, down to the indexes, and goes on alike.
+
+use super::*;
+use crate::event::Key;
+use crate::state_machine::{Counters, Entry};
+use crate::wire::full_state::full_state;
+use crate::wire::history::{History, fixed_steps};
+use crate::wire::{decode_entry, encode_entry};
+use proptest::prelude::*;
+use std::sync::Arc;
+
+/// The state after `entries`, from nothing or from `state`.
+fn applied(mut state: StateMachine, entries: &[Entry]) -> StateMachine {
+    for entry in entries {
+        state.apply(entry.clone());
+    }
+    state
+}
+
+/// What is equal for equal states only, derived indexes included.
+fn everything(state: &StateMachine) -> String {
+    format!("{state:?}")
+}
+
+fn steps() -> impl Strategy<Value = Vec<[u8; 4]>> {
+    proptest::collection::vec(any::<[u8; 4]>(), 0..160)
+}
+
+/// No regression files: a failing log is kept by writing a test of its own.
+fn config() -> ProptestConfig {
+    ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn a_state_survives_the_wire(steps in steps()) {
+        let state = History::of(&steps).state;
+        let bytes = encode_state(&state);
+        let decoded = decode_state(&bytes).unwrap();
+        prop_assert_eq!(everything(&decoded), everything(&state));
+        prop_assert!(encode_state(&decoded) == bytes);
+        prop_assert_eq!(digest(&decoded), digest(&state));
+    }
+
+    #[test]
+    fn a_snapshot_and_the_rest_of_the_log_equal_the_whole_log(steps in steps(), cut in 0..160_usize) {
+        let history = History::of(&steps);
+        let (before, after) = history.entries.split_at(cut.min(history.entries.len()));
+        let snapshot = encode_state(&applied(StateMachine::default(), before));
+        let state = applied(decode_state(&snapshot).unwrap(), after);
+        prop_assert!(encode_state(&state) == encode_state(&history.state));
+        prop_assert_eq!(digest(&state), digest(&history.state));
+        prop_assert_eq!(everything(&state), everything(&history.state));
+    }
+
+    #[test]
+    fn a_log_that_is_read_back_and_applied_again_gives_equal_bytes(steps in steps()) {
+        let history = History::of(&steps);
+        let stored = history.entries.iter().map(encode_entry);
+        let entries: Vec<_> = stored.map(|bytes| decode_entry(&bytes).unwrap()).collect();
+        prop_assert_eq!(&entries, &history.entries);
+        let state = applied(StateMachine::default(), &entries);
+        prop_assert!(encode_state(&state) == encode_state(&history.state));
+    }
+}
+
+/// Which parts of a state hold something.
+fn filled(state: &StateMachine) -> Vec<(&'static str, bool)> {
+    let runs = || state.runs.values();
+    let effects = || state.outbox.effects.values();
+    vec![
+        ("deliveries", !state.deliveries.is_empty()),
+        ("past", !state.past.is_empty()),
+        ("forgotten_before", state.forgotten_before.is_known()),
+        ("history", !state.history.is_empty()),
+        ("groups", !state.groups.is_empty()),
+        ("flushed groups", state.groups.values().any(|group| group.renderings > 0)),
+        ("accumulated members", state.accumulators.values().any(|a| !a.members.is_empty())),
+        ("dead letters", !state.dead_letters.is_empty()),
+        ("unplanned", !state.unplanned.is_empty()),
+        ("moved slots", state.slots().any(|(_, slot)| slot.moved_at.is_known())),
+        ("transitions", runs().any(|run| run.transitions.len() > 1)),
+        ("second finals", runs().any(|run| run.has_second_final)),
+        ("settled", runs().any(|run| !run.settled.is_empty())),
+        ("previous states", runs().any(|run| run.context.previous_state.is_some())),
+        ("long lanes", state.outbox.lanes.values().any(|lane| lane.len() > 1)),
+        ("remote ids", state.outbox.targets.values().any(|t| !t.remote_id.is_empty())),
+        ("replaced", !state.outbox.replaced.is_empty()),
+        ("open", effects().any(|effect| effect.open.is_some())),
+        ("parked", effects().any(|effect| effect.parked_since.is_known())),
+        ("in doubt", effects().any(|effect| effect.is_in_doubt)),
+        ("causes", effects().any(|effect| effect.last_cause.is_some())),
+        ("replayed", effects().any(|effect| effect.origin.replays() > 0)),
+        ("repairs", effects().any(|effect| effect.origin.is_repair())),
+        ("summaries", effects().any(|effect| effect.origin.is_summary())),
+        ("late", state.counters.late > 0),
+        ("letters dropped", state.counters.letters_dropped > 0),
+    ]
+}
+
+#[test]
+fn the_generated_logs_fill_every_part_of_the_state() {
+    let mut history = History::begin();
+    let mut empty: Vec<_> = filled(&history.state).into_iter().map(|(name, _)| name).collect();
+    for step in fixed_steps(3000) {
+        history.step(step);
+        let full = filled(&history.state);
+        let is_found = empty.iter().any(|name| full.contains(&(*name, true)));
+        empty.retain(|name| !full.contains(&(*name, true)));
+        if is_found {
+            let decoded = decode_state(&encode_state(&history.state)).unwrap();
+            assert_eq!(everything(&decoded), everything(&history.state));
+        }
+    }
+    assert_eq!(empty, Vec::<&str>::new());
+}
+
+/// A state in which every kind of record stands.
+pub(super) fn long_history() -> StateMachine {
+    let kinds = [
+        "deliveries",
+        "past",
+        "history",
+        "groups",
+        "accumulated members",
+        "dead letters",
+        "unplanned",
+        "settled",
+        "replaced",
+    ];
+    let mut history = History::begin();
+    for step in fixed_steps(LONG_STEPS_MAX) {
+        history.step(step);
+        let full = filled(&history.state);
+        if kinds.iter().all(|kind| full.contains(&(*kind, true))) {
+            return history.state;
+        }
+    }
+    panic!("no state with every kind of record in {LONG_STEPS_MAX} steps");
+}
+
+/// Steps in which every kind of record is found together.
+const LONG_STEPS_MAX: usize = 3000;
+
+#[test]
+fn bytes_do_not_depend_on_who_shares_memory_with_whom() {
+    let state = long_history();
+    let mut copied = state.clone();
+    for run in copied.runs.values_mut() {
+        run.facts = Arc::new((*run.facts).clone());
+        for queued in &mut run.queue {
+            queued.event = Arc::new((*queued.event).clone());
+        }
+    }
+    assert!(encode_state(&copied) == encode_state(&state));
+    assert_eq!(digest(&copied), digest(&state));
+}
+
+#[test]
+fn an_event_that_many_records_share_is_written_once() {
+    let mut state = long_history();
+    let before = encode_state(&state).len();
+    let run = state.runs.values_mut().find(|run| !run.queue.is_empty()).unwrap();
+    let queued = run.queue[0].clone();
+    run.queue.extend(std::iter::repeat_n(queued, 10));
+    let grown = encode_state(&state).len() - before;
+    assert!(grown < 10 * 200, "ten more records took {grown} bytes");
+}
+
+#[test]
+fn every_field_of_a_state_comes_back() {
+    let state = full_state();
+    let bytes = encode_state(&state);
+    let decoded = decode_state(&bytes).unwrap();
+    assert_eq!(everything(&decoded), everything(&state));
+    assert!(encode_state(&decoded) == bytes);
+    assert_eq!(digest(&decoded), digest(&state));
+}
+
+#[test]
+fn the_stored_form_of_every_record_stays_as_it_is() {
+    let bytes = encode_state(&full_state());
+    let hash = xxhash_rust::xxh3::xxh3_128(&bytes);
+    assert_eq!((bytes.len(), hash), (7438, 0xe459_0002_04aa_0665_06ac_c07d_74b5_60e7));
+    assert_eq!(digest(&full_state()), 0x3924_14d1_6da7_3cf7_0c36_6872_2923_3f92);
+}
+
+#[test]
+fn the_stored_form_of_a_state_stays_as_it_is() {
+    let state = StateMachine {
+        now: Timestamp(1_790_000_000_123),
+        boots: [(NodeId(0xa1), 4)].into(),
+        delivery_expiry: [(Timestamp(5), Key(6))].into(),
+        ..StateMachine::default()
+    };
+    let hex: String = encode_state(&state).iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(hex, GOLDEN);
+}
+
+const GOLDEN: &str = concat!(
+    "5301090a0708fbd8c1a28c342212200880dddb01108088b2a00218a08d06208088b2a00228904e3888274080dddb01",
+    "021a000d2a0b09a10000000000000010041c321a0a18000000000000000500000000000000000000000000000006",
+    "059201020805",
+);
+
+#[test]
+fn rule_21_every_kind_of_record_counts_in_the_digest() {
+    let state = long_history();
+    let whole = digest(&state);
+    let changes: [fn(&mut StateMachine); 10] = [
+        |state| state.now = Timestamp(state.now.0 + 1),
+        |state| state.settings.runs_max += 1,
+        |state| state.counters = Counters { late: 1_000_000, ..state.counters.clone() },
+        |state| state.delivery_expiry.truncate(0),
+        |state| state.boots.clear(),
+        |state| state.runs.clear(),
+        |state| state.history.clear(),
+        |state| state.accumulators.clear(),
+        |state| state.outbox.targets.clear(),
+        |state| state.timers.clear(),
+    ];
+    for (place, change) in changes.into_iter().enumerate() {
+        let mut other = state.clone();
+        change(&mut other);
+        assert_ne!(digest(&other), whole, "change {place}");
+    }
+}
+
+#[test]
+fn the_digest_adds_up_delivery_by_delivery() {
+    let with = |keys: &[u128]| {
+        let delivery_expiry = keys.iter().map(|key| (Timestamp(9), Key(*key))).collect();
+        digest(&StateMachine { delivery_expiry, ..StateMachine::default() })
+    };
+    let none = with(&[]);
+    let sum = with(&[1]).wrapping_add(with(&[2])).wrapping_sub(none);
+    assert_eq!(with(&[1, 2]), sum);
+    assert_eq!(with(&[1, 2]), with(&[2, 1]));
+}
