@@ -20,6 +20,7 @@ pub mod route;
 pub mod template;
 
 pub mod integration;
+pub mod plan;
 pub mod state_machine;
 pub mod wire;
 
