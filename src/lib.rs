@@ -19,6 +19,7 @@ pub mod retry;
 pub mod route;
 pub mod template;
 
+pub mod config;
 pub mod integration;
 pub mod plan;
 pub mod state_machine;

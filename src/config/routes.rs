@@ -1,0 +1,46 @@
+//! The routes of a configuration while they are collected, and which of them can show summaries.
+
+use super::error::Problem;
+use super::place::Place;
+use crate::effect::RouteName;
+use crate::route::Route;
+
+/// The routes read so far, in the order in which they will be looked at.
+#[derive(Debug, Default)]
+pub(super) struct Routes {
+    pub(super) all: Vec<Route>,
+    /// Those of `all` that can show the summary of a run.
+    showing_summaries: Vec<RouteName>,
+}
+
+impl Routes {
+    pub(super) fn add(&mut self, route: Route) {
+        self.all.push(route);
+    }
+
+    pub(super) fn add_showing_summaries(&mut self, route: Route) {
+        self.showing_summaries.push(route.name.clone());
+        self.add(route);
+    }
+
+    /// The route that `accumulator.provider.name` means: an instance, an action, or both with a
+    /// slash between them. There has to be exactly one that can show summaries.
+    pub(super) fn find_summary_route(&self, place: &Place<'_>) -> Option<RouteName> {
+        let text = place.text()?;
+        let is_meant = |name: &&RouteName| {
+            let both = text.split_once('/');
+            name.instance == text
+                || name.action == text
+                || both == Some((name.instance.as_str(), name.action.as_str()))
+        };
+        let mut meant = self.showing_summaries.iter().filter(is_meant);
+        let (first, second) = (meant.next(), meant.next());
+        if let (Some(only), None) = (first, second) {
+            return Some(only.clone());
+        }
+        let routes = self.showing_summaries.iter();
+        let accepted = routes.map(|name| format!("{}/{}", name.instance, name.action)).collect();
+        place.fail(Problem::NoSummaryRoute { is_ambiguous: first.is_some(), accepted });
+        None
+    }
+}

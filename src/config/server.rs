@@ -1,0 +1,76 @@
+//! `server`: the HTTP listener that takes events and answers questions.
+
+use super::address;
+use super::fields::Fields;
+use super::secret_file::{self, SecretKeys};
+use crate::secret::SecretRef;
+use std::time::Duration;
+
+/// Where the Go relay listens too; senders and Services are set up for it.
+const ADDR: &str = "0.0.0.0:8080";
+
+/// An event of a large PipelineRun with its specs and child references stays under 1.5 MiB, the
+/// size etcd allows an object; a batch may carry several.
+const BODY_BYTES_MAX: usize = 4 << 20;
+
+/// A body is held in memory, and more than one is read at a time.
+const BODY_BYTES_LIMIT: i64 = 64 << 20;
+
+/// Half of the 60 s that the shipped StatefulSet gives a pod to end.
+const SHUTDOWN_TIMEOUT_SECS: u32 = 30;
+
+/// How the relay listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// `addr`: where events, health, metrics and the API are served. `:PORT` means all IPv4
+    /// addresses. Default `0.0.0.0:8080`.
+    pub addr: String,
+    /// `max_body_size`: bytes of a request body, 1 KiB to 64 MiB. Default 4 MiB: over the largest
+    /// event. Lower values refuse large events with 413, which loses them; higher ones cost memory.
+    pub max_body_bytes: usize,
+    /// `admin.token_file`: the bearer token for calls that change something. Without one such
+    /// calls are answered on loopback only.
+    pub admin_token_file: Option<SecretRef>,
+    /// `shutdown_timeout_sec`: seconds to hand over and finish calls after SIGTERM, 1 to 600.
+    /// Default 30. Keep it under the pod's grace period.
+    pub shutdown_timeout: Duration,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            addr: ADDR.to_owned(),
+            max_body_bytes: BODY_BYTES_MAX,
+            admin_token_file: None,
+            shutdown_timeout: Duration::from_secs(SHUTDOWN_TIMEOUT_SECS.into()),
+        }
+    }
+}
+
+/// Reads `server`.
+pub(super) fn read(mut fields: Fields<'_>) -> Server {
+    let default = Server::default();
+    let shutdown_secs = fields.count("shutdown_timeout_sec", 1..=600);
+    let server = Server {
+        addr: address::read(&mut fields, "addr").unwrap_or(default.addr),
+        max_body_bytes: fields
+            .size("max_body_size", 1 << 10..=BODY_BYTES_LIMIT)
+            .unwrap_or(default.max_body_bytes),
+        admin_token_file: read_admin(fields.section("admin")),
+        shutdown_timeout: shutdown_secs
+            .map_or(default.shutdown_timeout, |secs| Duration::from_secs(secs.into())),
+    };
+    fields.notice(
+        &["read_timeout_sec", "write_timeout_sec"],
+        "has no effect: requests are closed by deadlines that the sender's retries rely on",
+    );
+    fields.not_supported(&["auth", "metrics_addr", "rate_limit", "tls"]);
+    fields.finish();
+    server
+}
+
+fn read_admin(mut fields: Fields<'_>) -> Option<SecretRef> {
+    let token = secret_file::read_named(&mut fields, &SecretKeys::TOKEN);
+    fields.finish();
+    token
+}

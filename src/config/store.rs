@@ -1,0 +1,123 @@
+//! `store` and `dlq`: what the replicated state remembers, how long, and what happens when it
+//! cannot be written.
+
+use super::error::Problem;
+use super::fields::Fields;
+use std::time::Duration;
+
+/// Where the state lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreBackend {
+    /// In the log of the cluster and on the disk of each member.
+    Cluster,
+    /// In the memory of one replica: gone with the process. For trying things out.
+    Memory,
+}
+
+/// What is remembered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Store {
+    /// `backend`. Default `cluster`.
+    pub backend: StoreBackend,
+    /// `ttl`: how long one delivery of an event is recognised, 1m to 24h. Default 1h; a sender
+    /// repeats for 20.5 s. Longer costs memory and finds nothing more.
+    pub ttl: Duration,
+    /// `transition_ttl`: how long a run is remembered after its last event, 1h to 8760h. Default
+    /// 168h, so that a controller restart within a week re-sends nothing.
+    pub transition_ttl: Duration,
+    /// `runs_max`: runs remembered at most, 1,000 to 10,000,000; the oldest finished one goes
+    /// first. Default 100,000 (about 50 MiB).
+    pub runs_max: u64,
+    /// `free_bytes_min`: free disk under which events are answered 503, while what is accepted is
+    /// still delivered. Default 512 MiB, room for compaction and a snapshot.
+    pub free_bytes_min: u64,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self {
+            backend: StoreBackend::Cluster,
+            ttl: Duration::from_hours(1),
+            transition_ttl: Duration::from_hours(168),
+            runs_max: 100_000,
+            free_bytes_min: 512 << 20,
+        }
+    }
+}
+
+/// Which dead letters are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetters {
+    /// `retention_days`: age at which one is dropped, 1 to 365 days. Default 7 days, also for 0.
+    pub retention: Duration,
+    /// `max_entries`: how many are kept, 1 to 1,000,000; the oldest goes first. Default 10,000.
+    pub entries_max: u64,
+}
+
+impl Default for DeadLetters {
+    fn default() -> Self {
+        Self { retention: Duration::from_hours(7 * 24), entries_max: 10_000 }
+    }
+}
+
+/// What `store.backend` may say; `None` for what the Go relay had instead of a cluster.
+const BACKENDS: [(&str, Option<StoreBackend>); 4] = [
+    ("cluster", Some(StoreBackend::Cluster)),
+    ("memory", Some(StoreBackend::Memory)),
+    ("valkey", None),
+    ("olric", None),
+];
+
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
+
+/// Reads `store`.
+pub(super) fn read(mut fields: Fields<'_>) -> Store {
+    let default = Store::default();
+    let store = Store {
+        backend: read_backend(&mut fields).unwrap_or(default.backend),
+        ttl: fields.duration("ttl", MINUTE..=24 * HOUR).unwrap_or(default.ttl),
+        transition_ttl: fields
+            .duration("transition_ttl", HOUR..=8760 * HOUR)
+            .unwrap_or(default.transition_ttl),
+        runs_max: fields.amount("runs_max", 1_000..=10_000_000).unwrap_or(default.runs_max),
+        free_bytes_min: fields
+            .amount("free_bytes_min", 0..=1 << 40)
+            .unwrap_or(default.free_bytes_min),
+    };
+    fields.not_supported(&["spool_after", "on_quorum_loss"]);
+    fields.notice(
+        &["valkey", "olric"],
+        "has no effect: replicas share their state through their own log",
+    );
+    fields.finish();
+    store
+}
+
+fn read_backend(fields: &mut Fields<'_>) -> Option<StoreBackend> {
+    let (text, place) = fields.text_place("backend")?;
+    let backend = place.word(&BACKENDS)?;
+    if backend.is_none() {
+        place.fail(Problem::Replaced {
+            what: format!("`{text}`"),
+            instead: "write `cluster`: replicas share their state through their own log",
+        });
+    }
+    backend
+}
+
+/// Reads `dlq`.
+pub(super) fn read_dead_letters(mut fields: Fields<'_>) -> DeadLetters {
+    let default = DeadLetters::default();
+    let days = fields.count("retention_days", 0..=365).filter(|days| *days > 0);
+    let dead_letters = DeadLetters {
+        retention: days.map_or(default.retention, |days| 24 * HOUR * days),
+        entries_max: fields.amount("max_entries", 1..=1_000_000).unwrap_or(default.entries_max),
+    };
+    fields.notice(
+        &["enabled", "path", "max_size_bytes"],
+        "has no effect: dead letters are always kept, in the replicated state",
+    );
+    fields.finish();
+    dead_letters
+}
