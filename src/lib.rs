@@ -25,5 +25,7 @@ pub mod plan;
 pub mod state_machine;
 pub mod wire;
 
+pub mod telemetry;
+
 #[cfg(test)]
 mod tidy;
