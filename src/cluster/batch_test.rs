@@ -1,0 +1,158 @@
+//! The queue and the batcher over a node in memory.
+
+use super::super::stamp::SharedStamps;
+use super::super::test_clock::ManualClock;
+use super::*;
+use crate::event::Key;
+use crate::state_machine::{NodeId, StateMachine};
+use std::sync::Arc;
+
+const DEADLINE: Duration = Duration::from_secs(20);
+const TICK: Command = Command::Tick;
+
+async fn parts() -> (RaftNode, Batcher, Queue, CancellationToken) {
+    let raft = RaftNode::start(NodeId(1), None).await.unwrap();
+    let clock = Arc::new(ManualClock::default());
+    let stamps = SharedStamps::new(raft.read(StateMachine::now), clock);
+    let stop = CancellationToken::new();
+    let (batcher, queue) = batcher(raft.clone(), stamps, stop.clone());
+    (raft, batcher, queue, stop)
+}
+
+/// A command of `count` keys, 16 bytes each.
+fn keys(count: usize) -> Command {
+    Command::Touch(vec![Key(7); count])
+}
+
+/// Puts a request into the queue without waiting for it.
+fn put(queue: &Queue, commands: Vec<Command>) -> Answer {
+    let (request, answer) = queue.request(commands).unwrap();
+    queue.requests.try_send(request).ok().unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn what_waits_together_shares_an_entry_and_gets_its_own_answers() {
+    let (raft, batcher, queue, stop) = parts().await;
+    let waiting: Vec<Answer> = (1..=5).map(|count| put(&queue, vec![TICK; count])).collect();
+    let before = *raft.applied().borrow();
+    stop.cancel();
+    batcher.run().await;
+    assert_eq!(*raft.applied().borrow(), before + 1);
+    for (count, answer) in (1..=5).zip(waiting) {
+        assert_eq!(answer.await.unwrap().unwrap(), vec![Applied::Done; count]);
+    }
+}
+
+#[tokio::test]
+async fn an_entry_ends_before_it_has_too_many_commands() {
+    let (raft, batcher, queue, stop) = parts().await;
+    let part = COMMANDS_PER_ENTRY_MAX / 2;
+    let waiting: Vec<Answer> = (0..4).map(|_| put(&queue, vec![TICK; part])).collect();
+    let before = *raft.applied().borrow();
+    stop.cancel();
+    batcher.run().await;
+    assert_eq!(*raft.applied().borrow(), before + 2);
+    for answer in waiting {
+        assert_eq!(answer.await.unwrap().unwrap().len(), part);
+    }
+}
+
+#[tokio::test]
+async fn an_entry_ends_before_it_is_too_large() {
+    let (raft, batcher, queue, stop) = parts().await;
+    let third = ENTRY_BYTES_MAX / 3 / 16;
+    let waiting: Vec<Answer> = (0..4).map(|_| put(&queue, vec![keys(third)])).collect();
+    let before = *raft.applied().borrow();
+    stop.cancel();
+    batcher.run().await;
+    assert_eq!(*raft.applied().borrow(), before + 2);
+    for answer in waiting {
+        assert_eq!(answer.await.unwrap().unwrap(), [Applied::Done]);
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_no_entry_can_hold_is_refused_by_size() {
+    let (_raft, _batcher, queue, _stop) = parts().await;
+    let too_large = vec![keys(ENTRY_BYTES_MAX / 16)];
+    let refused = queue.submit(too_large, Rank::Work, DEADLINE).await.unwrap_err();
+    let AcceptError::TooLarge { bytes, bytes_max: ENTRY_BYTES_MAX } = refused else {
+        panic!("{refused:?}");
+    };
+    assert!(bytes > ENTRY_BYTES_MAX);
+}
+
+#[tokio::test]
+async fn waiting_bytes_are_bounded_and_given_back() {
+    let (_raft, batcher, queue, stop) = parts().await;
+    let nearly_full = (ENTRY_BYTES_MAX - 64) / 16;
+    let mut waiting = Vec::new();
+    let refused = loop {
+        match queue.request(vec![keys(nearly_full)]) {
+            Ok((request, answer)) => {
+                queue.requests.try_send(request).ok().unwrap();
+                waiting.push(answer);
+            }
+            Err(refused) => break refused,
+        }
+    };
+    assert_eq!(refused, AcceptError::Overloaded);
+    assert_eq!(waiting.len(), WAITING_BYTES_MAX / ENTRY_BYTES_MAX);
+    // Nobody waits any more: nothing has to be written.
+    drop(waiting);
+    stop.cancel();
+    batcher.run().await;
+    assert_eq!(queue.room.available_permits(), WAITING_BYTES_MAX);
+}
+
+#[tokio::test]
+async fn a_flood_of_events_leaves_room_for_what_was_accepted_already() {
+    let (_raft, _batcher, queue, _stop) = parts().await;
+    let waiting: Vec<Answer> =
+        (0..=WAITING_MAX - RESERVED).map(|_| put(&queue, vec![TICK])).collect();
+    let event = queue.submit(vec![TICK], Rank::Event, Duration::ZERO).await;
+    assert_eq!(event, Err(AcceptError::Overloaded));
+    let work = queue.submit(vec![TICK], Rank::Work, Duration::ZERO).await;
+    assert_eq!(work, Err(AcceptError::Unanswered { waited_ms: 0 }));
+    assert_eq!(waiting.len(), WAITING_MAX - RESERVED + 1);
+}
+
+#[tokio::test]
+async fn a_full_queue_is_overloaded() {
+    let (_raft, _batcher, queue, _stop) = parts().await;
+    let waiting: Vec<Answer> = (0..WAITING_MAX).map(|_| put(&queue, vec![TICK])).collect();
+    let refused = queue.submit(vec![TICK], Rank::Work, DEADLINE).await;
+    assert_eq!(refused, Err(AcceptError::Overloaded));
+    drop(waiting);
+}
+
+#[tokio::test]
+async fn a_request_whose_sender_gave_up_is_left_out() {
+    let (raft, batcher, queue, stop) = parts().await;
+    let gone = queue.submit(vec![TICK], Rank::Work, Duration::ZERO).await;
+    assert_eq!(gone, Err(AcceptError::Unanswered { waited_ms: 0 }));
+    let before = *raft.applied().borrow();
+    stop.cancel();
+    batcher.run().await;
+    assert_eq!(*raft.applied().borrow(), before);
+}
+
+#[tokio::test]
+async fn what_comes_after_the_stop_is_refused() {
+    let (_raft, batcher, queue, stop) = parts().await;
+    stop.cancel();
+    batcher.run().await;
+    let refused = queue.submit(vec![TICK], Rank::Work, DEADLINE).await;
+    assert_eq!(refused, Err(AcceptError::Stopped));
+}
+
+#[tokio::test]
+async fn a_stopped_node_answers_that_it_is_stopped() {
+    let (raft, batcher, queue, stop) = parts().await;
+    let answer = put(&queue, vec![TICK]);
+    raft.shutdown().await;
+    stop.cancel();
+    batcher.run().await;
+    assert_eq!(answer.await.unwrap(), Err(AcceptError::Stopped));
+}

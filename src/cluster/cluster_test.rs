@@ -1,0 +1,145 @@
+//! A cluster of one: what it answers, what it refuses, and how it ends.
+
+use super::test_clock::ManualClock;
+use super::test_node::{Node, START_MS, WITHIN, accept, event, until};
+use super::*;
+use crate::state_machine::Fate;
+use raft::simulated_disk::SimulatedDisk;
+
+#[tokio::test]
+async fn rule_08_a_known_event_is_answered_without_an_entry() {
+    let node = Node::new();
+    let cluster = node.start().await;
+    accept(&cluster, "a").await;
+    let before = cluster.status().applied_index;
+    assert_eq!(accept(&cluster, "a").await, Fate::Duplicate);
+    let redelivered = RunEvent { ce_id: "other".to_owned(), ..event("a") };
+    assert_eq!(cluster.accept(vec![redelivered]).await.unwrap()[0].fate, Fate::Duplicate);
+    assert_eq!(cluster.status().applied_index, before);
+}
+
+#[tokio::test]
+async fn events_of_one_call_share_an_entry_and_are_answered_in_order() {
+    let node = Node::new();
+    let cluster = node.start().await;
+    accept(&cluster, "b").await;
+    let before = cluster.status().applied_index;
+    let answers = cluster.accept(["a", "b", "c", "a"].map(event).to_vec()).await.unwrap();
+    let fates: Vec<Fate> = answers.iter().map(|accepted| accepted.fate).collect();
+    assert_eq!(fates, [Fate::Accepted, Fate::Duplicate, Fate::Accepted, Fate::Duplicate]);
+    assert_eq!(cluster.status().applied_index, before + 1);
+}
+
+#[tokio::test]
+async fn concurrent_calls_share_entries() {
+    let node = Node::new();
+    let cluster = node.start().await;
+    let before = cluster.status().applied_index;
+    let uids: Vec<String> = (0..64).map(|number| format!("run-{number}")).collect();
+    let accepts = uids.iter().map(|uid| accept(&cluster, uid));
+    let fates = futures_util::future::join_all(accepts).await;
+    assert_eq!(fates, [Fate::Accepted; 64]);
+    assert_eq!(cluster.read(StateMachine::unplanned), 64);
+    let entries = cluster.status().applied_index - before;
+    assert!(entries <= 4, "{entries} entries for 64 events");
+}
+
+#[tokio::test]
+async fn rule_15_a_failed_disk_is_told_and_nothing_is_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = SimulatedDisk::default();
+    let database = redb::Database::builder().create_with_backend(disk.clone()).unwrap();
+    let identity = Identity { boot: 1, ..Identity::draw().unwrap() };
+    let raft = RaftNode::over_database(identity.node_id, database).await.unwrap();
+    let ballast = Some(Ballast::load(folder.path(), 0));
+    let base = Base { identity, directory: None, raft, ballast, planning: None };
+    let clock = Arc::new(ManualClock::default());
+    let cluster = Cluster::over(base, &Options::default(), clock);
+    cluster.register(Settings::default(), None).await.unwrap();
+    assert_eq!(accept(&cluster, "a").await, Fate::Accepted);
+    assert!(cluster.failed().borrow().is_none());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+
+    disk.fail_one_sync(std::io::ErrorKind::StorageFull);
+    assert_eq!(cluster.accept(vec![event("b")]).await, Err(AcceptError::Stopped));
+    let mut failed = cluster.failed();
+    let failed = tokio::time::timeout(WITHIN, failed.wait_for(Option::is_some)).await.unwrap();
+    let reason = failed.unwrap().clone().unwrap();
+    assert!(reason.contains("the disk lost a page"), "{reason}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "ballast was kept");
+    assert_eq!(cluster.accept(vec![event("c")]).await, Err(AcceptError::Stopped));
+    cluster.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_shutdown_that_was_asked_for_is_no_failure() {
+    let node = Node::new();
+    let cluster = node.start().await;
+    let failed = cluster.failed();
+    cluster.shutdown().await;
+    assert!(failed.borrow().is_none());
+}
+
+#[tokio::test]
+async fn a_cluster_in_memory_is_a_cluster_of_one_like_any_other() {
+    let cluster =
+        Cluster::start(Options::default(), Arc::new(ManualClock::default())).await.unwrap();
+    assert_eq!(accept(&cluster, "a").await, Fate::Accepted);
+    cluster.snapshot().await.unwrap();
+    let status = cluster.status();
+    assert_eq!(status.leader, Some(cluster.node_id()));
+    assert_eq!(status.voters, [cluster.node_id()]);
+    assert_eq!(cluster.read(|state| unowned(state, NodeId(0)).len()), 0);
+    cluster.shutdown().await;
+}
+
+#[tokio::test]
+async fn rule_20_settings_are_proposed_when_they_differ() {
+    let node = Node::new();
+    let cluster = node.start().await;
+    cluster.shutdown().await;
+    drop(cluster);
+    let settings = Settings { runs_max: 7, ..Settings::default() };
+    let node = Node { settings: settings.clone(), ..node };
+    let cluster = node.start().await;
+    assert_eq!(cluster.read(|state| state.settings().clone()), settings);
+}
+
+#[tokio::test]
+async fn a_stopped_cluster_accepts_nothing() {
+    let node = Node::new();
+    let cluster = node.start().await;
+    cluster.shutdown().await;
+    let refused = cluster.accept(vec![event("a")]).await.unwrap_err();
+    assert!(matches!(refused, AcceptError::Stopped), "{refused:?}");
+    let refused = cluster.propose(vec![Command::Tick]).await.unwrap_err();
+    assert!(matches!(refused, AcceptError::Stopped), "{refused:?}");
+}
+
+#[tokio::test]
+async fn rule_15_a_low_disk_refuses_events_and_lets_records_through() {
+    let node = Node { free_bytes_min: u64::MAX, ..Node::new() };
+    let cluster = node.start().await;
+    let refused = cluster.accept(vec![event("a")]).await.unwrap_err();
+    assert!(matches!(refused, AcceptError::DiskLow), "{refused:?}");
+    assert!(cluster.is_disk_low());
+    let answers = cluster.propose(vec![Command::Tick]).await.unwrap();
+    assert_eq!(answers, [Applied::Done]);
+}
+
+#[tokio::test]
+async fn rule_19_a_tick_carries_time_to_a_summary_that_nothing_else_would_reach() {
+    let settings = Settings { accumulates: true, straggler_window_ms: 50, ..Settings::default() };
+    let node = Node { settings, ..Node::new() };
+    let cluster = node.start().await;
+    let child =
+        crate::event::ChildRef { name: "missing".to_owned(), pipeline_task: "missing".to_owned() };
+    let ended = RunEvent { children: vec![child], ..event("a") };
+    cluster.accept(vec![ended]).await.unwrap();
+    let due_at = cluster.read(StateMachine::next_summary).unwrap();
+    assert_eq!(due_at, Timestamp(START_MS + 50));
+    assert_eq!(cluster.read(StateMachine::unplanned), 1);
+    node.clock.advance(Duration::from_millis(200));
+    until(&cluster, |state| state.unplanned() == 2).await;
+    assert!(cluster.read(StateMachine::now) >= due_at);
+}

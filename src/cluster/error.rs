@@ -1,0 +1,53 @@
+//! Why a cluster could not be started, and why an event or command was not confirmed.
+
+use super::identity::IdentityError;
+use super::raft::OpenError;
+
+/// Why a cluster could not be started. Nothing was accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data directory cannot be used.
+    #[error("the data directory cannot be used")]
+    Identity(#[source] IdentityError),
+    /// The log or the state cannot be used.
+    #[error("the log cannot be used")]
+    Raft(#[source] OpenError),
+    /// A file in the data directory cannot be used.
+    #[error("the data directory cannot be written")]
+    Disk(#[source] std::io::Error),
+    /// The first entry of this life was not confirmed.
+    #[error("the node could not register itself")]
+    Register(#[source] AcceptError),
+    /// The log knows a later life of this node: the directory is a copy, or was restored.
+    #[error("life {boot} of node {node} is over: the data directory is an old copy")]
+    StaleBoot { node: crate::state_machine::NodeId, boot: u64 },
+}
+
+/// Why an event or command was not confirmed. Sending it again is always safe.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AcceptError {
+    /// The log did not answer in time. It may or may not be stored.
+    #[error("no confirmation within {waited_ms} ms")]
+    Unanswered { waited_ms: u64 },
+    /// Leadership was lost on the way. It may or may not be stored.
+    #[error("leadership was lost before the confirmation")]
+    Unconfirmed,
+    /// This replica cannot write to the log now. Nothing was stored.
+    #[error("no leader to write to the log")]
+    NoLeader,
+    /// Too much waits already. Nothing was stored.
+    #[error("too many requests are waiting for the log")]
+    Overloaded,
+    /// More than one entry may hold. Nothing was stored; in parts it may be.
+    #[error("request of {bytes} bytes, an entry of the log holds {bytes_max}")]
+    TooLarge { bytes: usize, bytes_max: usize },
+    /// The disk is nearly full. Nothing was stored.
+    #[error("the disk is nearly full")]
+    DiskLow,
+    /// Every run record is in use. That event was not stored.
+    #[error("every run record is in use, see store.runs_max")]
+    Full,
+    /// The relay is stopping, or its disk has failed. It may or may not be stored.
+    #[error("the log is closed")]
+    Stopped,
+}

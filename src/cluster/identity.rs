@@ -1,0 +1,302 @@
+//! Who this node is: an identity that belongs to the data directory, never to a pod's ordinal.
+//!
+//! The directory is locked by one process at a time. Its boot number is raised and on disk
+//! before anything else happens, so that no life of the node is ever mistaken for another.
+
+use crate::state_machine::NodeId;
+use serde::{Deserialize, Serialize, Serializer};
+use std::fmt;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+/// Version of the data directory that this build reads and writes.
+const FORMAT: u32 = 1;
+const LOCK_FILE: &str = "lock";
+const IDENTITY_FILE: &str = "identity.json";
+/// Files that a directory with an identity holds besides: never without one.
+const LOG_FILES: [&str; 2] = ["log.redb", "snapshots"];
+
+/// Identity of a cluster: random, drawn when it is formed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClusterId(pub u64);
+
+/// 16 hexadecimal digits.
+impl fmt::Display for ClusterId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+/// The form that `Display` writes.
+impl Serialize for ClusterId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Why a data directory cannot be used. It was not changed, except as a variant says.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    /// Another process works on the directory.
+    #[error("data directory {path} is in use by another process")]
+    InUse { path: PathBuf },
+    /// The directory was written by a newer version.
+    #[error("data directory {path} has format {found}, this version reads up to {FORMAT}")]
+    NewerFormat { path: PathBuf, found: u32 },
+    /// The identity file is not what it has to be.
+    #[error("{path} is not an identity file")]
+    Malformed {
+        path: PathBuf,
+        #[source]
+        source: serde_json::Error,
+    },
+    /// There is a log but no identity: a new one would be a stranger to that log.
+    #[error("data directory {path} has a log but lacks {IDENTITY_FILE}")]
+    Missing { path: PathBuf },
+    /// The disk refused. The boot number may have been raised, which is harmless.
+    #[error("data directory {path} cannot be used")]
+    Disk {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    /// The operating system has no randomness to give.
+    #[error("no randomness for an identity")]
+    NoRandomness(#[source] getrandom::Error),
+}
+
+/// What every format has.
+#[derive(Debug, Deserialize)]
+struct Versioned {
+    format: u32,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct IdentityFile {
+    format: u32,
+    node_id: String,
+    cluster_id: String,
+    boot: u64,
+}
+
+/// Who a node is, in one of its lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    pub node_id: NodeId,
+    pub cluster_id: ClusterId,
+    /// Number of this life of the node, from 1.
+    pub boot: u64,
+}
+
+impl Identity {
+    /// A node that nobody has seen before, before its first life.
+    ///
+    /// # Errors
+    /// The operating system has no randomness to give.
+    pub fn draw() -> Result<Self, IdentityError> {
+        let random = || getrandom::u64().map_err(IdentityError::NoRandomness);
+        Ok(Self { node_id: NodeId(random()?), cluster_id: ClusterId(random()?), boot: 0 })
+    }
+}
+
+/// A locked data directory with its identity. The lock ends when this is dropped.
+#[derive(Debug)]
+pub struct DataDirectory {
+    path: PathBuf,
+    identity: Identity,
+    _lock: File,
+}
+
+impl DataDirectory {
+    /// Locks the directory, creating it where needed, and starts a new life in it.
+    ///
+    /// # Errors
+    /// The directory is in use, of a newer format, damaged, or the disk refuses.
+    pub fn open(path: &Path) -> Result<Self, IdentityError> {
+        let disk = |source| IdentityError::Disk { path: path.to_owned(), source };
+        create_folder(path).map_err(disk)?;
+        let lock = lock(path)?;
+        let before = match read_identity(path)? {
+            Some(identity) => identity,
+            None => Identity::draw()?,
+        };
+        let identity = Identity { boot: before.boot + 1, ..before };
+        write_identity(path, &identity).map_err(disk)?;
+        Ok(Self { path: path.to_owned(), identity, _lock: lock })
+    }
+
+    /// The directory itself.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Who this node is.
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        self.identity
+    }
+}
+
+fn create_folder(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    std::fs::create_dir_all(path)?;
+    sync_parent(path)
+}
+
+fn lock(path: &Path) -> Result<File, IdentityError> {
+    let disk = |source| IdentityError::Disk { path: path.to_owned(), source };
+    let lock = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path.join(LOCK_FILE))
+        .map_err(disk)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(IdentityError::InUse { path: path.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(disk(source)),
+    }
+}
+
+/// The identity of the last life; `None` in a directory that never had one.
+fn read_identity(folder: &Path) -> Result<Option<Identity>, IdentityError> {
+    let path = folder.join(IDENTITY_FILE);
+    let text = match std::fs::read(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let has_log = LOG_FILES.iter().any(|name| folder.join(name).exists());
+            return if has_log {
+                Err(IdentityError::Missing { path: folder.to_owned() })
+            } else {
+                Ok(None)
+            };
+        }
+        Err(source) => return Err(IdentityError::Disk { path, source }),
+    };
+    let malformed = |source| IdentityError::Malformed { path: path.clone(), source };
+    // The format first: another one may have other fields.
+    let Versioned { format } = serde_json::from_slice(&text).map_err(malformed)?;
+    if format > FORMAT {
+        return Err(IdentityError::NewerFormat { path: folder.to_owned(), found: format });
+    }
+    let file: IdentityFile = serde_json::from_slice(&text).map_err(malformed)?;
+    let id = |text: &str| {
+        let parsed = u64::from_str_radix(text, 16);
+        parsed.map_err(|error| malformed(serde::de::Error::custom(error)))
+    };
+    Ok(Some(Identity {
+        node_id: NodeId(id(&file.node_id)?),
+        cluster_id: ClusterId(id(&file.cluster_id)?),
+        boot: file.boot,
+    }))
+}
+
+fn write_identity(folder: &Path, identity: &Identity) -> io::Result<()> {
+    let file = IdentityFile {
+        format: FORMAT,
+        node_id: identity.node_id.to_string(),
+        cluster_id: identity.cluster_id.to_string(),
+        boot: identity.boot,
+    };
+    write_durably(&folder.join(IDENTITY_FILE), &serde_json::to_vec(&file)?)
+}
+
+/// Replaces a file so that after a power cut it holds either the old or the new content.
+///
+/// # Errors
+/// The disk refuses; the file has the old content, or already the new one.
+pub fn write_durably(file: &Path, content: &[u8]) -> io::Result<()> {
+    let temporary = file.with_extension("tmp");
+    let mut opened = File::create(&temporary)?;
+    opened.write_all(content)?;
+    opened.sync_all()?;
+    std::fs::rename(&temporary, file)?;
+    sync_parent(file)
+}
+
+/// Makes a new name durable: it is on disk only once its folder is.
+///
+/// # Errors
+/// The folder cannot be opened, or the disk refuses.
+pub fn sync_parent(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(folder) if folder.as_os_str().is_empty() => File::open(".")?.sync_all(),
+        Some(folder) => File::open(folder)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ids_stay_and_the_boot_number_rises() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new");
+        let first = DataDirectory::open(&path).unwrap().identity();
+        let second = DataDirectory::open(&path).unwrap().identity();
+        assert_eq!(first.boot, 1);
+        assert_eq!(second, Identity { boot: 2, ..first });
+    }
+
+    #[test]
+    fn two_directories_are_two_nodes() {
+        let folder = tempfile::tempdir().unwrap();
+        let node = |name| DataDirectory::open(&folder.path().join(name)).unwrap().identity();
+        let (one, other) = (node("a"), node("b"));
+        assert_ne!(one.node_id, other.node_id);
+        assert_ne!(one.cluster_id, other.cluster_id);
+    }
+
+    #[test]
+    fn a_second_process_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = DataDirectory::open(folder.path()).unwrap();
+        let second = DataDirectory::open(folder.path());
+        assert!(matches!(second, Err(IdentityError::InUse { .. })), "{second:?}");
+        drop(first);
+        assert_eq!(DataDirectory::open(folder.path()).unwrap().identity().boot, 2);
+    }
+
+    #[test]
+    fn a_newer_format_is_refused_and_left_alone_whatever_else_it_holds() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(IDENTITY_FILE);
+        let newer = r#"{"format":2,"node":{"key":"aa"}}"#;
+        std::fs::write(&file, newer).unwrap();
+        let opened = DataDirectory::open(folder.path());
+        assert!(matches!(opened, Err(IdentityError::NewerFormat { found: 2, .. })), "{opened:?}");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), newer);
+    }
+
+    #[test]
+    fn a_broken_identity_is_never_replaced_by_a_new_one() {
+        let folder = tempfile::tempdir().unwrap();
+        for broken in ["{", r#"{"format":1,"node_id":"x","cluster_id":"1","boot":1}"#] {
+            std::fs::write(folder.path().join(IDENTITY_FILE), broken).unwrap();
+            let opened = DataDirectory::open(folder.path());
+            assert!(matches!(opened, Err(IdentityError::Malformed { .. })), "{opened:?}");
+        }
+    }
+
+    #[test]
+    fn a_log_without_its_identity_gets_no_new_one() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("log.redb"), "").unwrap();
+        let opened = DataDirectory::open(folder.path());
+        assert!(matches!(opened, Err(IdentityError::Missing { .. })), "{opened:?}");
+        assert!(!folder.path().join(IDENTITY_FILE).exists());
+    }
+
+    #[test]
+    fn a_path_that_is_no_directory_is_an_error() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let opened = DataDirectory::open(file.path());
+        assert!(matches!(opened, Err(IdentityError::Disk { .. })), "{opened:?}");
+    }
+}

@@ -1,0 +1,37 @@
+//! A clock that tests move by hand.
+
+use crate::clock::{Clock, Timestamp};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// Wall and monotonic time, both still until they are moved.
+#[derive(Debug)]
+pub struct ManualClock(Mutex<(Timestamp, Duration)>);
+
+impl Default for ManualClock {
+    fn default() -> Self {
+        Self::at(Timestamp(1_700_000_000_000))
+    }
+}
+
+impl ManualClock {
+    pub fn at(wall: Timestamp) -> Self {
+        Self(Mutex::new((wall, Duration::ZERO)))
+    }
+
+    /// Lets time pass on both clocks.
+    pub fn advance(&self, by: Duration) {
+        let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *now = (now.0.after(by), now.1 + by);
+    }
+}
+
+impl Clock for ManualClock {
+    fn wall(&self) -> Timestamp {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).1
+    }
+}

@@ -1,0 +1,199 @@
+//! Applies committed entries to the state machine, and builds and installs its snapshots.
+
+use super::snapshot_file::{SnapshotError, decode, encode};
+use super::snapshot_store::{SnapshotStore, SnapshotStoreError};
+use super::types::{Answers, LogId, RaftEntry, SnapshotMeta, StoredMembership, TypeConfig};
+use crate::state_machine::StateMachine;
+use futures_util::{Stream, TryStreamExt as _};
+use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine};
+use openraft::{EntryPayload, OptionalSend, Snapshot, alias};
+use std::io;
+use std::sync::{Arc, PoisonError, RwLock};
+use tokio::sync::watch;
+
+/// Why the state could not be restored. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// The newest snapshot cannot be read.
+    #[error("the newest snapshot cannot be read")]
+    Store(#[source] SnapshotStoreError),
+    /// The newest snapshot is whole, but not understood.
+    #[error("the newest snapshot is not understood")]
+    Snapshot(#[source] SnapshotError),
+}
+
+/// The replicated state and how far it has come. Clones share it.
+#[derive(Clone)]
+pub struct AppliedState {
+    replica: Arc<RwLock<Replica>>,
+    applied: watch::Sender<u64>,
+    snapshots: Arc<SnapshotStore>,
+}
+
+/// What a snapshot holds. Behind one lock: state and index always belong together.
+#[derive(Clone, Debug, Default)]
+struct Replica {
+    state: StateMachine,
+    last: Option<LogId>,
+    membership: StoredMembership,
+}
+
+impl Replica {
+    fn meta(&self) -> SnapshotMeta {
+        SnapshotMeta { last_log_id: self.last, last_membership: self.membership.clone() }
+    }
+
+    fn apply(&mut self, entry: RaftEntry) -> Answers {
+        self.last = Some(entry.log_id);
+        match entry.payload {
+            EntryPayload::Blank => Answers::default(),
+            EntryPayload::Membership(membership) => {
+                self.membership = StoredMembership::new(self.last, membership);
+                Answers::default()
+            }
+            EntryPayload::Normal(proposal) => {
+                Answers(self.state.apply(Arc::unwrap_or_clone(proposal.0)))
+            }
+        }
+    }
+}
+
+impl AppliedState {
+    /// Starts from the newest snapshot in the store.
+    ///
+    /// # Errors
+    /// That snapshot is damaged or not understood.
+    pub fn open(snapshots: SnapshotStore) -> Result<Self, RestoreError> {
+        let mut replica = Replica::default();
+        if let Some((_, bytes)) = snapshots.newest().map_err(RestoreError::Store)? {
+            replica = restore(&bytes).map_err(RestoreError::Snapshot)?;
+        }
+        let (applied, _) = watch::channel(replica.last.map_or(0, |id| id.index));
+        let replica = Arc::new(RwLock::new(replica));
+        Ok(Self { replica, applied, snapshots: Arc::new(snapshots) })
+    }
+
+    /// Looks at the state. Apply waits meanwhile: keep it short.
+    pub fn read<T>(&self, look: impl FnOnce(&StateMachine) -> T) -> T {
+        self.look(|replica| look(&replica.state))
+    }
+
+    /// The last applied entry.
+    #[must_use]
+    pub fn last(&self) -> Option<LogId> {
+        self.look(|replica| replica.last)
+    }
+
+    /// The index of the last applied entry, and a signal for each one.
+    #[must_use]
+    pub fn applied(&self) -> watch::Receiver<u64> {
+        self.applied.subscribe()
+    }
+
+    /// The index that the oldest kept snapshot ends at.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub fn oldest_snapshot_index(&self) -> io::Result<Option<u64>> {
+        self.snapshots.oldest_index()
+    }
+
+    fn look<T>(&self, look: impl FnOnce(&Replica) -> T) -> T {
+        look(&self.replica.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Replica) -> T) -> T {
+        change(&mut self.replica.write().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The copy is all that apply waits for.
+    fn build(&self) -> io::Result<alias::SnapshotOf<TypeConfig, Vec<u8>>> {
+        let replica = self.look(Replica::clone);
+        let meta = replica.meta();
+        let bytes = encode(&meta, &replica.state)?;
+        self.snapshots.keep(&meta, &bytes)?;
+        Ok(Snapshot { meta, snapshot: bytes })
+    }
+
+    fn install(&self, bytes: &[u8]) -> io::Result<()> {
+        let replica =
+            restore(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        self.snapshots.keep(&replica.meta(), bytes)?;
+        let index = replica.last.map_or(0, |id| id.index);
+        self.change(|current| *current = replica);
+        self.applied.send_replace(index);
+        Ok(())
+    }
+}
+
+fn restore(bytes: &[u8]) -> Result<Replica, SnapshotError> {
+    let (meta, state) = decode(bytes)?;
+    Ok(Replica { state, last: meta.last_log_id, membership: meta.last_membership })
+}
+
+/// Runs what reads, writes or packs large files away from the tasks that answer.
+async fn in_background<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+}
+
+impl RaftStateMachine<TypeConfig> for AppliedState {
+    type SnapshotData = Vec<u8>;
+    type SnapshotBuilder = Self;
+
+    async fn applied_state(&mut self) -> Result<(Option<LogId>, StoredMembership), io::Error> {
+        Ok(self.look(|replica| (replica.last, replica.membership.clone())))
+    }
+
+    async fn apply<Strm>(&mut self, mut entries: Strm) -> Result<(), io::Error>
+    where
+        Strm: Stream<Item = Result<EntryResponder<TypeConfig>, io::Error>> + Unpin + OptionalSend,
+    {
+        while let Some((entry, responder)) = entries.try_next().await? {
+            let index = entry.log_id.index;
+            let answers = self.change(|replica| replica.apply(entry));
+            self.applied.send_replace(index);
+            if let Some(responder) = responder {
+                responder.send(answers);
+            }
+        }
+        Ok(())
+    }
+
+    async fn get_snapshot_builder(&mut self) -> Self {
+        self.clone()
+    }
+
+    async fn install_snapshot(
+        &mut self,
+        _meta: &SnapshotMeta,
+        snapshot: Vec<u8>,
+    ) -> Result<(), io::Error> {
+        let this = self.clone();
+        in_background(move || this.install(&snapshot)).await
+    }
+
+    async fn get_current_snapshot(
+        &mut self,
+    ) -> Result<Option<alias::SnapshotOf<TypeConfig, Vec<u8>>>, io::Error> {
+        let snapshots = Arc::clone(&self.snapshots);
+        let newest = in_background(move || snapshots.newest().map_err(io::Error::other)).await?;
+        Ok(newest.map(|(meta, snapshot)| Snapshot { meta, snapshot }))
+    }
+}
+
+impl RaftSnapshotBuilder<TypeConfig> for AppliedState {
+    type SnapshotData = Vec<u8>;
+
+    async fn build_snapshot(
+        &mut self,
+    ) -> Result<alias::SnapshotOf<TypeConfig, Vec<u8>>, io::Error> {
+        let this = self.clone();
+        in_background(move || this.build()).await
+    }
+}
+
+#[cfg(test)]
+#[path = "apply_test.rs"]
+mod tests;

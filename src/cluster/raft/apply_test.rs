@@ -1,0 +1,104 @@
+//! What a snapshot holds, against what its header says it holds.
+
+use super::super::types::{Proposal, RaftEntry};
+use super::*;
+use crate::clock::Timestamp;
+use crate::state_machine::{Command, Entry};
+use futures_util::stream;
+use openraft::Membership;
+use openraft::impls::BasicNode;
+use std::collections::{BTreeMap, BTreeSet};
+
+fn in_memory() -> AppliedState {
+    AppliedState::open(SnapshotStore::in_memory()).unwrap()
+}
+
+fn log_id(index: u64) -> LogId {
+    LogId { leader_id: 1_u64.into(), index }
+}
+
+/// An entry whose stamp is its index, so that the state tells how far it has come.
+fn tick(index: u64) -> RaftEntry {
+    let entry = Entry { at: Timestamp(index), commands: vec![Command::Tick] };
+    let payload = EntryPayload::Normal(Proposal(Arc::new(entry)));
+    RaftEntry { log_id: log_id(index), payload }
+}
+
+async fn apply(state: &mut AppliedState, entries: Vec<RaftEntry>) {
+    let entries = entries.into_iter().map(|entry| Ok((entry, None)));
+    state.apply(stream::iter(entries)).await.unwrap();
+}
+
+#[test]
+fn rule_17_a_snapshot_built_during_apply_is_of_one_moment() {
+    const ENTRIES: u64 = 20_000;
+    let state = in_memory();
+    let (mut applying, ends) = (state.clone(), state.applied());
+    let applier = std::thread::spawn(move || {
+        let entries = (1..=ENTRIES).map(|index| Ok((tick(index), None)));
+        futures_util::FutureExt::now_or_never(applying.apply(stream::iter(entries)))
+            .unwrap()
+            .unwrap();
+    });
+    let mut built = 0_u64;
+    while *ends.borrow() < ENTRIES {
+        let snapshot = state.build().unwrap();
+        let (meta, read) = decode(&snapshot.snapshot).unwrap();
+        assert_eq!(read.now().0, meta.last_log_id.map_or(0, |id| id.index));
+        built += 1;
+    }
+    applier.join().unwrap();
+    assert!(built > 0, "nothing was built while entries were applied");
+}
+
+#[tokio::test]
+async fn an_installed_snapshot_is_the_state_and_survives_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || {
+        let snapshots = SnapshotStore::in_folder(folder.path().to_owned()).unwrap();
+        AppliedState::open(snapshots).unwrap()
+    };
+    let mut source = in_memory();
+    let nodes = BTreeMap::from([(5, BasicNode::new("five:3320"))]);
+    let membership = Membership::new(vec![BTreeSet::from([5])], nodes).unwrap();
+    let payload = EntryPayload::Membership(membership);
+    let member = RaftEntry { log_id: log_id(1), payload };
+    apply(&mut source, vec![member, tick(2), tick(3)]).await;
+    let snapshot = source.build().unwrap();
+    let mut target = open();
+    target.install_snapshot(&snapshot.meta, snapshot.snapshot).await.unwrap();
+    assert_eq!(*target.applied().borrow(), 3);
+    for mut state in [target, open()] {
+        assert_eq!(state.applied_state().await.unwrap(), source.applied_state().await.unwrap());
+        assert_eq!(state.read(StateMachine::now), Timestamp(3));
+        assert_eq!(state.get_current_snapshot().await.unwrap().unwrap().meta, snapshot.meta);
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_snapshot_is_not_installed() {
+    let mut source = in_memory();
+    apply(&mut source, vec![tick(4)]).await;
+    let mut snapshot = source.build().unwrap();
+    let middle = snapshot.snapshot.len() / 2;
+    snapshot.snapshot[middle] ^= 1;
+    let mut target = in_memory();
+    apply(&mut target, vec![tick(2)]).await;
+    let installed = target.install_snapshot(&snapshot.meta, snapshot.snapshot).await;
+    assert_eq!(installed.unwrap_err().kind(), io::ErrorKind::InvalidData);
+    assert_eq!(target.read(StateMachine::now), Timestamp(2));
+    assert_eq!(target.applied_state().await.unwrap().0, Some(log_id(2)));
+}
+
+#[tokio::test]
+async fn an_older_snapshot_that_was_built_meanwhile_does_not_replace_an_installed_one() {
+    let mut state = in_memory();
+    apply(&mut state, vec![tick(2)]).await;
+    let older = state.build().unwrap();
+    let mut source = in_memory();
+    apply(&mut source, vec![tick(9)]).await;
+    let newer = source.build().unwrap();
+    state.install_snapshot(&newer.meta, newer.snapshot).await.unwrap();
+    state.snapshots.keep(&older.meta, &older.snapshot).unwrap();
+    assert_eq!(state.get_current_snapshot().await.unwrap().unwrap().meta, newer.meta);
+}

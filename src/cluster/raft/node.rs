@@ -1,0 +1,323 @@
+//! One openraft node: started over its stores, written to, and asked.
+
+use super::apply::{AppliedState, RestoreError};
+use super::log_file::{self, LogFileError, io_error};
+use super::log_store::LogStore;
+use super::network::NoPeers;
+use super::snapshot_store::SnapshotStore;
+use super::types::{Proposal, TypeConfig};
+use crate::state_machine::{Applied, Entry, NodeId, StateMachine};
+use openraft::async_runtime::watch::WatchReceiver as _;
+use openraft::errors::{ClientWriteError, Fatal, ForwardReason, RaftError};
+use openraft::impls::BasicNode;
+use openraft::{Config, Raft, ServerState, SnapshotPolicy};
+use redb::Database;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// Milliseconds between heartbeats; also bounds their answers (rule 28).
+const HEARTBEAT_MS: u64 = 200;
+/// Election timeout, drawn anew for each election (rule 28).
+const ELECTION_MIN_MS: u64 = 500;
+const ELECTION_MAX_MS: u64 = 1000;
+/// A node of one is leader as soon as its vote is on disk: this is how long a disk may take.
+const LEADER_WITHIN: Duration = Duration::from_secs(30);
+/// A snapshot of the largest state takes seconds; after this much the disk is at fault.
+const SNAPSHOT_WITHIN: Duration = Duration::from_secs(300);
+/// A leader that cannot be sure of its lease refuses entries, which is normal for some
+/// milliseconds after its election. It is asked again so often, for half an accept's deadline.
+const LEASE_RETRY: Duration = Duration::from_millis(5);
+const LEASE_TRIES_MAX: u32 = 100;
+/// Pages that redb keeps: entries are cached as values, so few pages are read twice.
+const DATABASE_CACHE_BYTES: usize = 4 * 1024 * 1024;
+/// A snapshot is due when this much was appended since the last one. The log holds twice as much
+/// at most: that is read again at a start, in well under a second.
+const SNAPSHOT_EVERY_BYTES: u64 = 32 * 1024 * 1024;
+/// Messages that may wait inside openraft, which sets the memory for them aside at once. One
+/// entry is written at a time, so few ever wait.
+const CHANNEL_MESSAGES_MAX: u64 = 1024;
+const LOG_FILE: &str = "log.redb";
+const SNAPSHOT_FOLDER: &str = "snapshots";
+
+/// Why openraft has stopped.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct StopCause(#[from] Fatal<TypeConfig>);
+
+/// Why a node could not be started. Nothing was accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The log file is not usable, or in use.
+    #[error("the log cannot be opened")]
+    Log(#[source] LogFileError),
+    /// The newest snapshot is not usable.
+    #[error("the state cannot be restored")]
+    State(#[source] RestoreError),
+    /// openraft's settings contradict each other.
+    #[error("the consensus settings are invalid")]
+    Settings(#[source] openraft::ConfigError),
+    /// openraft found the stores unusable, or failed at its first writes.
+    #[error("the consensus could not be started")]
+    Stopped(#[source] StopCause),
+    /// No leadership in time: the log belongs to another node, or the disk does not answer.
+    #[error("no leadership within {} s", LEADER_WITHIN.as_secs())]
+    NoLeader,
+}
+
+/// Why an entry was not confirmed.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum WriteError {
+    /// This node does not lead. The entry is not in the log.
+    #[error("this node is not the leader")]
+    NotLeader,
+    /// Leadership was lost while the entry was under way: it may or may not be in the log.
+    #[error("leadership was lost before the entry was confirmed")]
+    Unconfirmed,
+    /// The node has stopped. The entry may or may not be in the log.
+    #[error("the consensus has stopped")]
+    Stopped(#[source] StopCause),
+}
+
+/// Why no snapshot was made, or the log before it is still there. The state is untouched.
+#[derive(Debug, thiserror::Error)]
+pub enum CompactError {
+    /// The node has stopped.
+    #[error("the consensus has stopped")]
+    Stopped(#[source] StopCause),
+    /// The snapshot was not finished in time.
+    #[error("no snapshot within {} s", SNAPSHOT_WITHIN.as_secs())]
+    TimedOut,
+    /// The snapshots cannot be listed.
+    #[error("the snapshots cannot be listed")]
+    Disk(#[source] io::Error),
+}
+
+/// What a node knows of its cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RaftStatus {
+    pub leader: Option<NodeId>,
+    pub term: u64,
+    pub voters: Vec<NodeId>,
+}
+
+/// A running openraft node. Clones share it.
+#[derive(Clone)]
+pub struct RaftNode {
+    raft: Raft<TypeConfig, AppliedState>,
+    log: LogStore,
+    state: AppliedState,
+    id: NodeId,
+}
+
+impl RaftNode {
+    /// Starts a node over the files in `folder`, or in memory; a new one forms a cluster of one.
+    /// Everything an earlier life confirmed is applied when this returns.
+    ///
+    /// # Errors
+    /// A store cannot be used, or no leadership is to be had.
+    pub async fn start(id: NodeId, folder: Option<&Path>) -> Result<Self, OpenError> {
+        let snapshots = match folder {
+            Some(folder) => SnapshotStore::in_folder(folder.join(SNAPSHOT_FOLDER)),
+            None => Ok(SnapshotStore::in_memory()),
+        };
+        let snapshots = snapshots.map_err(|error| OpenError::State(RestoreError::Store(error)))?;
+        let state = AppliedState::open(snapshots).map_err(OpenError::State)?;
+        let database = open_database(folder).map_err(OpenError::Log)?;
+        Self::over(id, database, state).await
+    }
+
+    async fn over(id: NodeId, database: Database, state: AppliedState) -> Result<Self, OpenError> {
+        let log = LogStore::open(database, state.last()).map_err(OpenError::Log)?;
+        let config = config().validate().map_err(OpenError::Settings)?;
+        let raft = Raft::new(id.0, Arc::new(config), NoPeers, log.clone(), state.clone())
+            .await
+            .map_err(|fatal| OpenError::Stopped(fatal.into()))?;
+        let node = Self { raft, log, state, id };
+        if let Err(error) = node.lead().await {
+            node.shutdown().await;
+            return Err(error);
+        }
+        Ok(node)
+    }
+
+    /// A cluster of one has nobody to wait for.
+    async fn lead(&self) -> Result<(), OpenError> {
+        let stopped = |fatal: Fatal<TypeConfig>| OpenError::Stopped(fatal.into());
+        if self.raft.is_initialized().await.map_err(stopped)? {
+            self.raft.trigger().elect(false).await.map_err(stopped)?;
+        } else {
+            let members = BTreeMap::from([(self.id.0, BasicNode::default())]);
+            match self.raft.initialize(members).await {
+                Ok(()) => {}
+                Err(RaftError::Fatal(fatal)) => return Err(stopped(fatal)),
+                // Not pristine after all: then the election decides.
+                Err(RaftError::APIError(_)) => {}
+            }
+        }
+        let leading = self
+            .raft
+            .wait(Some(LEADER_WITHIN))
+            .state(ServerState::Leader, "a cluster of one elects itself")
+            .await;
+        leading.map_err(|_| OpenError::NoLeader)?;
+        // Confirms the leadership and everything an earlier life had in its log.
+        match self.raft.write_blank().await {
+            Ok(_) => Ok(()),
+            Err(RaftError::Fatal(fatal)) => Err(stopped(fatal)),
+            Err(RaftError::APIError(_)) => Err(OpenError::NoLeader),
+        }
+    }
+
+    /// Writes an entry and waits until it is applied here. Takes as long as the disk does: the
+    /// deadline is the caller's.
+    ///
+    /// # Errors
+    /// The entry was not confirmed; the variants say whether it may be in the log.
+    pub async fn write(&self, entry: Entry) -> Result<Vec<Applied>, WriteError> {
+        let proposal = Proposal(Arc::new(entry));
+        for _ in 0..LEASE_TRIES_MAX {
+            match self.raft.client_write(proposal.clone()).await {
+                Ok(response) => return Ok(response.data.0),
+                Err(RaftError::Fatal(fatal)) => return Err(WriteError::Stopped(fatal.into())),
+                Err(RaftError::APIError(ClientWriteError::ForwardToLeader(forward)))
+                    if forward.reason == ForwardReason::LeaseExpired =>
+                {
+                    tokio::time::sleep(LEASE_RETRY).await;
+                }
+                Err(RaftError::APIError(ClientWriteError::LogEntryDiscarded(_))) => {
+                    return Err(WriteError::Unconfirmed);
+                }
+                Err(RaftError::APIError(
+                    ClientWriteError::ForwardToLeader(_)
+                    | ClientWriteError::ChangeMembershipError(_)
+                    | ClientWriteError::PreconditionFailed(_),
+                )) => return Err(WriteError::NotLeader),
+            }
+        }
+        Err(WriteError::NotLeader)
+    }
+
+    /// Looks at the applied state. Apply waits meanwhile: keep it short.
+    pub fn read<T>(&self, look: impl FnOnce(&StateMachine) -> T) -> T {
+        self.state.read(look)
+    }
+
+    /// The index of the last applied entry, and a signal for each one.
+    #[must_use]
+    pub fn applied(&self) -> watch::Receiver<u64> {
+        self.state.applied()
+    }
+
+    /// Set once, with the reason, when the disk has failed.
+    #[must_use]
+    pub fn disk_failed(&self) -> watch::Receiver<Option<Arc<io::Error>>> {
+        self.log.failed()
+    }
+
+    /// Returns when openraft has stopped, for whatever cause.
+    pub async fn stopped(&self) -> StopCause {
+        let mut metrics = self.raft.metrics();
+        loop {
+            let running = metrics.borrow_watched().running_state.clone();
+            if let Err(fatal) = running {
+                return fatal.into();
+            }
+            if metrics.changed().await.is_err() {
+                return Fatal::Stopped.into();
+            }
+        }
+    }
+
+    /// What this node knows of its cluster.
+    #[must_use]
+    pub fn status(&self) -> RaftStatus {
+        let metrics = self.raft.metrics().borrow_watched().clone();
+        RaftStatus {
+            leader: metrics.current_leader.map(NodeId),
+            term: metrics.current_term,
+            voters: metrics.membership_config.voter_ids().map(NodeId).collect(),
+        }
+    }
+
+    /// Whether enough was appended for a snapshot.
+    #[must_use]
+    pub fn is_snapshot_due(&self) -> bool {
+        self.log.unsnapshotted_bytes() >= SNAPSHOT_EVERY_BYTES
+    }
+
+    /// Makes a snapshot of what is applied now and purges the log up to the one before it.
+    ///
+    /// # Errors
+    /// No snapshot, or a log that is longer than it has to be.
+    pub async fn compact(&self) -> Result<(), CompactError> {
+        let stopped = |fatal: Fatal<TypeConfig>| CompactError::Stopped(fatal.into());
+        let bytes = self.log.unsnapshotted_bytes();
+        let applied = self.state.last();
+        self.raft.trigger().snapshot().await.map_err(stopped)?;
+        let waiting = self.raft.wait(Some(SNAPSHOT_WITHIN));
+        let made = waiting.metrics(|metrics| metrics.snapshot >= applied, "snapshot").await;
+        made.map_err(|_| CompactError::TimedOut)?;
+        self.log.note_snapshot(bytes);
+        let oldest = self.state.oldest_snapshot_index().map_err(CompactError::Disk)?;
+        if let Some(upto) = oldest {
+            self.raft.trigger().purge_log(upto).await.map_err(stopped)?;
+        }
+        Ok(())
+    }
+
+    /// Starts a node over a database of a test.
+    #[cfg(test)]
+    pub(crate) async fn over_database(id: NodeId, database: Database) -> Result<Self, OpenError> {
+        Self::over(id, database, AppliedState::open(SnapshotStore::in_memory()).unwrap()).await
+    }
+
+    /// Waits until entries were purged behind a snapshot.
+    #[cfg(test)]
+    pub(crate) async fn purged(&self, within: Duration) -> u64 {
+        let wait = self.raft.wait(Some(within));
+        let metrics = wait.metrics(|metrics| metrics.purged.is_some(), "purged").await.unwrap();
+        metrics.purged.unwrap().index
+    }
+
+    /// Stops the node and frees its files.
+    pub async fn shutdown(&self) {
+        // The error says that the core panicked, which `stopped` has told already.
+        let _ = self.raft.shutdown().await;
+        self.log.close().await;
+    }
+}
+
+fn open_database(folder: Option<&Path>) -> Result<Database, LogFileError> {
+    let mut builder = Database::builder();
+    builder.set_cache_size(DATABASE_CACHE_BYTES);
+    let opened = match folder {
+        Some(folder) => {
+            let file = folder.join(LOG_FILE);
+            log_file::create(&file).map_err(LogFileError::Disk)?;
+            builder.open(file)
+        }
+        None => builder.create_with_backend(redb::backends::InMemoryBackend::new()),
+    };
+    opened.map_err(|error| LogFileError::Disk(io_error(error)))
+}
+
+fn config() -> Config {
+    Config {
+        cluster_name: "tekton-events-relay".to_owned(),
+        heartbeat_interval: HEARTBEAT_MS,
+        election_timeout_min: ELECTION_MIN_MS,
+        election_timeout_max: ELECTION_MAX_MS,
+        enable_pre_vote: Some(true),
+        enable_leader_restore: Some(false),
+        api_channel_size: Some(CHANNEL_MESSAGES_MAX),
+        notification_channel_size: Some(CHANNEL_MESSAGES_MAX),
+        // Both are our own: snapshots by size, and the log kept from the older snapshot on.
+        snapshot_policy: SnapshotPolicy::Never,
+        max_in_snapshot_log_to_keep: u64::MAX,
+        ..Config::default()
+    }
+}

@@ -1,0 +1,207 @@
+//! openraft's types to our own messages and back. What is not understood is an error: a node
+//! that misreads its log must stop.
+
+use super::types::{LogId, Proposal, RaftEntry, SnapshotMeta, StoredMembership, Vote};
+use crate::wire::{WireError, decode_entry, encode_entry};
+use openraft::EntryPayload;
+use openraft::impls::BasicNode;
+use prost::Message as _;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::Arc;
+
+mod proto {
+    include!(concat!(env!("OUT_DIR"), "/relay.raft.v1.rs"));
+}
+
+/// Why a record cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The bytes are no such message.
+    #[error("{record} is malformed")]
+    Malformed {
+        record: &'static str,
+        #[source]
+        source: prost::DecodeError,
+    },
+    /// A field without which the record means nothing is absent.
+    #[error("{record} lacks {field}")]
+    Missing { record: &'static str, field: &'static str },
+    /// A voter is named that is no member.
+    #[error("the membership contradicts itself")]
+    Membership(#[source] openraft::errors::MembershipError<u64>),
+    /// The commands in the record are not understood.
+    #[error("commands of log entry {index} are not understood")]
+    Entry {
+        index: u64,
+        #[source]
+        source: WireError,
+    },
+}
+
+impl From<RecordError> for io::Error {
+    fn from(error: RecordError) -> Self {
+        Self::new(io::ErrorKind::InvalidData, error)
+    }
+}
+
+pub(super) fn encode_vote(vote: &Vote) -> Vec<u8> {
+    let leader = vote.leader_id();
+    let message =
+        proto::Vote { term: leader.term, node: leader.voted_for, committed: vote.is_committed() };
+    message.encode_to_vec()
+}
+
+pub(super) fn decode_vote(bytes: &[u8]) -> Result<Vote, RecordError> {
+    let vote: proto::Vote = decode("vote", bytes)?;
+    Ok(if vote.committed {
+        Vote::new_committed(vote.term, vote.node)
+    } else {
+        Vote::new(vote.term, vote.node)
+    })
+}
+
+pub(super) fn encode_log_id(id: &LogId) -> Vec<u8> {
+    to_log_id(id).encode_to_vec()
+}
+
+pub(super) fn decode_log_id(bytes: &[u8]) -> Result<LogId, RecordError> {
+    Ok(from_log_id(&decode("log id", bytes)?))
+}
+
+pub(super) fn encode_record(entry: &RaftEntry) -> Vec<u8> {
+    use proto::log_record::Payload;
+    let payload = match &entry.payload {
+        EntryPayload::Blank => Payload::Blank(true),
+        EntryPayload::Normal(proposal) => Payload::Entry(encode_entry(&proposal.0)),
+        EntryPayload::Membership(membership) => Payload::Membership(to_membership(membership)),
+    };
+    let record = proto::LogRecord { id: Some(to_log_id(&entry.log_id)), payload: Some(payload) };
+    record.encode_to_vec()
+}
+
+pub(super) fn decode_record(bytes: &[u8]) -> Result<RaftEntry, RecordError> {
+    use proto::log_record::Payload;
+    let record: proto::LogRecord = decode("log record", bytes)?;
+    let missing = |field| RecordError::Missing { record: "log record", field };
+    let log_id = from_log_id(&record.id.ok_or(missing("id"))?);
+    let payload = match record.payload.ok_or(missing("payload"))? {
+        Payload::Blank(_) => EntryPayload::Blank,
+        Payload::Entry(bytes) => {
+            let failed = |source| RecordError::Entry { index: log_id.index, source };
+            EntryPayload::Normal(Proposal(Arc::new(decode_entry(&bytes).map_err(failed)?)))
+        }
+        Payload::Membership(membership) => EntryPayload::Membership(from_membership(&membership)?),
+    };
+    Ok(RaftEntry { log_id, payload })
+}
+
+pub(super) fn encode_snapshot_header(meta: &SnapshotMeta) -> Vec<u8> {
+    let membership = &meta.last_membership;
+    let header = proto::SnapshotHeader {
+        last: meta.last_log_id.as_ref().map(to_log_id),
+        membership_id: membership.log_id().as_ref().map(to_log_id),
+        membership: Some(to_membership(membership.membership())),
+    };
+    header.encode_to_vec()
+}
+
+pub(super) fn decode_snapshot_header(bytes: &[u8]) -> Result<SnapshotMeta, RecordError> {
+    let header: proto::SnapshotHeader = decode("snapshot header", bytes)?;
+    let membership = header
+        .membership
+        .ok_or(RecordError::Missing { record: "snapshot header", field: "membership" })?;
+    let membership_id = header.membership_id.as_ref().map(from_log_id);
+    Ok(SnapshotMeta {
+        last_log_id: header.last.as_ref().map(from_log_id),
+        last_membership: StoredMembership::new(membership_id, from_membership(&membership)?),
+    })
+}
+
+fn decode<M: prost::Message + Default>(
+    record: &'static str,
+    bytes: &[u8],
+) -> Result<M, RecordError> {
+    M::decode(bytes).map_err(|source| RecordError::Malformed { record, source })
+}
+
+fn to_log_id(id: &LogId) -> proto::LogId {
+    proto::LogId { term: *id.leader_id, index: id.index }
+}
+
+fn from_log_id(id: &proto::LogId) -> LogId {
+    LogId { leader_id: id.term.into(), index: id.index }
+}
+
+type Membership = openraft::Membership<u64, BasicNode>;
+
+fn to_membership(membership: &Membership) -> proto::Membership {
+    let sets = membership.get_joint_config().iter();
+    let members = membership.nodes();
+    proto::Membership {
+        voters: sets.map(|set| proto::VoterSet { nodes: set.iter().copied().collect() }).collect(),
+        members: members
+            .map(|(node, at)| proto::Member { node: *node, address: at.addr.clone() })
+            .collect(),
+    }
+}
+
+fn from_membership(membership: &proto::Membership) -> Result<Membership, RecordError> {
+    if membership.voters.is_empty() {
+        return Ok(Membership::default());
+    }
+    let sets = membership.voters.iter();
+    let sets: Vec<BTreeSet<u64>> = sets.map(|set| set.nodes.iter().copied().collect()).collect();
+    let members = membership.members.iter();
+    let members: BTreeMap<u64, BasicNode> =
+        members.map(|member| (member.node, BasicNode::new(&member.address))).collect();
+    Membership::new(sets, members).map_err(RecordError::Membership)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::state_machine::{Command, Entry};
+
+    fn member(node: u64) -> proto::Member {
+        proto::Member { node, address: format!("host-{node}:3320") }
+    }
+
+    #[test]
+    fn every_kind_of_record_reads_back() {
+        let log_id = LogId { leader_id: 3_u64.into(), index: 9 };
+        let entry = Entry { at: Timestamp(5), commands: vec![Command::Tick] };
+        let membership = from_membership(&proto::Membership {
+            voters: vec![proto::VoterSet { nodes: vec![1, 2] }],
+            members: vec![member(1), member(2)],
+        })
+        .unwrap();
+        for payload in [
+            EntryPayload::Blank,
+            EntryPayload::Normal(Proposal(Arc::new(entry))),
+            EntryPayload::Membership(membership),
+        ] {
+            let record = RaftEntry { log_id, payload };
+            let bytes = encode_record(&record);
+            assert_eq!(encode_record(&decode_record(&bytes).unwrap()), bytes);
+        }
+    }
+
+    #[test]
+    fn votes_read_back_with_their_commitment() {
+        for vote in [Vote::new(4, 7), Vote::new_committed(4, 7)] {
+            assert_eq!(decode_vote(&encode_vote(&vote)).unwrap(), vote);
+        }
+    }
+
+    #[test]
+    fn an_entry_of_an_unknown_version_is_an_error() {
+        let record = proto::LogRecord {
+            id: Some(proto::LogId { term: 1, index: 2 }),
+            payload: Some(proto::log_record::Payload::Entry(vec![255, 255, 1])),
+        };
+        let read = decode_record(&record.encode_to_vec());
+        assert!(matches!(read, Err(RecordError::Entry { index: 2, .. })), "{read:?}");
+    }
+}

@@ -1,0 +1,214 @@
+//! Where a node keeps its snapshots: the newest, and the one before it in case the disk spoils
+//! the newest. The log is purged only up to the older one, so that either is enough to start.
+
+use super::snapshot_file::{SnapshotError, decode_meta};
+use super::types::SnapshotMeta;
+use crate::cluster::identity::write_durably;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+const KEPT: usize = 2;
+const EXTENSION: &str = "snapshot";
+
+/// Why the newest snapshot cannot be used. Nothing was changed; the one before it takes its place
+/// when the file is moved away.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotStoreError {
+    /// The folder or a file in it cannot be read.
+    #[error("{path} cannot be read")]
+    Disk {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    /// The newest snapshot is damaged, or of another version.
+    #[error("{path} cannot be used")]
+    Unusable {
+        path: PathBuf,
+        #[source]
+        source: SnapshotError,
+    },
+}
+
+/// The snapshots of one node.
+#[derive(Debug)]
+pub enum SnapshotStore {
+    /// Files in this folder.
+    Folder(PathBuf),
+    /// The newest one, for as long as the process lives.
+    Memory(Mutex<Option<(SnapshotMeta, Vec<u8>)>>),
+}
+
+impl SnapshotStore {
+    /// A store that is gone with the process.
+    #[must_use]
+    pub fn in_memory() -> Self {
+        Self::Memory(Mutex::new(None))
+    }
+
+    /// A store in `folder`, which is created where needed.
+    ///
+    /// # Errors
+    /// The folder cannot be created or read.
+    pub fn in_folder(folder: PathBuf) -> Result<Self, SnapshotStoreError> {
+        let opened = std::fs::create_dir_all(&folder).and_then(|()| remove_unfinished(&folder));
+        match opened {
+            Ok(()) => Ok(Self::Folder(folder)),
+            Err(source) => Err(SnapshotStoreError::Disk { path: folder, source }),
+        }
+    }
+
+    /// Keeps a snapshot; older ones go once it is on disk.
+    ///
+    /// # Errors
+    /// The disk refuses; older snapshots are untouched.
+    pub fn keep(&self, meta: &SnapshotMeta, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Folder(folder) => {
+                let index = meta.last_log_id.map_or(0, |id| id.index);
+                write_durably(&folder.join(format!("{index:020}.{EXTENSION}")), bytes)?;
+                let files = snapshots(folder)?;
+                for (_, old) in files.iter().rev().skip(KEPT) {
+                    std::fs::remove_file(old)?;
+                }
+            }
+            Self::Memory(newest) => {
+                let mut newest = newest.lock().unwrap_or_else(PoisonError::into_inner);
+                // A newer one may have been installed while this one was built.
+                if newest.as_ref().is_none_or(|(kept, _)| kept.last_log_id <= meta.last_log_id) {
+                    *newest = Some((meta.clone(), bytes.to_vec()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The newest snapshot, if there is one. Its checksum is right.
+    ///
+    /// # Errors
+    /// The newest cannot be read or is damaged. An older one is not taken in its place without
+    /// being told to: whoever runs the node has to know that its disk loses data.
+    pub fn newest(&self) -> Result<Option<(SnapshotMeta, Vec<u8>)>, SnapshotStoreError> {
+        let folder = match self {
+            Self::Folder(folder) => folder,
+            Self::Memory(newest) => {
+                return Ok(newest.lock().unwrap_or_else(PoisonError::into_inner).clone());
+            }
+        };
+        let disk = |path: &Path, source| SnapshotStoreError::Disk { path: path.to_owned(), source };
+        let files = snapshots(folder).map_err(|source| disk(folder, source))?;
+        let Some((_, path)) = files.into_iter().next_back() else { return Ok(None) };
+        let bytes = std::fs::read(&path).map_err(|source| disk(&path, source))?;
+        match decode_meta(&bytes) {
+            Ok(meta) => Ok(Some((meta, bytes))),
+            Err(source) => Err(SnapshotStoreError::Unusable { path, source }),
+        }
+    }
+
+    /// The index that the oldest kept snapshot ends at: the log before it is of no use.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub fn oldest_index(&self) -> io::Result<Option<u64>> {
+        match self {
+            Self::Folder(folder) => Ok(snapshots(folder)?.first().map(|(index, _)| *index)),
+            Self::Memory(newest) => {
+                let newest = newest.lock().unwrap_or_else(PoisonError::into_inner);
+                let last = newest.as_ref().and_then(|(meta, _)| meta.last_log_id);
+                Ok(last.map(|id| id.index))
+            }
+        }
+    }
+}
+
+/// Snapshot files by the log index in their name, ascending.
+fn snapshots(folder: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let is_snapshot = path.extension().is_some_and(|extension| extension == EXTENSION);
+        let index = path.file_stem().and_then(|stem| stem.to_str()?.parse().ok());
+        if let (true, Some(index)) = (is_snapshot, index) {
+            files.push((index, path));
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// What a process that died while writing a snapshot left behind.
+fn remove_unfinished(folder: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "tmp") {
+            std::fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::snapshot_file::encode;
+    use super::super::types::LogId;
+    use super::*;
+    use crate::state_machine::StateMachine;
+
+    fn keep(store: &SnapshotStore, index: u64) -> SnapshotMeta {
+        let last_log_id = Some(LogId { leader_id: 1_u64.into(), index });
+        let meta = SnapshotMeta { last_log_id, ..SnapshotMeta::default() };
+        store.keep(&meta, &encode(&meta, &StateMachine::default()).unwrap()).unwrap();
+        meta
+    }
+
+    #[test]
+    fn the_newest_two_are_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SnapshotStore::in_folder(folder.path().to_owned()).unwrap();
+        // Ten comes after nine, which plain numbers in names would not.
+        let kept: Vec<_> = [8, 9, 10, 11].map(|index| keep(&store, index)).into();
+        assert_eq!(store.newest().unwrap().unwrap().0, kept[3]);
+        assert_eq!(store.oldest_index().unwrap(), Some(10));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), KEPT);
+    }
+
+    #[test]
+    fn a_damaged_newest_is_refused_by_name_and_not_replaced_silently() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SnapshotStore::in_folder(folder.path().to_owned()).unwrap();
+        let older = keep(&store, 1);
+        keep(&store, 2);
+        let newest = folder.path().join(format!("{:020}.snapshot", 2));
+        let mut bytes = std::fs::read(&newest).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        std::fs::write(&newest, bytes).unwrap();
+        let error = store.newest().unwrap_err();
+        assert!(error.to_string().contains("00000002.snapshot"), "{error}");
+        assert!(matches!(
+            error,
+            SnapshotStoreError::Unusable { source: SnapshotError::Checksum, .. }
+        ));
+        std::fs::remove_file(newest).unwrap();
+        assert_eq!(store.newest().unwrap().unwrap().0, older);
+    }
+
+    #[test]
+    fn what_was_left_unfinished_is_cleared_away() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("00000000000000000007.tmp"), "half").unwrap();
+        let store = SnapshotStore::in_folder(folder.path().to_owned()).unwrap();
+        assert!(store.newest().unwrap().is_none());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_store_in_memory_keeps_the_newest() {
+        let store = SnapshotStore::in_memory();
+        assert_eq!(store.oldest_index().unwrap(), None);
+        keep(&store, 1);
+        let newest = keep(&store, 2);
+        assert_eq!(store.newest().unwrap().unwrap().0, newest);
+        assert_eq!(store.oldest_index().unwrap(), Some(2));
+    }
+}

@@ -1,0 +1,213 @@
+//! The one thread that writes the log: takes what waits, one transaction, one fsync, then the
+//! callbacks.
+
+use super::log_file::{COMMITTED, LOG, META, PURGED, VOTE, io_error};
+use super::log_store::Memory;
+use super::types::TypeConfig;
+use openraft::storage::IOFlushed;
+use redb::{Database, Durability, WriteTransaction};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// Jobs that may wait for the disk. openraft itself has a bounded number of appends under way.
+const JOBS_MAX: usize = 1024;
+/// Jobs written in one transaction: bounds the time until the first callback.
+const JOBS_PER_COMMIT_MAX: usize = 256;
+
+type Done = oneshot::Sender<io::Result<()>>;
+
+/// Something to be written.
+pub(super) enum Job {
+    Append {
+        records: Vec<(u64, Vec<u8>)>,
+        write: u64,
+        callback: IOFlushed<TypeConfig>,
+    },
+    Vote {
+        bytes: Vec<u8>,
+        done: Done,
+    },
+    /// Written with whatever comes next: losing it costs nothing but time.
+    Committed(Vec<u8>),
+    Truncate {
+        from: u64,
+        done: Done,
+    },
+    Purge {
+        upto: u64,
+        bytes: Vec<u8>,
+        done: Done,
+    },
+    /// The last job: frees the database.
+    Close {
+        done: Done,
+    },
+}
+
+/// The way to the writer thread.
+pub(super) struct Writer(mpsc::Sender<Job>);
+
+impl Writer {
+    /// Hands over a job; waits while too many others do.
+    ///
+    /// # Errors
+    /// The writer has failed or was closed; the job is dropped.
+    pub(super) async fn send(&self, job: Job) -> io::Result<()> {
+        self.0.send(job).await.map_err(|_| stopped())
+    }
+}
+
+/// The answer to everything that comes after a failure or after the end.
+pub(super) fn stopped() -> io::Error {
+    io::Error::other("the log is closed")
+}
+
+struct Thread {
+    database: Arc<Database>,
+    memory: Arc<Mutex<Memory>>,
+    failed: watch::Sender<Option<Arc<io::Error>>>,
+    /// Waits for a transaction that is worth an fsync.
+    committed: Option<Vec<u8>>,
+}
+
+/// Starts the thread. It ends when it is closed, when nobody can send to it any more, or with
+/// the first failure, which the receiver then holds.
+pub(super) fn spawn(
+    database: Arc<Database>,
+    memory: Arc<Mutex<Memory>>,
+) -> io::Result<(Writer, watch::Receiver<Option<Arc<io::Error>>>)> {
+    let (sender, jobs) = mpsc::channel(JOBS_MAX);
+    let (failed, failure) = watch::channel(None);
+    let thread = Thread { database, memory, failed, committed: None };
+    std::thread::Builder::new().name("log-writer".to_owned()).spawn(move || thread.run(jobs))?;
+    Ok((Writer(sender), failure))
+}
+
+impl Thread {
+    fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+        let mut batch = Vec::new();
+        while jobs.blocking_recv_many(&mut batch, JOBS_PER_COMMIT_MAX) > 0 {
+            let closing = Self::take_close(&mut batch);
+            let result = self.write(&batch, closing.is_some());
+            let has_failed = result.is_err();
+            if let Err(error) = &result {
+                self.failed.send_replace(Some(Arc::clone(error)));
+            }
+            self.answer(batch.drain(..), &result);
+            if closing.is_none() && !has_failed {
+                continue;
+            }
+            self.refuse(jobs);
+            // Frees the database before the caller hears of it.
+            drop(self);
+            if let Some(done) = closing {
+                let _ = done.send(copy(&result));
+            }
+            return;
+        }
+    }
+
+    /// Answers what was handed over and is not written any more.
+    fn refuse(&self, mut jobs: mpsc::Receiver<Job>) {
+        jobs.close();
+        let refusal = Err(Arc::new(stopped()));
+        while let Ok(job) = jobs.try_recv() {
+            self.answer(std::iter::once(job), &refusal);
+        }
+    }
+
+    /// Takes a close out of the batch. Nothing follows it: its sender has stopped openraft.
+    fn take_close(batch: &mut Vec<Job>) -> Option<Done> {
+        let at = batch.iter().position(|job| matches!(job, Job::Close { .. }))?;
+        match batch.remove(at) {
+            Job::Close { done } => Some(done),
+            Job::Append { .. }
+            | Job::Vote { .. }
+            | Job::Committed(_)
+            | Job::Truncate { .. }
+            | Job::Purge { .. } => None,
+        }
+    }
+
+    fn write(&mut self, batch: &[Job], is_last: bool) -> Result<(), Arc<io::Error>> {
+        for job in batch {
+            if let Job::Committed(bytes) = job {
+                self.committed = Some(bytes.clone());
+            }
+        }
+        let is_only_committed = batch.iter().all(|job| matches!(job, Job::Committed(_)));
+        if is_only_committed && !is_last {
+            return Ok(());
+        }
+        // A panic is a failure like any other: it must not end the thread in silence.
+        let committed = catch_unwind(AssertUnwindSafe(|| self.commit(batch)));
+        match committed {
+            Ok(committed) => committed.map_err(|error| Arc::new(io_error(error))),
+            Err(_) => Err(Arc::new(io::Error::other("the log writer panicked"))),
+        }
+    }
+
+    fn commit(&mut self, batch: &[Job]) -> Result<(), redb::Error> {
+        let mut transaction = self.database.begin_write()?;
+        transaction.set_durability(Durability::Immediate)?;
+        for job in batch {
+            write_job(&transaction, job)?;
+        }
+        if let Some(bytes) = self.committed.take() {
+            transaction.open_table(META)?.insert(COMMITTED, bytes.as_slice())?;
+        }
+        Ok(transaction.commit()?)
+    }
+
+    /// Callbacks only after the commit: they are what lets the sender forget its event.
+    fn answer(&self, batch: impl Iterator<Item = Job>, result: &Result<(), Arc<io::Error>>) {
+        for job in batch {
+            match job {
+                Job::Append { write, callback, .. } => {
+                    if result.is_ok() {
+                        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+                        memory.tail.flushed(write);
+                    }
+                    callback.io_completed(copy(result));
+                }
+                Job::Vote { done, .. }
+                | Job::Truncate { done, .. }
+                | Job::Purge { done, .. }
+                | Job::Close { done } => {
+                    // A caller that went away no longer wants to know.
+                    let _ = done.send(copy(result));
+                }
+                Job::Committed(_) => {}
+            }
+        }
+    }
+}
+
+fn write_job(transaction: &WriteTransaction, job: &Job) -> Result<(), redb::Error> {
+    match job {
+        Job::Append { records, .. } => {
+            let mut log = transaction.open_table(LOG)?;
+            for (index, record) in records {
+                log.insert(index, record.as_slice())?;
+            }
+        }
+        Job::Vote { bytes, .. } => {
+            transaction.open_table(META)?.insert(VOTE, bytes.as_slice())?;
+        }
+        Job::Truncate { from, .. } => {
+            transaction.open_table(LOG)?.retain_in(*from.., |_, _| false)?;
+        }
+        Job::Purge { upto, bytes, .. } => {
+            transaction.open_table(LOG)?.retain_in(..=*upto, |_, _| false)?;
+            transaction.open_table(META)?.insert(PURGED, bytes.as_slice())?;
+        }
+        Job::Committed(_) | Job::Close { .. } => {}
+    }
+    Ok(())
+}
+
+fn copy(result: &Result<(), Arc<io::Error>>) -> io::Result<()> {
+    result.as_ref().map_err(|error| io::Error::new(error.kind(), Arc::clone(error))).copied()
+}

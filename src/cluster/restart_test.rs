@@ -1,0 +1,207 @@
+//! A cluster of one over restarts: what it keeps, and what it refuses to start on.
+
+use super::test_node::{Node, WITHIN, accept, begin, files, unplanned};
+use super::*;
+use crate::state_machine::{Fate, SlotId, run_key};
+use raft::{LogFileError, OpenError, RestoreError, SnapshotError, SnapshotStoreError};
+use redb::{ReadableDatabase as _, ReadableTable as _};
+
+#[tokio::test]
+async fn rule_23_a_restart_keeps_the_state_and_raises_the_boot_number() {
+    let node = Node::new();
+    let cluster = node.start().await;
+    let id = cluster.node_id();
+    for uid in ["a", "b", "c"] {
+        assert_eq!(accept(&cluster, uid).await, Fate::Accepted);
+    }
+    let cluster = node.restart(cluster).await;
+    let cluster = node.restart(cluster).await;
+    assert_eq!((cluster.node_id(), cluster.boot()), (id, 3));
+    assert_eq!(cluster.read(|state| state.boot_of(id)), Some(3));
+    assert_eq!(cluster.read(StateMachine::unplanned), 3);
+    assert_eq!(accept(&cluster, "b").await, Fate::Duplicate);
+}
+
+#[tokio::test]
+async fn rule_02_an_effect_on_the_wire_at_the_end_of_a_process_is_in_doubt() {
+    let node = Node::new();
+    let cluster = node.start().await;
+    accept(&cluster, "a").await;
+    let effect = begin(&cluster).await;
+    assert_eq!(cluster.read(|state| state.counters().in_doubt), 0);
+    let cluster = node.restart(cluster).await;
+    assert_eq!(cluster.read(|state| state.counters().in_doubt), 1);
+    let record = cluster.read(|state| state.effect(effect).cloned()).unwrap();
+    assert!(record.is_in_doubt);
+    assert_eq!(record.open, None);
+}
+
+/// Two snapshots with an event behind each: the log reaches back to the first one.
+async fn snapshot_twice(cluster: &Cluster) -> u64 {
+    accept(cluster, "a").await;
+    begin(cluster).await;
+    cluster.snapshot().await.unwrap();
+    let first = cluster.status().applied_index;
+    accept(cluster, "b").await;
+    cluster.snapshot().await.unwrap();
+    accept(cluster, "c").await;
+    first
+}
+
+#[tokio::test]
+async fn a_restart_from_a_snapshot_and_a_purged_log_gives_the_same_state() {
+    let node = Node::new();
+    let cluster = node.start().await;
+    let first_snapshot = snapshot_twice(&cluster).await;
+    assert_eq!(cluster.raft.purged(WITHIN).await, first_snapshot);
+    let cluster = node.restart(cluster).await;
+    let cluster = node.restart(cluster).await;
+    assert_eq!(cluster.read(StateMachine::backlog), 1);
+    assert_eq!(cluster.read(StateMachine::unplanned), 2);
+    cluster.shutdown().await;
+    let log = redb::Database::open(node.path("log.redb")).unwrap();
+    let log = log.begin_read().unwrap();
+    let table = redb::TableDefinition::<u64, &[u8]>::new("log");
+    let first = log.open_table(table).unwrap().first().unwrap().unwrap().0.value();
+    assert_eq!(first, first_snapshot + 1);
+}
+
+/// Damages the newest snapshot of a stopped node and says which file that is.
+fn damage_newest_snapshot(node: &Node) -> PathBuf {
+    let snapshots = std::fs::read_dir(node.path("snapshots")).unwrap();
+    let newest = snapshots.map(|entry| entry.unwrap().path()).max().unwrap();
+    let mut bytes = std::fs::read(&newest).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x10;
+    std::fs::write(&newest, bytes).unwrap();
+    newest
+}
+
+#[tokio::test]
+async fn a_damaged_newest_snapshot_refuses_to_start_and_touches_nothing() {
+    let node = Node::new();
+    let cluster = node.start().await;
+    snapshot_twice(&cluster).await;
+    cluster.shutdown().await;
+    drop(cluster);
+    node.mark_planning(run_key("a"), 1);
+    let newest = damage_newest_snapshot(&node);
+    let before = files(node.folder.path());
+    let refused = node.try_start().await.err().unwrap();
+    let StartError::Raft(OpenError::State(RestoreError::Store(error))) = &refused else {
+        panic!("{refused:?}");
+    };
+    let SnapshotStoreError::Unusable { path, source: SnapshotError::Checksum } = error else {
+        panic!("{error:?}");
+    };
+    assert_eq!(*path, newest);
+    assert!(files(node.folder.path()) == before);
+}
+
+#[tokio::test]
+async fn the_snapshot_before_a_damaged_one_and_the_log_are_enough() {
+    let node = Node::new();
+    let cluster = node.start().await;
+    snapshot_twice(&cluster).await;
+    cluster.raft.purged(WITHIN).await;
+    let runs = cluster.read(StateMachine::run_counts);
+    cluster.shutdown().await;
+    drop(cluster);
+    std::fs::remove_file(damage_newest_snapshot(&node)).unwrap();
+    let cluster = node.start().await;
+    assert_eq!(cluster.read(StateMachine::run_counts), runs);
+    assert_eq!(accept(&cluster, "b").await, Fate::Duplicate);
+    assert_eq!(accept(&cluster, "c").await, Fate::Duplicate);
+}
+
+#[tokio::test]
+async fn a_purged_log_without_any_snapshot_refuses_to_start() {
+    let node = Node::new();
+    let cluster = node.start().await;
+    snapshot_twice(&cluster).await;
+    cluster.raft.purged(WITHIN).await;
+    cluster.shutdown().await;
+    drop(cluster);
+    std::fs::remove_dir_all(node.path("snapshots")).unwrap();
+    let refused = node.try_start().await.err().unwrap();
+    let StartError::Raft(OpenError::Log(LogFileError::Detached { snapshot: 0, .. })) = &refused
+    else {
+        panic!("{refused:?}");
+    };
+}
+
+#[tokio::test]
+async fn a_process_that_was_killed_left_everything_it_had_acknowledged() {
+    let node = Node::new();
+    let cluster = node.start().await;
+    snapshot_twice(&cluster).await;
+    // What a killed process leaves: its files as they are, while it still holds them.
+    let killed = Node::new();
+    for (path, content) in files(node.folder.path()) {
+        let copy = killed.path(path.strip_prefix(node.folder.path()).unwrap().to_str().unwrap());
+        std::fs::create_dir_all(copy.parent().unwrap()).unwrap();
+        std::fs::write(copy, content).unwrap();
+    }
+    std::fs::copy(node.path("identity.json"), killed.path("identity.json")).unwrap();
+    let revived = killed.start().await;
+    assert_eq!((revived.node_id(), revived.boot()), (cluster.node_id(), 2));
+    assert_eq!(revived.cluster_id(), cluster.cluster_id());
+    for uid in ["a", "b", "c"] {
+        assert_eq!(accept(&revived, uid).await, Fate::Duplicate);
+    }
+    assert_eq!(revived.read(|state| state.counters().in_doubt), 1);
+}
+
+#[tokio::test]
+async fn rule_23_an_old_copy_of_the_directory_is_refused() {
+    let node = Node::new();
+    let cluster = node.start().await;
+    cluster.shutdown().await;
+    drop(cluster);
+    let old_identity = std::fs::read(node.path("identity.json")).unwrap();
+    let cluster = node.start().await;
+    let (id, later) = (cluster.node_id(), cluster.boot());
+    accept(&cluster, "a").await;
+    cluster.shutdown().await;
+    drop(cluster);
+    // Two starts later the log knows of a life above the next one of the copy.
+    node.start().await.shutdown().await;
+    std::fs::write(node.path("identity.json"), old_identity).unwrap();
+    let refused = node.try_start().await.err().unwrap();
+    let StartError::StaleBoot { node: refused_id, boot } = refused else { panic!("{refused:?}") };
+    assert_eq!((refused_id, boot), (id, later));
+}
+
+#[tokio::test]
+async fn a_second_cluster_on_the_same_directory_is_refused() {
+    let node = Node::new();
+    let cluster = node.start().await;
+    let refused = node.try_start().await.err().unwrap();
+    let is_in_use = matches!(refused, StartError::Identity(IdentityError::InUse { .. }));
+    assert!(is_in_use, "{refused:?}");
+    assert_eq!(accept(&cluster, "a").await, Fate::Accepted);
+}
+
+#[tokio::test]
+async fn rule_07_an_event_that_ends_two_processes_is_given_up() {
+    let node = Node::new();
+    let cluster = node.start().await;
+    accept(&cluster, "a").await;
+    let (run, _, sequence, _) = unplanned(&cluster);
+    cluster.shutdown().await;
+    drop(cluster);
+    node.mark_planning(run, sequence);
+    let cluster = node.start().await;
+    assert_eq!(unplanned(&cluster), (run, SlotId::of_root("a"), sequence, 1));
+    // The mark is spent: a peaceful restart accuses nobody.
+    let cluster = node.restart(cluster).await;
+    cluster.shutdown().await;
+    drop(cluster);
+    node.mark_planning(run, sequence);
+    let cluster = node.start().await;
+    assert_eq!(cluster.read(StateMachine::unplanned), 0);
+    let causes: Vec<String> = cluster.read(|state| {
+        state.dead_letters().map(|letter| letter.cause.kind.as_str().to_owned()).collect()
+    });
+    assert_eq!(causes, ["poison"]);
+}
