@@ -26,6 +26,7 @@ pub mod state_machine;
 pub mod wire;
 
 pub mod cluster;
+pub mod delivery;
 pub mod telemetry;
 
 #[cfg(test)]

@@ -1,0 +1,13 @@
+//! Carries out effects: plans what is due, asks the log for the right to send, makes the
+//! attempts, and records how they ended. Decisions are made in `plan`, `retry` and
+//! `state_machine`; here is only their execution.
+
+mod attempt;
+pub mod credentials;
+mod limit;
+mod send;
+pub mod transport;
+mod worker;
+
+pub use limit::Limits;
+pub use worker::{Worker, WorkerOptions};

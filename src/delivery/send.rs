@@ -1,0 +1,97 @@
+//! One granted effect from grant to record.
+
+use super::attempt::{Job, attempt};
+use super::worker::Shared;
+use crate::clock::Timestamp;
+use crate::cluster::AcceptError;
+use crate::failure::DeliveryFailure;
+use crate::integration::Integration;
+use crate::retry::Verdict;
+use crate::state_machine::{AttemptResult, Cause, Command, Grant, Outcome, StateMachine, millis};
+use crate::telemetry::chain;
+use std::sync::Arc;
+use std::time::Duration;
+use tracing::{debug, warn};
+
+/// Wait between attempts to record an outcome while the log does not answer.
+const RECORD_RETRY: Duration = Duration::from_millis(200);
+
+/// How a call to an instance ended, for the limits.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub instance: String,
+    pub failure: Option<DeliveryFailure>,
+}
+
+/// Takes what a granted effect needs out of the replicated state.
+pub(super) fn job(state: &StateMachine, grant: Grant, shared: &Shared) -> Option<Job> {
+    let effect = state.effect(grant.effect)?;
+    let rules = &shared.rules;
+    let shows_summary = rules.summary_route.as_ref() == Some(&effect.route);
+    Some(Job {
+        id: grant.effect,
+        attempt: grant.attempt,
+        route: effect.route.clone(),
+        event: Arc::clone(&effect.event),
+        context: rules.with_link(&effect.context, &effect.event),
+        remote_id: state.remote_id(&effect.target).map(str::to_owned),
+        summary: shows_summary.then(|| state.summary(effect.run)).flatten(),
+        is_in_doubt: effect.is_in_doubt,
+        accepted_at: effect.accepted_at,
+        now: state.now(),
+    })
+}
+
+/// Makes the attempt and records its outcome. Returns when the log has it, or cannot have it.
+pub(super) async fn send(
+    job: Job,
+    integration: Arc<dyn Integration>,
+    shared: Arc<Shared>,
+) -> Ended {
+    let instance = job.route.instance.clone();
+    let timeout = shared.options.handler_timeout;
+    let result = attempt(&job, integration.as_ref(), &shared.transports, timeout).await;
+    shared.metrics.observe_attempt(&job.route, result.as_ref().err().map(|f| f.kind));
+    let failure = result.as_ref().err().cloned();
+    let result = match result {
+        Ok(receipt) => AttemptResult::Delivered(receipt),
+        Err(failure) => after_failure(&job, &failure, &shared),
+    };
+    let outcome = Outcome { effect: job.id, attempt: job.attempt, result };
+    record(vec![outcome], &shared).await;
+    Ended { instance, failure }
+}
+
+fn after_failure(job: &Job, failure: &DeliveryFailure, shared: &Shared) -> AttemptResult {
+    let now: Timestamp = shared.cluster.replicated_now();
+    let age = now.since(job.accepted_at);
+    let jitter = shared.random.next();
+    let cause = Cause::from(failure);
+    let route = &job.route;
+    match shared.options.retry.after_failure(job.attempt, failure, age, jitter) {
+        Verdict::RetryIn(wait) => {
+            debug!(%route, run = job.event.name, attempt = job.attempt, %failure, "delivery failed");
+            AttemptResult::RetryIn { wait_ms: millis(wait), cause }
+        }
+        Verdict::GiveUp => {
+            warn!(%route, run = job.event.name, attempt = job.attempt, %failure, "delivery given up");
+            AttemptResult::Dead(cause)
+        }
+    }
+}
+
+/// Records outcomes; tried until the log has them. An outcome that is lost with the process is
+/// found in doubt by the next one.
+pub(super) async fn record(outcomes: Vec<Outcome>, shared: &Shared) {
+    loop {
+        let command = Command::Record(outcomes.clone());
+        match shared.cluster.propose(vec![command]).await {
+            Ok(_) => return,
+            Err(AcceptError::Stopped) => return,
+            Err(error) => {
+                warn!(error = chain(&error), "outcome not recorded yet");
+                tokio::time::sleep(RECORD_RETRY).await;
+            }
+        }
+    }
+}

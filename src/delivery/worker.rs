@@ -1,0 +1,307 @@
+//! The worker of this node: sees what is due in the replicated state, plans it, begins it, and
+//! lets calls run side by side. One lane never waits for another.
+
+use super::limit::Limits;
+use super::send::{Ended, job, record, send};
+use super::transport::Transports;
+use crate::clock::{Clock, Timestamp};
+use crate::cluster::{AcceptError, Cluster};
+use crate::effect::EffectId;
+use crate::event::Key;
+use crate::plan::{Rules, plan};
+use crate::retry::RetryPolicy;
+use crate::state_machine::{
+    Applied, AttemptResult, Begin, Command, DueWork, Grant, Outcome, Owner, Planned, QueuedEvent,
+    SlotId,
+};
+use crate::telemetry::{Metrics, Random, chain};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, warn};
+
+/// Events planned, and effects begun, in one proposal.
+const WORK_PER_PROPOSAL_MAX: usize = 64;
+/// A call starts within this time of its proposal, or not at all (rule 1).
+const SEND_WITHIN: Duration = Duration::from_secs(1);
+/// The longest sleep: a bound on the harm of a wake-up that was missed.
+const IDLE_MAX: Duration = Duration::from_secs(5);
+/// Wait after a proposal that the log did not take.
+const REFUSED_WAIT: Duration = Duration::from_millis(100);
+
+/// How the worker behaves.
+#[derive(Clone, Debug)]
+pub struct WorkerOptions {
+    /// Calls under way at once (`max_concurrency`).
+    pub concurrency_max: usize,
+    /// Deadline of one attempt (`handler_timeout`), at most 10 s (rule 1).
+    pub handler_timeout: Duration,
+    pub retry: RetryPolicy,
+}
+
+/// What the worker and its calls share.
+pub(super) struct Shared {
+    pub cluster: Arc<Cluster>,
+    pub rules: Arc<Rules>,
+    pub transports: Transports,
+    pub options: WorkerOptions,
+    pub clock: Arc<dyn Clock>,
+    pub metrics: Arc<Metrics>,
+    pub random: Random,
+}
+
+/// Plans and delivers for the slots this node owns.
+pub struct Worker {
+    shared: Arc<Shared>,
+    limits: Limits,
+    calls: JoinSet<Ended>,
+    /// A proposal that may or may not be in the log. It is made again as it was, for a Begin that
+    /// was granted unheard would keep its target busy until the next boot.
+    unconfirmed: Option<Batch>,
+}
+
+/// Work taken from the state for one proposal.
+#[derive(Default)]
+struct Batch {
+    commands: Vec<Command>,
+    /// Instances whose places were taken, by effect.
+    taken: Vec<(EffectId, String)>,
+    /// Effects that some command of this batch already asks for.
+    asked: BTreeSet<EffectId>,
+}
+
+impl Worker {
+    /// A worker over the given state, rules and transports.
+    #[must_use]
+    pub fn new(
+        cluster: Arc<Cluster>,
+        rules: Arc<Rules>,
+        transports: Transports,
+        options: WorkerOptions,
+        telemetry: (Arc<dyn Clock>, Arc<Metrics>),
+    ) -> Self {
+        let limits = Limits::new(options.concurrency_max);
+        let (clock, metrics) = telemetry;
+        let random = Random::seeded();
+        let shared = Shared { cluster, rules, transports, options, clock, metrics, random };
+        Self { shared: Arc::new(shared), limits, calls: JoinSet::new(), unconfirmed: None }
+    }
+
+    /// Works until `drain` is cancelled, then lets the calls under way end and be recorded.
+    pub async fn run(mut self, drain: CancellationToken) {
+        let mut applied = self.shared.cluster.applied();
+        while !drain.is_cancelled() {
+            // Marks the state as seen before looking: what is applied meanwhile wakes us again.
+            applied.borrow_and_update();
+            let has_worked = self.work().await;
+            if has_worked {
+                continue;
+            }
+            let wait = self.wait();
+            tokio::select! {
+                () = drain.cancelled() => break,
+                changed = applied.changed() => if changed.is_err() { break },
+                Some(ended) = self.calls.join_next() => self.take_back(ended),
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+        while let Some(ended) = self.calls.join_next().await {
+            self.take_back(ended);
+        }
+    }
+
+    fn take_back(&mut self, ended: Result<Ended, tokio::task::JoinError>) {
+        let now = self.shared.clock.monotonic();
+        match ended {
+            Ok(ended) => self.limits.ended(&ended.instance, ended.failure.as_ref(), now),
+            // The Begin stays open and is found in doubt at the next boot.
+            Err(error) => error!(error = chain(&error), "delivery task ended abnormally"),
+        }
+    }
+
+    /// Time until something may be due although nothing new is applied.
+    fn wait(&self) -> Duration {
+        let now = self.shared.clock.monotonic();
+        let replicated = self.shared.cluster.replicated_now();
+        let due = self.shared.cluster.read(|state| state.next_send());
+        let until_send = due
+            .filter(|due| *due > replicated)
+            .map(|due| due.since(replicated) + Duration::from_millis(1));
+        let until_resumed = self.limits.next_end_of_pause(now).map(|until| until - now);
+        [until_send, until_resumed]
+            .into_iter()
+            .flatten()
+            .chain([IDLE_MAX])
+            .min()
+            .unwrap_or(IDLE_MAX)
+    }
+
+    /// Proposes one batch of due work and starts what was granted. False when nothing was due.
+    async fn work(&mut self) -> bool {
+        while let Some(ended) = self.calls.try_join_next() {
+            self.take_back(ended);
+        }
+        let batch = self.unconfirmed.take().unwrap_or_else(|| self.collect());
+        if batch.commands.is_empty() {
+            return false;
+        }
+        let proposed_at = self.shared.clock.monotonic();
+        let answers = self.shared.cluster.propose(batch.commands.clone()).await;
+        let grants = match answers {
+            Ok(answers) => granted(answers),
+            Err(error) => {
+                if !matches!(error, AcceptError::Stopped) {
+                    warn!(error = chain(&error), "due work was not begun yet");
+                }
+                self.unconfirmed = Some(batch);
+                tokio::time::sleep(REFUSED_WAIT).await;
+                return true;
+            }
+        };
+        self.give_back(batch.taken, &grants);
+        let is_late = self.shared.clock.monotonic().saturating_sub(proposed_at) > SEND_WITHIN;
+        let unsent = if is_late { grants } else { self.start(grants) };
+        if !unsent.is_empty() {
+            self.decline(&unsent).await;
+        }
+        true
+    }
+
+    /// Returns the places of effects that were not granted.
+    fn give_back(&mut self, taken: Vec<(EffectId, String)>, granted: &[Grant]) {
+        for (effect, instance) in taken {
+            if !granted.iter().any(|grant| grant.effect == effect) {
+                self.limits.give_back(&instance);
+            }
+        }
+    }
+
+    async fn decline(&mut self, grants: &[Grant]) {
+        let unsent = grants.iter().map(|grant| Outcome {
+            effect: grant.effect,
+            attempt: grant.attempt,
+            result: AttemptResult::Unsent,
+        });
+        let shared = Arc::clone(&self.shared);
+        for grant in grants {
+            let instance = shared.cluster.read(|state| {
+                state.effect(grant.effect).map(|effect| effect.route.instance.clone())
+            });
+            self.limits.give_back(&instance.unwrap_or_default());
+        }
+        record(unsent.collect(), &shared).await;
+    }
+
+    /// Starts the calls; gives back the grants that nothing here can send.
+    fn start(&mut self, grants: Vec<Grant>) -> Vec<Grant> {
+        let mut unsent = Vec::new();
+        for grant in grants {
+            let shared = Arc::clone(&self.shared);
+            let job = shared.cluster.read(|state| job(state, grant, &shared));
+            let sendable = job.and_then(|job| Some((shared.rules.route(&job.route)?, job)));
+            let Some((route, job)) = sendable else {
+                unsent.push(grant);
+                continue;
+            };
+            let integration = Arc::clone(&route.integration);
+            self.calls.spawn(send(job, integration, Arc::clone(&self.shared)));
+        }
+        unsent
+    }
+
+    fn collect(&mut self) -> Batch {
+        let shared = Arc::clone(&self.shared);
+        let now = shared.cluster.replicated_now();
+        let plans =
+            shared.cluster.read(|state| due_plans(state.due_work(shared.cluster.node_id(), now)));
+        let mut batch = Batch::default();
+        for (run, slot, queued) in plans {
+            shared.cluster.planning_started(run, queued.sequence);
+            let planned = plan(run, &queued, &shared.rules);
+            self.add_plan(&mut batch, slot, planned);
+        }
+        // Before the proposal: a process that is killed while it waits ended no planning.
+        shared.cluster.planning_ended();
+        self.add_sends(&mut batch, now);
+        batch
+    }
+
+    /// The first Begin of an event carries its plan, and asks for what can start at once.
+    fn add_plan(&mut self, batch: &mut Batch, slot: SlotId, planned: Planned) {
+        let Some(owner) = self.owner(slot) else { return };
+        let now = self.shared.clock.monotonic();
+        let mut effects = Vec::new();
+        for effect in &planned.effects {
+            let instance = &effect.route.instance;
+            if self.limits.try_take(instance, now) {
+                batch.taken.push((effect.id, instance.clone()));
+                batch.asked.insert(effect.id);
+                effects.push(effect.id);
+            }
+        }
+        batch.commands.push(Command::Begin(Begin { owner, planned: Some(planned), effects }));
+    }
+
+    fn add_sends(&mut self, batch: &mut Batch, now: Timestamp) {
+        let shared = Arc::clone(&self.shared);
+        let monotonic = shared.clock.monotonic();
+        shared.cluster.read(|state| {
+            for work in state.due_work(shared.cluster.node_id(), now) {
+                let DueWork::Send(effect) = work else { continue };
+                if batch.commands.len() >= WORK_PER_PROPOSAL_MAX || self.limits.free() == 0 {
+                    return;
+                }
+                if batch.asked.contains(&effect.id) {
+                    continue;
+                }
+                let Some(owner) = owner_of(state, &shared, effect.slot) else { continue };
+                if shared.rules.route(&effect.route).is_none() {
+                    let effects = vec![effect.id];
+                    batch.commands.push(Command::Park { owner, effects });
+                } else if self.limits.try_take(&effect.route.instance, monotonic) {
+                    batch.taken.push((effect.id, effect.route.instance.clone()));
+                    let effects = vec![effect.id];
+                    batch.commands.push(Command::Begin(Begin { owner, planned: None, effects }));
+                }
+            }
+        });
+    }
+
+    fn owner(&self, slot: SlotId) -> Option<Owner> {
+        self.shared.cluster.read(|state| owner_of(state, &self.shared, slot))
+    }
+}
+
+fn owner_of(
+    state: &crate::state_machine::StateMachine,
+    shared: &Shared,
+    slot: SlotId,
+) -> Option<Owner> {
+    let node = shared.cluster.node_id();
+    let held = state.slot(slot);
+    let owner = Owner { node, boot: shared.cluster.boot(), slot, epoch: held.epoch };
+    (held.owner == Some(node)).then_some(owner)
+}
+
+fn due_plans<'a>(work: impl Iterator<Item = DueWork<'a>>) -> Vec<(Key, SlotId, QueuedEvent)> {
+    work.map_while(|work| match work {
+        DueWork::Plan { run, slot, queued } => Some((run, slot, queued.clone())),
+        DueWork::Send(_) => None,
+    })
+    .take(WORK_PER_PROPOSAL_MAX)
+    .collect()
+}
+
+fn granted(answers: Vec<Applied>) -> Vec<Grant> {
+    answers
+        .into_iter()
+        .flat_map(|answer| match answer {
+            Applied::Begun(grants) => grants,
+            Applied::Done | Applied::Accepted(_) | Applied::Refused(_) | Applied::Replayed(_) => {
+                Vec::new()
+            }
+        })
+        .collect()
+}
