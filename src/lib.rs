@@ -25,6 +25,7 @@ pub mod plan;
 pub mod state_machine;
 pub mod wire;
 
+pub mod api;
 pub mod cluster;
 pub mod delivery;
 pub mod telemetry;

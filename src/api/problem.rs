@@ -1,0 +1,154 @@
+//! Errors over HTTP: problem+json (RFC 9457). Every problem has an id with an entry in
+//! `docs/PROBLEMS.md`.
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use serde_json::json;
+
+/// Seconds in `Retry-After`. Tekton ignores it and follows its own ladder; other senders do not.
+const RETRY_AFTER_SECONDS: &str = "1";
+
+/// The closed set of problems.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProblemId {
+    /// The request is not a CloudEvent, or a malformed one.
+    InvalidCloudEvent,
+    /// The content type is none that carries CloudEvents.
+    UnsupportedMediaType,
+    /// The body is longer than `server.max_body_size`.
+    BodyTooLarge,
+    /// The CloudEvent's data is not what its type promises.
+    InvalidRunData,
+    /// The log did not answer in time, or has no room now. Sending again is safe.
+    NotAccepted,
+    /// The relay is shutting down.
+    Draining,
+    /// Something went wrong inside. Sending again is safe.
+    Internal,
+    /// The body of an admin request cannot be read.
+    InvalidRequest,
+    /// The call needs the admin token, or has to come from the loopback interface.
+    Forbidden,
+    /// There is nothing under this name.
+    NotFound,
+}
+
+impl ProblemId {
+    /// All problems, in declaration order.
+    pub const ALL: [Self; 10] = [
+        Self::InvalidCloudEvent,
+        Self::UnsupportedMediaType,
+        Self::BodyTooLarge,
+        Self::InvalidRunData,
+        Self::NotAccepted,
+        Self::Draining,
+        Self::Internal,
+        Self::InvalidRequest,
+        Self::Forbidden,
+        Self::NotFound,
+    ];
+
+    /// The id in the answer, the metric label and the anchor in the documentation.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidCloudEvent => "invalid-cloudevent",
+            Self::UnsupportedMediaType => "unsupported-media-type",
+            Self::BodyTooLarge => "body-too-large",
+            Self::InvalidRunData => "invalid-run-data",
+            Self::NotAccepted => "not-accepted",
+            Self::Draining => "draining",
+            Self::Internal => "internal",
+            Self::InvalidRequest => "invalid-request",
+            Self::Forbidden => "forbidden",
+            Self::NotFound => "not-found",
+        }
+    }
+
+    /// Tekton repeats 404, 413, 429, 502, 503 and 504 and drops an event at 400, 401, 408 or 500;
+    /// so whatever may heal is 503.
+    #[must_use]
+    pub fn status(self) -> StatusCode {
+        match self {
+            Self::InvalidCloudEvent | Self::InvalidRunData | Self::InvalidRequest => {
+                StatusCode::BAD_REQUEST
+            }
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::NotAccepted | Self::Draining | Self::Internal => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::NotFound => StatusCode::NOT_FOUND,
+        }
+    }
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::InvalidCloudEvent => "not a valid CloudEvent",
+            Self::UnsupportedMediaType => "unsupported media type",
+            Self::BodyTooLarge => "body too large",
+            Self::InvalidRunData => "run data is malformed",
+            Self::NotAccepted => "event not accepted, send it again",
+            Self::Draining => "shutting down, send it again",
+            Self::Internal => "internal trouble, send it again",
+            Self::InvalidRequest => "request is malformed",
+            Self::Forbidden => "not allowed",
+            Self::NotFound => "not found",
+        }
+    }
+}
+
+/// A problem with what was wrong this time.
+#[derive(Debug)]
+pub struct Problem {
+    pub id: ProblemId,
+    pub detail: String,
+}
+
+impl Problem {
+    /// A problem; `detail` names the field, its value and what is accepted.
+    #[must_use]
+    pub fn new(id: ProblemId, detail: impl Into<String>) -> Self {
+        Self { id, detail: detail.into() }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = self.id.status();
+        let body = json!({
+            "type": format!("urn:tekton-events-relay:problem:{}", self.id.as_str()),
+            "title": self.id.title(),
+            "status": status.as_u16(),
+            "detail": self.detail,
+        });
+        let mut response = (status, body.to_string()).into_response();
+        let headers = response.headers_mut();
+        let kind = HeaderValue::from_static("application/problem+json");
+        headers.insert(header::CONTENT_TYPE, kind);
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rule_16_no_problem_teaches_the_sender_to_drop_what_could_heal() {
+        for id in [ProblemId::NotAccepted, ProblemId::Draining, ProblemId::Internal] {
+            assert_eq!(id.status(), StatusCode::SERVICE_UNAVAILABLE, "{}", id.as_str());
+        }
+    }
+
+    #[test]
+    fn every_problem_is_documented() {
+        let page = include_str!("../../docs/PROBLEMS.md");
+        for id in ProblemId::ALL {
+            let heading = format!("## {}\n", id.as_str());
+            assert!(page.contains(&heading), "docs/PROBLEMS.md lacks {heading}");
+        }
+    }
+}
