@@ -26,8 +26,12 @@ pub mod state_machine;
 pub mod wire;
 
 pub mod api;
+pub mod app;
+pub mod cli;
 pub mod cluster;
+pub mod config_file;
 pub mod delivery;
+pub mod demo;
 pub mod telemetry;
 
 #[cfg(test)]

@@ -1,0 +1,72 @@
+//! `serve` and `demo`: start the runtime, run, stop on a signal.
+
+use super::flags::{DemoFlags, ServeFlags};
+use super::{EXIT_STORAGE_FAILED, complain};
+use crate::app::{App, AppError};
+use crate::config::{Config, LogFormat, LogLevel, Logging, SecretCheck};
+use crate::config_file;
+use crate::demo;
+use crate::telemetry::start_logs;
+use anyhow::Context as _;
+use std::process::ExitCode;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+pub(super) fn serve(flags: ServeFlags) -> anyhow::Result<ExitCode> {
+    let mut config = match &flags.config {
+        Some(file) => config_file::load(file, SecretCheck::Required)?,
+        None => Config::without_file(),
+    };
+    if let Some(addr) = flags.server_addr {
+        config.server.addr = addr;
+    }
+    if let Some(data_dir) = flags.data_dir {
+        config.cluster.data_dir = data_dir;
+    }
+    start_logs(&config.logging);
+    runtime()?.block_on(async {
+        let stop = stop_on_signal()?;
+        let served = match App::start(config).await {
+            Ok(app) => app.run(stop).await,
+            Err(error) => Err(error),
+        };
+        match served {
+            Ok(()) => Ok(ExitCode::SUCCESS),
+            Err(error @ AppError::StorageFailed(_)) => {
+                complain(error);
+                Ok(ExitCode::from(EXIT_STORAGE_FAILED))
+            }
+            Err(error) => Err(error.into()),
+        }
+    })
+}
+
+pub(super) fn demo(flags: &DemoFlags) -> anyhow::Result<ExitCode> {
+    let level = if flags.verbose { LogLevel::Info } else { LogLevel::Error };
+    start_logs(&Logging { level, format: LogFormat::Text });
+    let verdict = runtime()?.block_on(demo::run(flags.verbose, std::io::stdout()))?;
+    Ok(if verdict.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the runtime could not be started")
+}
+
+/// Cancelled at SIGTERM (Kubernetes) or SIGINT (a person).
+fn stop_on_signal() -> anyhow::Result<CancellationToken> {
+    let stop = CancellationToken::new();
+    let mut terminate = signal(SignalKind::terminate()).context("no signal handling")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("no signal handling")?;
+    let cancel = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        cancel.cancel();
+    });
+    Ok(stop)
+}

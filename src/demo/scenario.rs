@@ -1,0 +1,191 @@
+//! What the demo plays: the recorded events, with annotations added to the runs that carry none,
+//! then the ways in which Tekton repeats and reorders them.
+
+use super::recording::{Recorded, RecordingError, recorded_lines};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+const RECORDING: &str = include_str!("../event/testdata/recorded-v1.12plus.jsonl");
+const PREFIX: &str = "tekton.dev/tekton-events-relay.scm.";
+
+/// Requests to play, in order.
+#[derive(Debug)]
+pub struct Scenario {
+    pub requests: Vec<Recorded>,
+    /// Different runs among them.
+    pub runs: usize,
+    /// Final commit status that every commit's check has to show, by (commit, check name).
+    pub expected: BTreeMap<(String, String), &'static str>,
+}
+
+/// (run name, commit, pull request, final GitHub state) of the recorded PipelineRuns.
+const PIPELINES: [(&str, &str, u64, &str); 4] = [
+    ("ok", "6dcb09b5b57875f334f61aebed695e2e4193db5e", 7, "success"),
+    ("bad", "b4d0000000000000000000000000000000000bad", 8, "failure"),
+    ("cancelme", "ca9ce10000000000000000000000000000000000", 9, "error"),
+    ("timeme", "713e000000000000000000000000000000000000", 10, "failure"),
+];
+
+impl Scenario {
+    /// The recording, then late, repeated and re-emitted events.
+    ///
+    /// # Errors
+    /// The recording is malformed.
+    pub fn recorded() -> Result<Self, RecordingError> {
+        let recorded = recorded_lines("recording", RECORDING)?;
+        let mut requests: Vec<Recorded> = recorded.into_iter().map(annotate).collect();
+        let repeated: Vec<Recorded> = requests.iter().step_by(5).cloned().collect();
+        let late: Vec<Recorded> =
+            requests.iter().filter(|r| r.event_type().contains(".running.")).cloned().collect();
+        let reemitted: Vec<Recorded> = requests
+            .iter()
+            .enumerate()
+            .map(|(at, request)| request.with_id(&format!("re-emitted-{at}")))
+            .collect();
+        let runs = requests.iter().filter_map(Recorded::run_name).collect::<Vec<_>>();
+        let runs = runs.into_iter().collect::<std::collections::BTreeSet<_>>().len();
+        requests.extend(repeated);
+        requests.extend(late.iter().enumerate().map(|(at, r)| r.with_id(&format!("late-{at}"))));
+        requests.extend(reemitted);
+        let expected = PIPELINES
+            .iter()
+            .map(|(run, sha, _, state)| (((*sha).to_owned(), format!("tekton/{run}")), *state))
+            .collect();
+        Ok(Self { requests, runs, expected })
+    }
+}
+
+/// Adds the annotations that a pipeline author would have set.
+fn annotate(mut request: Recorded) -> Recorded {
+    let Ok(mut body) = serde_json::from_slice::<Value>(&request.body) else { return request };
+    let run = body.as_object_mut().and_then(|root| root.values_mut().next());
+    let Some(metadata) = run.and_then(|run| run.get_mut("metadata")) else { return request };
+    let name = metadata["name"].as_str().unwrap_or_default().to_owned();
+    let pipeline = PIPELINES.iter().find(|(run, ..)| {
+        name == *run || name.strip_prefix(run).is_some_and(|rest| rest.starts_with('-'))
+    });
+    let Some((_, sha, pr, _)) = pipeline else { return request };
+    let annotations = json!({
+        format!("{PREFIX}provider"): "github",
+        format!("{PREFIX}repo-owner"): "o",
+        format!("{PREFIX}repo-name"): "r",
+        format!("{PREFIX}commit-sha"): sha,
+        format!("{PREFIX}pr-number"): pr.to_string(),
+    });
+    metadata["annotations"] = annotations;
+    request.body = body.to_string().into_bytes();
+    request
+}
+
+impl Recorded {
+    /// The `ce-type` header.
+    #[must_use]
+    pub fn event_type(&self) -> &str {
+        let header = self.headers.iter().find(|(name, _)| name == "ce-type");
+        header.map_or("", |(_, value)| value)
+    }
+
+    /// The name of the run in the body.
+    #[must_use]
+    pub fn run_name(&self) -> Option<String> {
+        let body: Value = serde_json::from_slice(&self.body).ok()?;
+        let run = body.as_object()?.values().next()?;
+        Some(run.pointer("/metadata/name")?.as_str()?.to_owned())
+    }
+
+    /// Type and run, for people.
+    #[must_use]
+    pub fn title(&self) -> String {
+        format!("{:<50} {:<16}", self.event_type(), self.run_name().unwrap_or_default())
+    }
+
+    /// The same event under another id, as a restarted controller sends it.
+    #[must_use]
+    pub fn with_id(&self, id: &str) -> Self {
+        let mut request = self.clone();
+        for (name, value) in &mut request.headers {
+            if name == "ce-id" {
+                id.clone_into(value);
+            }
+        }
+        request
+    }
+}
+
+/// A configuration that sends to the receiver at `receiver`; its secrets go into `folder`.
+///
+/// # Errors
+/// The secret files cannot be written.
+pub fn config_text(folder: &Path, receiver: &str, address: &str) -> std::io::Result<String> {
+    let secret = |name: &str, content: String| -> std::io::Result<String> {
+        let path = folder.join(name);
+        std::fs::write(&path, content)?;
+        Ok(path.display().to_string())
+    };
+    let token = secret("github-token", "demo-token".to_owned())?;
+    let slack = secret("slack-url", format!("{receiver}/slack"))?;
+    let webhook = secret("webhook-url", format!("{receiver}/webhook"))?;
+    let data = folder.join("data").display().to_string();
+    Ok(format!(
+        r#"server: {{ addr: "{address}" }}
+cluster: {{ data_dir: "{data}" }}
+retry: {{ initial_backoff: 100ms, max_backoff: 1s }}
+accumulator:
+  enabled: true
+  straggler_window: 1s
+  provider: {{ name: summary }}
+scm:
+  github:
+    - name: hub
+      enabled: true
+      base_url: "{receiver}"
+      auth: {{ secret_file: "{token}" }}
+      actions:
+        - name: checks
+          type: commit_status
+          enabled: true
+        - name: summary
+          type: pr_comment
+          enabled: true
+          mode: upsert
+          when: isPipelineRun() && stateIn("success", "failure", "error", "canceled")
+          template: "**{{{{ .PipelineName | default .RunName }}}}**: {{{{ .State }}}} ({{{{ .Reason }}}})"
+notifiers:
+  slack:
+    - name: team
+      enabled: true
+      when: isPipelineRun() && stateIn("failure", "error", "canceled")
+      auth: {{ webhook_url_file: "{slack}" }}
+  webhook:
+    - name: archive
+      enabled: true
+      url_file: "{webhook}"
+"#
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_pipeline_run_and_its_tasks_name_a_commit() {
+        let scenario = Scenario::recorded().unwrap();
+        for request in &scenario.requests {
+            let name = request.run_name().unwrap();
+            let lone = name == "solo" || name == "cr1";
+            let body = String::from_utf8(request.body.clone()).unwrap();
+            assert_eq!(body.contains("scm.commit-sha"), !lone, "{name}");
+        }
+    }
+
+    #[test]
+    fn re_emitted_events_have_ids_of_their_own() {
+        let scenario = Scenario::recorded().unwrap();
+        let request = scenario.requests.last().unwrap();
+        let id = request.headers.iter().find(|(name, _)| name == "ce-id").unwrap();
+        assert!(id.1.starts_with("re-emitted-"));
+        assert_eq!(scenario.runs, 11);
+    }
+}
