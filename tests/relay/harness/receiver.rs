@@ -1,0 +1,221 @@
+//! A receiver that stands for GitHub, Slack and a webhook. It records every call in the order of
+//! arrival, and answers as the scenario's script says, else as the real ones do when all is well.
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, Method, StatusCode, Uri};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::watch;
+
+/// One call, as it arrived and as it was answered.
+#[derive(Clone, Debug)]
+pub struct Call {
+    pub method: Method,
+    pub path: String,
+    pub headers: HeaderMap,
+    pub body: Value,
+    pub status: u16,
+}
+
+/// The status to refuse a call with; `None` takes it.
+type Script = Box<dyn FnMut(&Call) -> Option<u16> + Send>;
+
+struct Memory {
+    calls: Vec<Call>,
+    /// Comments as they are now, by id: (pull request, text).
+    comments: BTreeMap<u64, (u64, String)>,
+    script: Script,
+}
+
+#[derive(Clone)]
+struct Shared {
+    memory: Arc<Mutex<Memory>>,
+    /// True while calls are kept waiting.
+    held: watch::Receiver<bool>,
+}
+
+/// A running receiver; gone with the runtime of its test.
+pub struct Receiver {
+    address: SocketAddr,
+    shared: Shared,
+    hold: watch::Sender<bool>,
+}
+
+impl Receiver {
+    /// Listens on a free loopback port and takes everything.
+    pub async fn start() -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let memory =
+            Memory { calls: Vec::new(), comments: BTreeMap::new(), script: Box::new(|_| None) };
+        let (hold, held) = watch::channel(false);
+        let shared = Shared { memory: Arc::new(Mutex::new(memory)), held };
+        let router = Router::new().fallback(take).with_state(shared.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { address, shared, hold }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Refuses the calls for which `script` gives a status.
+    pub fn refuse(&self, script: impl FnMut(&Call) -> Option<u16> + Send + 'static) {
+        lock(&self.shared.memory).script = Box::new(script);
+    }
+
+    /// Takes everything again.
+    pub fn recover(&self) {
+        self.refuse(|_| None);
+    }
+
+    /// Takes calls, but keeps their answers back until [`Self::release`].
+    pub fn hold(&self) {
+        self.hold.send_replace(true);
+    }
+
+    /// Gives the answers that were kept back, and all others at once.
+    pub fn release(&self) {
+        self.hold.send_replace(false);
+    }
+
+    /// What arrived so far.
+    pub fn seen(&self) -> Seen {
+        let memory = lock(&self.shared.memory);
+        Seen { calls: memory.calls.clone(), comments: memory.comments.clone() }
+    }
+}
+
+fn lock(memory: &Mutex<Memory>) -> std::sync::MutexGuard<'_, Memory> {
+    memory.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn take(
+    State(shared): State<Shared>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let body = serde_json::from_slice(&body).unwrap_or_default();
+    let mut call = Call { method, path: uri.path().to_owned(), headers, body, status: 0 };
+    let (status, answer) = {
+        let mut memory = lock(&shared.memory);
+        let (status, answer) = match (memory.script)(&call) {
+            Some(status) => (status, Value::Null),
+            None => memory.take(&call),
+        };
+        call.status = status;
+        memory.calls.push(call);
+        (status, answer)
+    };
+    let mut held = shared.held.clone();
+    let _ = held.wait_for(|is_held| !is_held).await;
+    (StatusCode::from_u16(status).unwrap(), answer.to_string()).into_response()
+}
+
+impl Memory {
+    fn take(&mut self, call: &Call) -> (u16, Value) {
+        let parts: Vec<&str> = call.path.trim_matches('/').split('/').collect();
+        let text = call.body["body"].as_str().unwrap_or_default().to_owned();
+        match (call.method.as_str(), parts.as_slice()) {
+            ("POST", ["repos", _, _, "statuses", _]) => {
+                (201, json!({"id": 1, "state": call.body["state"]}))
+            }
+            ("GET", ["repos", _, _, "issues", pr, "comments"]) => (200, self.thread(pr)),
+            ("POST", ["repos", _, _, "issues", pr, "comments"]) => {
+                let id = self.comments.len() as u64 + 1;
+                self.comments.insert(id, (pr.parse().unwrap(), text));
+                (201, json!({"id": id}))
+            }
+            ("PATCH", ["repos", _, _, "issues", "comments", id]) => {
+                match self.comments.get_mut(&id.parse().unwrap()) {
+                    Some(comment) => {
+                        comment.1 = text;
+                        (200, json!({"id": id.parse::<u64>().unwrap()}))
+                    }
+                    None => (404, json!({"message": "Not Found"})),
+                }
+            }
+            ("POST", ["slack" | "webhook"]) => (200, json!("ok")),
+            _ => (404, json!({"message": "Not Found"})),
+        }
+    }
+
+    fn thread(&self, pr: &str) -> Value {
+        let pr: u64 = pr.parse().unwrap();
+        let found = self.comments.iter().filter(|(_, (on, _))| *on == pr);
+        found.map(|(id, (_, text))| json!({"id": id, "body": text})).collect()
+    }
+}
+
+/// Everything that arrived up to a moment.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub calls: Vec<Call>,
+    /// By id: (pull request, text).
+    pub comments: BTreeMap<u64, (u64, String)>,
+}
+
+impl Seen {
+    /// Calls that were taken, in order.
+    pub fn taken(&self) -> impl Iterator<Item = &Call> {
+        self.calls.iter().filter(|call| call.status < 300)
+    }
+
+    /// Calls that were refused.
+    pub fn refused(&self) -> usize {
+        self.calls.iter().filter(|call| call.status >= 300).count()
+    }
+
+    /// Taken commit statuses, in order: ((commit, check name), state, description).
+    pub fn statuses(&self) -> Vec<((String, String), String, String)> {
+        let status = |call: &Call| {
+            let sha = call.path.split("/statuses/").nth(1)?.to_owned();
+            let text = |field: &str| call.body[field].as_str().unwrap_or_default().to_owned();
+            Some(((sha, text("context")), text("state"), text("description")))
+        };
+        self.taken().filter_map(status).collect()
+    }
+
+    /// The last state of each check.
+    pub fn checks(&self) -> BTreeMap<(String, String), String> {
+        self.statuses().into_iter().map(|(check, state, _)| (check, state)).collect()
+    }
+
+    /// Taken webhook calls, in order.
+    pub fn webhooks(&self) -> Vec<&Call> {
+        self.taken().filter(|call| call.path == "/webhook").collect()
+    }
+
+    /// Taken webhook calls that repeat the id of an earlier one.
+    pub fn repeated_webhooks(&self) -> usize {
+        let webhooks = self.webhooks();
+        let ids: BTreeSet<&str> =
+            webhooks.iter().map(|call| call.headers["webhook-id"].to_str().unwrap()).collect();
+        webhooks.len() - ids.len()
+    }
+
+    /// (run uid, state, reason) of each taken webhook call, in order.
+    pub fn transitions(&self) -> Vec<(String, String, String)> {
+        let text = |call: &Call, field: &str| call.body[field].as_str().unwrap().to_owned();
+        let webhooks = self.webhooks().into_iter();
+        webhooks
+            .map(|call| (text(call, "run_id"), text(call, "state"), text(call, "reason")))
+            .collect()
+    }
+
+    /// Texts of the comments on each pull request.
+    pub fn threads(&self) -> BTreeMap<u64, Vec<String>> {
+        let mut threads: BTreeMap<u64, Vec<String>> = BTreeMap::new();
+        for (pr, text) in self.comments.values() {
+            threads.entry(*pr).or_default().push(text.clone());
+        }
+        threads
+    }
+}

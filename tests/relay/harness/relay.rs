@@ -1,0 +1,172 @@
+//! A relay process: started, asked, stopped, killed.
+
+use super::{Setup, eventually};
+use serde_json::Value;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+use tekton_events_relay::demo::Recorded;
+use tekton_events_relay::demo::{Answer, Sender};
+use tokio::process::{Child, Command};
+
+/// A start is a few fsyncs and an election of one; the rest is a busy machine.
+const START_MAX: Duration = Duration::from_secs(20);
+/// The longest a drain may take: the grace period of a pod.
+const STOP_MAX: Duration = Duration::from_secs(30);
+/// A settled relay has nothing to send and nothing to plan. Pauses of the breaker included.
+const SETTLE_MAX: Duration = Duration::from_secs(40);
+
+/// A running relay. Killed when dropped.
+pub struct Relay<'s> {
+    setup: &'s Setup,
+    child: Child,
+    client: reqwest::Client,
+}
+
+impl<'s> Relay<'s> {
+    /// Starts on the setup's directory and waits until it is ready.
+    pub async fn start(setup: &'s Setup) -> Self {
+        let mut relay = Self::spawn(setup);
+        relay.ready().await;
+        relay
+    }
+
+    /// Starts, and does not wait.
+    pub fn spawn(setup: &'s Setup) -> Self {
+        let log = std::fs::File::options().create(true).append(true).open(setup.path("log"));
+        let log = log.unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tekton-events-relay"));
+        command.arg("serve").args(["--server-addr", &setup.address]);
+        command.arg("--data-dir").arg(setup.path("data"));
+        if let Some(config) = setup.config() {
+            command.arg("--config").arg(config);
+        }
+        command.current_dir(setup.folder()).stdin(Stdio::null());
+        command.stdout(log.try_clone().unwrap()).stderr(log).kill_on_drop(true);
+        let child = command.spawn().unwrap();
+        Self { setup, child, client: client() }
+    }
+
+    /// Waits until events are accepted.
+    pub async fn ready(&mut self) {
+        let url = self.url("/readyz");
+        let (client, child, setup) = (&self.client, &mut self.child, self.setup);
+        eventually("the relay is ready", START_MAX, async || {
+            if let Some(status) = child.try_wait().unwrap() {
+                panic!("the relay ended with {status}:\n{}", log_of(setup));
+            }
+            let answer = client.get(&url).send().await.ok()?;
+            answer.status().is_success().then_some(())
+        })
+        .await;
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.setup.address)
+    }
+
+    /// Sends to this relay and its successors on the same address.
+    pub fn sender(&self) -> Sender {
+        Sender::new(&self.url("/")).unwrap()
+    }
+
+    /// Sends one after the other; every event has to be acknowledged.
+    pub async fn take(&self, requests: &[Recorded]) -> Vec<Answer> {
+        let answers = self.sender().play(requests).await;
+        for (answer, request) in answers.iter().zip(requests) {
+            let name = request.run_name();
+            assert!(answer.is_acknowledged(), "{name:?} {}: {answer:?}", request.event_type());
+        }
+        answers
+    }
+
+    /// Asks for JSON.
+    pub async fn get(&self, path: &str) -> Value {
+        let answer = self.client.get(self.url(path)).send().await.unwrap();
+        assert!(answer.status().is_success(), "{path}: {}", answer.status());
+        serde_json::from_str(&answer.text().await.unwrap()).unwrap()
+    }
+
+    /// Posts JSON.
+    pub async fn post(&self, path: &str, body: &Value) -> Value {
+        let post = self.client.post(self.url(path)).body(body.to_string());
+        let answer = post.header("content-type", "application/json").send().await.unwrap();
+        assert!(answer.status().is_success(), "{path}: {}", answer.status());
+        serde_json::from_str(&answer.text().await.unwrap()).unwrap()
+    }
+
+    /// The gauge `tekton_events_relay_state{of="..."}`.
+    pub async fn gauge(&self, of: &str) -> u64 {
+        self.metric(&format!("tekton_events_relay_state{{of=\"{of}\"}}")).await
+    }
+
+    /// The value of one line of the metrics.
+    pub async fn metric(&self, line: &str) -> u64 {
+        let answer = self.client.get(self.url("/metrics")).send().await.unwrap();
+        let text = answer.text().await.unwrap();
+        let mut values = text.lines().filter_map(|known| known.strip_prefix(line));
+        let value = values.next().unwrap_or_else(|| panic!("no {line} in:\n{text}"));
+        value.trim().parse().unwrap()
+    }
+
+    /// Waits until nothing is to be planned or sent.
+    pub async fn settled(&self) {
+        eventually("the relay has settled", SETTLE_MAX, async || {
+            let left = self.gauge("effects_unsettled").await + self.gauge("events_unplanned").await;
+            (left == 0).then_some(())
+        })
+        .await;
+    }
+
+    /// All dead letters.
+    pub async fn dead_letters(&self) -> Vec<Value> {
+        let mut letters = Vec::new();
+        loop {
+            let page = self.get(&format!("/api/v1/dlq?limit=100&offset={}", letters.len())).await;
+            let events = page["events"].as_array().unwrap();
+            letters.extend(events.iter().cloned());
+            if events.is_empty() {
+                return letters;
+            }
+        }
+    }
+
+    /// SIGKILL: no drain, no last write.
+    pub async fn kill_nine(mut self) {
+        self.child.kill().await.unwrap();
+    }
+
+    /// Asks the process to end. The shell's `kill` spares a dependency.
+    pub async fn terminate(&self) {
+        let line = format!("kill -TERM {}", self.child.id().unwrap());
+        let asked = Command::new("sh").arg("-c").arg(line).status().await.unwrap();
+        assert!(asked.success());
+    }
+
+    /// Waits for the end of the process.
+    pub async fn ended(mut self) -> ExitStatus {
+        let ended = tokio::time::timeout(STOP_MAX, self.child.wait()).await;
+        ended.unwrap_or_else(|_| panic!("still running:\n{}", self.log())).unwrap()
+    }
+
+    /// SIGTERM, a drain, and exit code 0.
+    pub async fn stop(self) {
+        self.terminate().await;
+        assert_eq!(self.ended().await.code(), Some(0));
+    }
+
+    /// What the processes on this directory have logged.
+    pub fn log(&self) -> String {
+        log_of(self.setup)
+    }
+}
+
+fn log_of(setup: &Setup) -> String {
+    std::fs::read_to_string(setup.path("log")).unwrap_or_default()
+}
+
+/// A client without proxies and with a deadline.
+pub fn client() -> reqwest::Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10));
+    client.build().unwrap()
+}

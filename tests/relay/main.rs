@@ -1,0 +1,17 @@
+//! The relay as it is met from outside: a process, a sender that behaves like Tekton, a receiver
+//! that stands for GitHub, Slack and a webhook. One file a promise.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a failed expectation ends the test, also in the code that tests share"
+)]
+
+mod bad_input;
+mod credentials;
+mod harness;
+mod kill_nine;
+mod lifecycle;
+mod receiver_outage;
+mod same_final_state;
+mod summaries;
+mod validate;
