@@ -1,0 +1,36 @@
+//! Processor time of the present thread: what other programs on the machine take does not count.
+
+use anyhow::Context as _;
+use std::time::Duration;
+
+/// Passes of which the middle one counts.
+const PASSES: usize = 7;
+
+/// Time on a processor so far.
+fn on_processor() -> anyhow::Result<Duration> {
+    let statistics = std::fs::read_to_string("/proc/thread-self/schedstat")?;
+    let nanoseconds = statistics.split(' ').next().context("malformed schedstat")?;
+    Ok(Duration::from_nanos(nanoseconds.parse()?))
+}
+
+/// Processor time of `work`, and what it made.
+pub fn timed<T>(work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<(Duration, T)> {
+    let started = on_processor()?;
+    let made = work()?;
+    Ok((on_processor()?.saturating_sub(started), made))
+}
+
+/// Microseconds for each of `count` items that `pass` goes through: the median of some passes.
+pub fn per_item(count: usize, mut pass: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<f64> {
+    let mut times = Vec::with_capacity(PASSES);
+    for _ in 0..PASSES {
+        times.push(timed(&mut pass)?.0);
+    }
+    Ok(median(&mut times).as_secs_f64() * 1e6 / count as f64)
+}
+
+/// The middle one of some times.
+pub fn median(times: &mut [Duration]) -> Duration {
+    times.sort_unstable();
+    times.get(times.len() / 2).copied().unwrap_or_default()
+}
