@@ -44,18 +44,38 @@ async fn concurrent_calls_share_entries() {
     assert!(entries <= 4, "{entries} entries for 64 events");
 }
 
+/// A cluster over a disk that does as it is told.
+async fn over(disk: &SimulatedDisk, ballast: Option<Ballast>, options: &Options) -> Cluster {
+    let database = redb::Database::builder().create_with_backend(disk.clone()).unwrap();
+    let identity = Identity { boot: 1, ..Identity::draw().unwrap() };
+    let raft = RaftNode::over_database(identity.node_id, database).await.unwrap();
+    let base = Base { identity, directory: None, raft, ballast, planning: None };
+    let cluster = Cluster::over(base, options, Arc::new(ManualClock::default()));
+    cluster.register(Settings::default(), None).await.unwrap();
+    cluster
+}
+
+#[tokio::test]
+async fn rule_12_a_known_leader_acknowledges_nothing_that_is_not_on_disk() {
+    let disk = SimulatedDisk::default();
+    let options = Options { accept_timeout: Duration::from_millis(50), ..Options::default() };
+    let cluster = over(&disk, None, &options).await;
+    disk.stall_syncs();
+    let answer = cluster.accept(vec![event("a")]).await;
+    assert!(matches!(answer, Err(AcceptError::Unanswered { .. })), "{answer:?}");
+    assert_eq!(cluster.status().leader, Some(cluster.node_id()));
+    disk.go_on();
+    let mut applied = cluster.applied();
+    let is_applied = |_: &u64| cluster.read(|state| state.run("a").is_some());
+    tokio::time::timeout(WITHIN, applied.wait_for(is_applied)).await.unwrap().unwrap();
+}
+
 #[tokio::test]
 async fn rule_15_a_failed_disk_is_told_and_nothing_is_acknowledged() {
     let folder = tempfile::tempdir().unwrap();
     let disk = SimulatedDisk::default();
-    let database = redb::Database::builder().create_with_backend(disk.clone()).unwrap();
-    let identity = Identity { boot: 1, ..Identity::draw().unwrap() };
-    let raft = RaftNode::over_database(identity.node_id, database).await.unwrap();
     let ballast = Some(Ballast::load(folder.path(), 0));
-    let base = Base { identity, directory: None, raft, ballast, planning: None };
-    let clock = Arc::new(ManualClock::default());
-    let cluster = Cluster::over(base, &Options::default(), clock);
-    cluster.register(Settings::default(), None).await.unwrap();
+    let cluster = over(&disk, ballast, &Options::default()).await;
     assert_eq!(accept(&cluster, "a").await, Fate::Accepted);
     assert!(cluster.failed().borrow().is_none());
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
