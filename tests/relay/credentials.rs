@@ -99,5 +99,7 @@ async fn no_secret_is_told_by_dead_letters_logs_or_metrics() {
     let told = Value::from(relay.dead_letters().await).to_string();
     assert!(told.contains("\"slack\"") && !told.contains("s3cr3t"), "{told}");
     assert!(!relay.log().contains("s3cr3t"), "{}", relay.log());
+    let metrics = relay.metrics().await;
+    assert!(metrics.contains("auth") && !metrics.contains("s3cr3t"), "{metrics}");
     relay.kill_nine().await;
 }

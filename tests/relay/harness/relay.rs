@@ -99,10 +99,15 @@ impl<'s> Relay<'s> {
         self.metric(&format!("tekton_events_relay_state{{of=\"{of}\"}}")).await
     }
 
+    /// All metrics, as they are scraped.
+    pub async fn metrics(&self) -> String {
+        let answer = self.client.get(self.url("/metrics")).send().await.unwrap();
+        answer.text().await.unwrap()
+    }
+
     /// The value of one line of the metrics.
     pub async fn metric(&self, line: &str) -> u64 {
-        let answer = self.client.get(self.url("/metrics")).send().await.unwrap();
-        let text = answer.text().await.unwrap();
+        let text = self.metrics().await;
         let mut values = text.lines().filter_map(|known| known.strip_prefix(line));
         let value = values.next().unwrap_or_else(|| panic!("no {line} in:\n{text}"));
         value.trim().parse().unwrap()
