@@ -24,21 +24,25 @@ pub(super) fn serve(flags: ServeFlags) -> anyhow::Result<ExitCode> {
         config.cluster.data_dir = data_dir;
     }
     start_logs(&config.logging);
-    runtime()?.block_on(async {
+    let runtime = runtime()?;
+    let served = runtime.block_on(async {
         let stop = stop_on_signal()?;
         let served = match App::start(config).await {
             Ok(app) => app.run(stop).await,
             Err(error) => Err(error),
         };
-        match served {
-            Ok(()) => Ok(ExitCode::SUCCESS),
-            Err(error @ AppError::StorageFailed(_)) => {
-                complain(error);
-                Ok(ExitCode::from(EXIT_STORAGE_FAILED))
-            }
-            Err(error) => Err(error.into()),
+        Ok::<_, anyhow::Error>(served)
+    })?;
+    // Everything that counts is on disk: a rule that still loops must not hold up the exit.
+    runtime.shutdown_background();
+    match served {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(error @ AppError::StorageFailed(_)) => {
+            complain(error);
+            Ok(ExitCode::from(EXIT_STORAGE_FAILED))
         }
-    })
+        Err(error) => Err(error.into()),
+    }
 }
 
 pub(super) fn demo(flags: &DemoFlags) -> anyhow::Result<ExitCode> {

@@ -6,11 +6,15 @@ use crate::effect::{EffectId, Receipt, RouteName, Summary};
 use crate::event::{RunContext, RunEvent};
 use crate::failure::{DeliveryFailure, FailureKind, Retryability};
 use crate::integration::{Effect, Integration, Turn};
+use futures_util::FutureExt as _;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Turns of one exchange: 50 pages of comments and the write that follows, with some room.
 const TURNS_MAX: usize = 64;
+/// Rendering takes microseconds; half of the deadline is far more than it can need.
+const RENDER_SHARE: u32 = 2;
 
 /// An effect with everything its rendering needs, taken from the replicated state.
 #[derive(Clone, Debug)]
@@ -42,21 +46,49 @@ impl Job {
     }
 }
 
-/// Makes one attempt. The deadline covers all turns (rule 1).
+/// Makes one attempt. The deadline covers all turns (rule 1). A rule or template that panics, or
+/// does not end, fails the attempt for good and nothing else (rule 7).
 ///
 /// # Errors
-/// The target refused or failed, or did not answer in time.
+/// The target refused or failed, or did not answer in time; the request could not be rendered.
 pub async fn attempt(
-    job: &Job,
-    integration: &dyn Integration,
+    job: Job,
+    integration: Arc<dyn Integration>,
     transports: &Transports,
     deadline: Duration,
 ) -> Result<Receipt, DeliveryFailure> {
-    let exchange = drive(integration.begin(&job.effect()), transports);
-    tokio::time::timeout(deadline, exchange).await.unwrap_or_else(|_| {
-        let detail = format!("no answer within {} ms", deadline.as_millis());
-        Err(DeliveryFailure::new(FailureKind::Timeout, Retryability::Temporary, &detail))
-    })
+    let exchange = async {
+        let turn = render(job, integration, deadline).await?;
+        drive(turn, transports).await
+    };
+    let outcome = AssertUnwindSafe(tokio::time::timeout(deadline, exchange)).catch_unwind().await;
+    match outcome {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(_)) => {
+            let detail = format!("no answer within {} ms", deadline.as_millis());
+            Err(DeliveryFailure::new(FailureKind::Timeout, Retryability::Temporary, &detail))
+        }
+        Err(_) => Err(unrenderable("the exchange panicked")),
+    }
+}
+
+/// The first turn, made on a thread of its own: a jq program may loop, and a thread that serves
+/// sockets must not wait for it.
+async fn render(
+    job: Job,
+    integration: Arc<dyn Integration>,
+    deadline: Duration,
+) -> Result<Turn, DeliveryFailure> {
+    let begin = tokio::task::spawn_blocking(move || integration.begin(&job.effect()));
+    match tokio::time::timeout(deadline / RENDER_SHARE, begin).await {
+        Ok(Ok(turn)) => Ok(turn),
+        Ok(Err(_)) => Err(unrenderable("rendering the request panicked")),
+        Err(_) => Err(unrenderable("rendering the request did not end")),
+    }
+}
+
+fn unrenderable(detail: &str) -> DeliveryFailure {
+    DeliveryFailure::new(FailureKind::Render, Retryability::Permanent, detail)
 }
 
 async fn drive(mut turn: Turn, transports: &Transports) -> Result<Receipt, DeliveryFailure> {
@@ -72,3 +104,7 @@ async fn drive(mut turn: Turn, transports: &Transports) -> Result<Receipt, Deliv
     let detail = format!("the exchange did not end within {TURNS_MAX} requests");
     Err(DeliveryFailure::new(FailureKind::Server, Retryability::Permanent, &detail))
 }
+
+#[cfg(test)]
+#[path = "attempt_test.rs"]
+mod tests;
