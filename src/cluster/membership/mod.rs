@@ -1,0 +1,231 @@
+//! Who is a member and who votes: one change at a time, decided from a view. Pure.
+//!
+//! The leader builds the view about once a second, asks [`next_change`], and executes the answer
+//! before it asks again. Gossip and DNS only ever enter the view as hints; a change that live
+//! voters cannot commit is never proposed, because a leader that waits for it accepts nothing.
+
+mod arrival;
+mod removal;
+mod voters;
+
+pub use arrival::same_names;
+pub use removal::{RemoveError, admin_remove};
+pub use voters::{fault_tolerance, majority};
+
+use super::formation::ordinal;
+use super::identity::ClusterId;
+use crate::state_machine::NodeId;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// Log entries a learner may be behind and counts as caught up: about one append request. Under
+/// load no learner is ever level with the leader.
+pub const CAUGHT_UP_LAG_MAX: u64 = 256;
+/// How long a learner must have been caught up before it votes. Long enough that one lucky
+/// heartbeat does not promote a node that is falling behind; short, because until then a cluster
+/// that was just scaled up has no second copy.
+pub const CAUGHT_UP_MIN: Duration = Duration::from_secs(2);
+/// How long a stranger must have been live before it is added: two rounds of gossip (500 ms).
+pub const STRANGER_LIVE_MIN: Duration = Duration::from_secs(1);
+/// Age of the last append answer at which a voter no longer counts for a commit: seven missed
+/// heartbeats (200 ms), the bound at which its slots are taken from it as well (rule 2).
+pub const ANSWERED_AGO_MAX: Duration = Duration::from_millis(1500);
+/// How long a drained member must have been without a DNS record before it loses its vote, and
+/// how long a voter must have been dead before a learner takes its place (rule 25). A restart on
+/// the same machine is faster.
+pub const ABSENT_VOTER_MAX: Duration = Duration::from_secs(60);
+/// How long a second voter waits for a third learner to catch up, so that both are added at
+/// once. A learner that needs longer must not keep the cluster at one copy.
+pub const THIRD_VOTER_WAIT_MAX: Duration = Duration::from_secs(30);
+/// Most voters there are. Five survive two losses; more make every commit slower.
+pub const VOTERS_MAX: usize = 5;
+
+/// Whether a node is heard of, by gossip or by its answers to append requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Liveness {
+    Live,
+    /// Silent, but not for long enough to be called dead.
+    Suspect,
+    /// Dead for so long.
+    Dead(Duration),
+}
+
+/// What DNS says about a pod's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dns {
+    Present,
+    /// DNS has answered, and without this name, for so long.
+    Absent(Duration),
+    /// DNS did not answer, or is not asked. Never means that a pod is gone.
+    Unknown,
+}
+
+/// A member as the leader sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    pub node: NodeId,
+    /// The pod's name.
+    pub name: String,
+    /// Peer address in the membership, `HOST:PORT`.
+    pub address: String,
+    /// Peer address that the node itself announces, `HOST:PORT`. `None` if nothing was heard.
+    pub announced_address: Option<String>,
+    pub liveness: Liveness,
+    /// Since it last answered an append request of this leader. `None` if it never did.
+    pub answered_ago: Option<Duration>,
+    /// It has said that it is shutting down, and has not started since.
+    pub is_draining: bool,
+    /// How long its lag has been at most [`CAUGHT_UP_LAG_MAX`], without interruption. `None`
+    /// while it is not.
+    pub caught_up_for: Option<Duration>,
+    pub dns: Dns,
+    /// Events it last reported in its spool: on that disk and nowhere else.
+    pub spooled: u64,
+}
+
+impl Member {
+    fn is_live(&self) -> bool {
+        self.liveness == Liveness::Live
+    }
+
+    fn has_been_dead_for(&self, least: Duration) -> bool {
+        matches!(self.liveness, Liveness::Dead(lasting) if lasting >= least)
+    }
+}
+
+/// A live node of the gossip that is no member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stranger {
+    pub node: NodeId,
+    /// The pod's name.
+    pub name: String,
+    /// Peer address, `HOST:PORT`.
+    pub address: String,
+    /// The cluster its directory belongs to.
+    pub cluster: Option<ClusterId>,
+    /// Its data directory has never held an entry, a vote or a snapshot.
+    pub is_pristine: bool,
+    /// The highest feature level it can apply.
+    pub feature_level: u32,
+    /// How long it has been live.
+    pub live_for: Duration,
+}
+
+/// Everything that a decision about the membership rests on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MembershipView {
+    pub cluster: ClusterId,
+    /// The node that looks.
+    pub leader: NodeId,
+    /// Voters of the committed configuration.
+    pub voters: BTreeSet<NodeId>,
+    /// A joint configuration is in force and nobody is about to finish it.
+    pub is_joint: bool,
+    /// All members, voters and learners.
+    pub members: Vec<Member>,
+    pub strangers: Vec<Stranger>,
+    /// Node ids that were removed. They never come back.
+    pub retired: BTreeSet<NodeId>,
+    /// Members are named by `--seed`: there is no DNS record whose absence would mean anything.
+    pub has_static_seeds: bool,
+    /// `cluster.removal_grace`.
+    pub removal_grace: Duration,
+    /// The active feature level. A node below it cannot apply the log.
+    pub feature_level: u32,
+}
+
+impl MembershipView {
+    fn is_voter(&self, member: &Member) -> bool {
+        self.voters.contains(&member.node)
+    }
+
+    /// It will confirm an entry that is proposed at this moment.
+    fn answers(&self, member: &Member) -> bool {
+        member.node == self.leader || member.answered_ago.is_some_and(|ago| ago <= ANSWERED_AGO_MAX)
+    }
+
+    fn is_absent_for(&self, member: &Member, least: Duration) -> bool {
+        !self.has_static_seeds && matches!(member.dns, Dns::Absent(lasting) if lasting >= least)
+    }
+
+    /// It has gone for good, as far as anybody can tell: drained and without a record, or dead
+    /// and without a record for the whole grace. Restarting pods get their record back.
+    fn has_left(&self, member: &Member) -> bool {
+        let was_drained = member.is_draining && self.is_absent_for(member, ABSENT_VOTER_MAX);
+        was_drained || self.is_gone(member)
+    }
+
+    /// Dead and without a record for the whole grace.
+    fn is_gone(&self, member: &Member) -> bool {
+        member.has_been_dead_for(self.removal_grace)
+            && self.is_absent_for(member, self.removal_grace)
+    }
+
+    /// How many of these voters will confirm an entry, and how many have to.
+    fn confirming(&self, voters: &BTreeSet<NodeId>) -> (usize, usize) {
+        let confirms = |m: &&Member| voters.contains(&m.node) && self.answers(m);
+        (self.members.iter().filter(confirms).count(), majority(voters.len()))
+    }
+
+    fn can_commit(&self, voters: &BTreeSet<NodeId>) -> bool {
+        let (answering, needed) = self.confirming(voters);
+        answering >= needed
+    }
+}
+
+/// One change of the membership.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A joint configuration was left behind: propose its second half.
+    FinishJoint,
+    /// Add a node that replicates and does not vote.
+    AddLearner { node: NodeId, name: String, address: String },
+    /// The member is reached at another peer address.
+    UpdateAddress { node: NodeId, address: String },
+    /// Make exactly these the voters, in one joint change. Who leaves stays a learner.
+    SetVoters(BTreeSet<NodeId>),
+    /// A pod came back with another data directory: in one joint change `new` votes instead of
+    /// `old`, and `old` is no member any more. Then retire `old`.
+    Replace { old: NodeId, new: NodeId },
+    /// Make these no members, in one change, and retire them. Who votes stops voting.
+    Remove(BTreeSet<NodeId>),
+}
+
+/// The next change to make, if any. Call it again only when that change has been made or given
+/// up, and with a new view.
+///
+/// `None` also where live voters could commit nothing, and while the leader is no voter.
+#[must_use]
+pub fn next_change(view: &MembershipView) -> Option<Change> {
+    if view.is_joint {
+        return Some(Change::FinishJoint);
+    }
+    if !view.voters.contains(&view.leader) || !view.can_commit(&view.voters) {
+        return None;
+    }
+    // The first cannot wait: its voters exit within 15 s. Then what makes the cluster safer,
+    // and last what only tidies it up.
+    voters::keep_the_rest(view)
+        .or_else(|| arrival::update_address(view))
+        .or_else(|| removal::superseded(view))
+        .or_else(|| arrival::add_learner(view))
+        .or_else(|| arrival::replace(view))
+        .or_else(|| voters::retarget(view))
+        .or_else(|| removal::gone(view))
+}
+
+/// Sorts nodes by the ordinal of their pod, those without last, and then by id.
+fn by_ordinal(name: &str, node: NodeId) -> (u64, NodeId) {
+    (ordinal(name).map_or(u64::MAX, u64::from), node)
+}
+
+#[cfg(test)]
+mod fixture_test;
+#[cfg(test)]
+mod model_test;
+#[cfg(test)]
+#[path = "simulation_test.rs"]
+mod simulation;
+#[cfg(test)]
+#[path = "membership_test.rs"]
+mod tests;

@@ -1,0 +1,82 @@
+//! How nodes go: never because they are down, only because they are gone. Pure.
+
+use super::{Change, Liveness, Member, MembershipView, arrival};
+use crate::state_machine::NodeId;
+use std::collections::BTreeSet;
+
+/// Why a member is not removed. Nothing was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RemoveError {
+    /// There is no such member.
+    #[error("node {0} is not a member")]
+    Unknown(NodeId),
+    /// The leader cannot remove itself. Transfer the leadership first.
+    #[error("node {0} is the leader")]
+    Leader(NodeId),
+    /// Another change is not finished. Try again.
+    #[error("another membership change is under way")]
+    ChangeUnderWay,
+    /// Too few voters answer to confirm any change.
+    #[error("only {answering} of {needed} needed voters answer")]
+    NoQuorum { answering: usize, needed: usize },
+    /// Too few of the remaining voters answer. Bring one of them back first.
+    #[error("without node {node} only {answering} of {needed} needed voters answer")]
+    QuorumLost { node: NodeId, answering: usize, needed: usize },
+}
+
+/// The removal an operator asked for. Unlike the leader's own removals it needs neither a dead
+/// member nor an empty spool. A voter may leave an even number behind; the next change mends it.
+///
+/// # Errors
+/// The node is no member or leads, or those that remain could commit nothing.
+pub fn admin_remove(view: &MembershipView, node: NodeId) -> Result<Change, RemoveError> {
+    if !view.members.iter().any(|member| member.node == node) {
+        return Err(RemoveError::Unknown(node));
+    }
+    if node == view.leader {
+        return Err(RemoveError::Leader(node));
+    }
+    if view.is_joint {
+        return Err(RemoveError::ChangeUnderWay);
+    }
+    let (answering, needed) = view.confirming(&view.voters);
+    if answering < needed {
+        return Err(RemoveError::NoQuorum { answering, needed });
+    }
+    let mut after = view.voters.clone();
+    after.remove(&node);
+    let (answering, needed) = view.confirming(&after);
+    if answering < needed {
+        return Err(RemoveError::QuorumLost { node, answering, needed });
+    }
+    Ok(Change::Remove(BTreeSet::from([node])))
+}
+
+/// Learners that are dead, and another node has come under their pod's name. Without this a pod
+/// that loses its disk at every start would leave a member behind each time.
+pub(super) fn superseded(view: &MembershipView) -> Option<Change> {
+    let has_successor = |old: &Member| {
+        let of_members = |m: &Member| m.name == old.name && m.is_live();
+        view.members.iter().any(of_members)
+            || view.strangers.iter().any(|s| s.name == old.name && arrival::is_welcome(view, s))
+    };
+    let is_dead = |m: &Member| matches!(m.liveness, Liveness::Dead(_));
+    remove_learners(view, |m| is_dead(m) && has_successor(m))
+}
+
+/// Learners that are gone for good. A voter that is gone loses its vote first.
+pub(super) fn gone(view: &MembershipView) -> Option<Change> {
+    remove_learners(view, |m| view.is_gone(m))
+}
+
+/// Removes the learners that fit. What is in a spool is nowhere else, so that only an operator
+/// gives it up (rule 13).
+fn remove_learners(view: &MembershipView, fits: impl Fn(&Member) -> bool) -> Option<Change> {
+    let fitting = view.members.iter().filter(|m| !view.is_voter(m) && m.spooled == 0 && fits(m));
+    let nodes: BTreeSet<NodeId> = fitting.map(|m| m.node).collect();
+    (!nodes.is_empty()).then_some(Change::Remove(nodes))
+}
+
+#[cfg(test)]
+#[path = "removal_test.rs"]
+mod tests;
