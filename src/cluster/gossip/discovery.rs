@@ -1,0 +1,264 @@
+//! Looks for nodes that gossip does not know: resolves names every few seconds, because a
+//! headless Service shows a new pod only then, and greets every address that is not known to
+//! live. What it found is told to whoever forms a cluster: silence is unknown, never "nobody".
+
+use super::GossipError;
+use super::address::{Own, host_and_port, resolve};
+use chitchat::{Chitchat, ChitchatHandle, ChitchatId};
+use futures_util::future::join_all;
+use std::collections::BTreeSet;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+
+/// Where other nodes can be found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Discovery {
+    /// Gossip addresses of some nodes, `HOST:PORT`.
+    Seeds(Vec<String>),
+    /// A DNS name whose A and AAAA records are all nodes, each with this gossip port.
+    Service { name: String, port: u16 },
+}
+
+impl Discovery {
+    /// The names to resolve, and their ports.
+    ///
+    /// # Errors
+    /// A seed is not `HOST:PORT`.
+    pub(super) fn names(&self) -> Result<Vec<(String, u16)>, GossipError> {
+        match self {
+            Self::Service { name, port } => Ok(vec![(name.clone(), *port)]),
+            Self::Seeds(seeds) => seeds.iter().map(|seed| split(seed)).collect(),
+        }
+    }
+}
+
+fn split(seed: &str) -> Result<(String, u16), GossipError> {
+    match host_and_port(seed) {
+        None | Some((_, 0)) => Err(GossipError::Seed(seed.to_owned())),
+        Some((host, port)) => Ok((host.to_owned(), port)),
+    }
+}
+
+/// What discovery has learnt. The first value means that nothing is known yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answers {
+    /// When every name last led to an address.
+    pub last: Option<Instant>,
+    /// Since when every round was answered and nothing showed another node. `None` when somebody
+    /// is known, dead or alive, and when a name was not answered: that is unknown.
+    pub alone_since: Option<Instant>,
+    /// Addresses of others, whether or not anybody answers there.
+    pub others: BTreeSet<SocketAddr>,
+    /// Whether gossip knows another node. A dead one counts for as long as it is remembered.
+    pub knows_another: bool,
+}
+
+impl Answers {
+    /// For how long discovery has been answered and has shown nobody else.
+    #[must_use]
+    pub fn alone_for(&self, now: Instant) -> Option<Duration> {
+        self.alone_since.map(|since| now.saturating_duration_since(since))
+    }
+
+    /// Adds what a round found.
+    fn add(&mut self, round: Round, now: Instant) {
+        let Round { mut others, is_answered, knows_another } = round;
+        if is_answered {
+            self.last = Some(now);
+        } else {
+            others.append(&mut self.others);
+        }
+        let is_alone = is_answered && others.is_empty() && !knows_another;
+        self.alone_since = is_alone.then(|| self.alone_since.unwrap_or(now));
+        self.others = others;
+        self.knows_another = knows_another;
+    }
+}
+
+/// What one look at all names found.
+struct Round {
+    others: BTreeSet<SocketAddr>,
+    /// Every name led to at least one address.
+    is_answered: bool,
+    knows_another: bool,
+}
+
+/// The addresses behind all names that lead somewhere, and whether all do.
+pub(super) async fn resolve_all(names: &[(String, u16)]) -> (BTreeSet<SocketAddr>, bool) {
+    let looks = names.iter().map(|(host, port)| resolve(host, *port));
+    collect(names, join_all(looks).await)
+}
+
+fn collect(
+    names: &[(String, u16)],
+    looks: Vec<io::Result<BTreeSet<SocketAddr>>>,
+) -> (BTreeSet<SocketAddr>, bool) {
+    let mut found = BTreeSet::new();
+    let mut is_answered = !looks.is_empty();
+    for ((host, _), look) in names.iter().zip(looks) {
+        match look {
+            Ok(addresses) => found.extend(addresses.into_iter().map(canonical)),
+            Err(error) => {
+                is_answered = false;
+                tracing::debug!(host, %error, "name not resolved");
+            }
+        }
+    }
+    (found, is_answered)
+}
+
+fn canonical(address: SocketAddr) -> SocketAddr {
+    let ip: IpAddr = address.ip().to_canonical();
+    SocketAddr::new(ip, address.port())
+}
+
+/// Looks for other nodes, again and again.
+pub(super) struct Seeker {
+    pub names: Vec<(String, u16)>,
+    pub own: Own,
+    pub chitchat: Arc<ChitchatHandle>,
+    pub answers: watch::Sender<Answers>,
+    /// Time between two rounds.
+    pub every: Duration,
+    pub stop: CancellationToken,
+}
+
+impl Seeker {
+    /// Runs until it is told to stop.
+    pub(super) async fn run(self) {
+        let mut ticks = tokio::time::interval(self.every);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let rounds = async {
+            loop {
+                ticks.tick().await;
+                self.round().await;
+            }
+        };
+        self.stop.run_until_cancelled(rounds).await;
+    }
+
+    async fn round(&self) {
+        let (found, is_answered) = resolve_all(&self.names).await;
+        let others: BTreeSet<_> = found.into_iter().filter(|found| !self.own.is(*found)).collect();
+        let (live, knows_another) = self.chitchat.with_chitchat(|chitchat| known(chitchat)).await;
+        for stranger in others.difference(&live) {
+            if self.chitchat.gossip(*stranger).is_err() {
+                tracing::debug!(%stranger, "gossip has ended");
+            }
+        }
+        let round = Round { others, is_answered, knows_another };
+        self.answers.send_modify(|answers| answers.add(round, Instant::now()));
+    }
+}
+
+/// Addresses of live nodes, and whether any process but this one is known.
+fn known(chitchat: &Chitchat) -> (BTreeSet<SocketAddr>, bool) {
+    let live = chitchat.live_nodes().map(|id| id.gossip_advertise_addr).collect();
+    let is_other = |id: &ChitchatId| id != chitchat.self_chitchat_id();
+    (live, chitchat.node_states().keys().any(is_other))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> SocketAddr {
+        text.parse().unwrap()
+    }
+
+    fn alone() -> Round {
+        Round { others: BTreeSet::new(), is_answered: true, knows_another: false }
+    }
+
+    fn unanswered() -> Round {
+        Round { is_answered: false, ..alone() }
+    }
+
+    fn seconds(count: u64) -> Duration {
+        Duration::from_secs(count)
+    }
+
+    #[test]
+    fn a_service_is_one_name_and_seeds_are_many() {
+        let service = Discovery::Service { name: "relay.ci".to_owned(), port: 3322 };
+        assert_eq!(service.names().unwrap(), [("relay.ci".to_owned(), 3322)]);
+        let seeds = Discovery::Seeds(vec!["a:1".to_owned(), "[::1]:2".to_owned()]);
+        assert_eq!(seeds.names().unwrap(), [("a".to_owned(), 1), ("::1".to_owned(), 2)]);
+    }
+
+    #[test]
+    fn a_seed_without_a_port_is_named() {
+        for bad in ["relay-0", "relay-0:0", "relay-0:x"] {
+            let seeds = Discovery::Seeds(vec!["a:1".to_owned(), bad.to_owned()]);
+            let named = seeds.names().unwrap_err().to_string();
+            assert_eq!(named, format!("seed {bad} is not HOST:PORT"));
+        }
+    }
+
+    #[test]
+    fn answers_that_show_nobody_else_add_up() {
+        let (start, mut answers) = (Instant::now(), Answers::default());
+        assert_eq!(answers.alone_for(start), None);
+        answers.add(alone(), start);
+        answers.add(alone(), start + seconds(3));
+        assert_eq!(answers.last, Some(start + seconds(3)));
+        assert_eq!(answers.alone_for(start + seconds(10)), Some(seconds(10)));
+    }
+
+    #[test]
+    fn a_round_without_an_answer_starts_the_count_anew() {
+        let (start, mut answers) = (Instant::now(), Answers::default());
+        answers.add(alone(), start);
+        answers.add(unanswered(), start + seconds(3));
+        assert_eq!((answers.alone_since, answers.last), (None, Some(start)));
+        answers.add(alone(), start + seconds(6));
+        assert_eq!(answers.alone_for(start + seconds(10)), Some(seconds(4)));
+    }
+
+    #[test]
+    fn nobody_is_alone_who_knows_another_or_is_shown_one() {
+        let start = Instant::now();
+        let shown = Round { others: [address("10.0.0.2:1")].into(), ..alone() };
+        let known = Round { knows_another: true, ..alone() };
+        for round in [shown, known] {
+            let mut answers = Answers::default();
+            answers.add(alone(), start);
+            answers.add(round, start);
+            assert_eq!(answers.alone_since, None);
+        }
+    }
+
+    #[test]
+    fn a_name_that_stops_answering_keeps_the_others_it_showed() {
+        let (start, mut answers) = (Instant::now(), Answers::default());
+        let other = address("10.0.0.2:1");
+        answers.add(Round { others: [other].into(), ..alone() }, start);
+        answers.add(unanswered(), start);
+        assert_eq!(answers.others, [other].into());
+        answers.add(alone(), start);
+        assert_eq!(answers.others, BTreeSet::new());
+    }
+
+    #[test]
+    fn one_name_without_records_makes_the_answer_incomplete_and_keeps_the_rest() {
+        let names = [("a".to_owned(), 1), ("b".to_owned(), 1)];
+        let found = || Ok([address("[::ffff:10.0.0.2]:1")].into());
+        let failed = || Err(io::Error::other("no records"));
+        let expected: BTreeSet<_> = [address("10.0.0.2:1")].into();
+        assert_eq!(collect(&names, vec![found(), failed()]), (expected.clone(), false));
+        assert_eq!(collect(&names, vec![found(), found()]), (expected, true));
+        assert_eq!(collect(&[], vec![]), (BTreeSet::new(), false));
+    }
+
+    #[tokio::test]
+    async fn a_name_leads_to_all_its_addresses() {
+        let (found, is_answered) = resolve_all(&[("localhost".to_owned(), 7)]).await;
+        assert!(is_answered);
+        assert!(found.contains(&address("127.0.0.1:7")), "{found:?}");
+    }
+}

@@ -1,0 +1,370 @@
+//! Discovery and hints by chitchat: who is there, at which addresses, in which state. Nothing
+//! here decides: membership, ownership and time are facts of the log. chitchat's own types stay
+//! inside. Without a secret everybody who reaches the port can tell this node anything.
+
+mod address;
+mod discovery;
+mod facts;
+mod peers;
+mod seal;
+mod socket;
+
+pub use discovery::{Answers, Discovery};
+pub use facts::{Facts, FactsError};
+pub use peers::Peer;
+pub use seal::SealError;
+
+use crate::secret::Secret;
+use crate::state_machine::NodeId;
+use address::Own;
+use chitchat::{
+    Chitchat, ChitchatConfig, ChitchatHandle, ChitchatId, FailureDetectorConfig, spawn_chitchat,
+};
+use discovery::Seeker;
+use peers::{Sighting, newest_boots};
+use seal::Seal;
+use socket::Bound;
+use std::collections::BTreeSet;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::net::UdpSocket;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+/// Told apart from other users of chitchat on the same port; the log has the cluster's identity.
+const NETWORK: &str = "tekton-events-relay";
+/// A silence of this many mean intervals means dead: 2 to 8 s, the sooner the longer a node has
+/// been known.
+const PHI: f64 = 8.0;
+/// How long dead nodes are remembered; a pod comes back within that.
+const DEAD_GRACE: Duration = Duration::from_secs(15 * 60);
+
+/// How often things happen.
+#[derive(Clone, Copy)]
+struct Pace {
+    /// Between two rounds of gossip.
+    gossip: Duration,
+    /// Interval between two signs of life to expect of a node that is new.
+    initial: Duration,
+    /// Between two looks at the names of seeds. chitchat looks once a minute, which is longer
+    /// than a rollout should wait.
+    seek: Duration,
+}
+
+const PACE: Pace = Pace {
+    gossip: Duration::from_millis(500),
+    initial: Duration::from_secs(1),
+    seek: Duration::from_secs(3),
+};
+
+/// How gossip is started.
+#[derive(Clone, Debug)]
+pub struct GossipOptions {
+    /// `HOST:PORT` to bind, UDP.
+    pub listen: String,
+    /// Host at which others reach this node. An IP address is taken as it is; a name only when it
+    /// leads to this machine. Else it is the host of `listen`, or, when that is every address of
+    /// this machine, the one from which the system sends to the seeds or to the outside.
+    pub advertise: Option<String>,
+    /// Where others are.
+    pub discovery: Discovery,
+    /// Identity of this node.
+    pub node: NodeId,
+    /// Number of this life of it: others take the highest for the node.
+    pub boot: u64,
+    /// With it every datagram is sealed, and only datagrams of equal secrets are taken.
+    pub secret: Option<Secret>,
+}
+
+/// Why gossip cannot start. Nothing is left running.
+#[derive(Debug, thiserror::Error)]
+pub enum GossipError {
+    /// The address to bind is none.
+    #[error("gossip address {0} is not HOST:PORT")]
+    Listen(String),
+    /// The seed is no address.
+    #[error("seed {0} is not HOST:PORT")]
+    Seed(String),
+    /// The address cannot be bound.
+    #[error("cannot listen on gossip address {address}")]
+    Bind {
+        address: String,
+        #[source]
+        source: io::Error,
+    },
+    /// This machine has no way to others.
+    #[error("no address at which others could reach this node")]
+    NoAddress,
+    /// The secret cannot seal.
+    #[error("unusable gossip secret")]
+    Secret(#[source] SealError),
+    /// The facts of this node cannot be told.
+    #[error("unusable facts")]
+    Facts(#[source] FactsError),
+    /// chitchat did not start.
+    #[error("gossip did not start")]
+    Start(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// A running gossip node.
+pub struct Gossip {
+    chitchat: Arc<ChitchatHandle>,
+    node: NodeId,
+    own: Own,
+    refused: Arc<AtomicU64>,
+    changed: watch::Receiver<u64>,
+    answers: watch::Receiver<Answers>,
+    failed: watch::Receiver<Option<String>>,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
+    stop: CancellationToken,
+    /// Ends the tasks of a handle that is dropped without a shutdown.
+    _stop_on_drop: DropGuard,
+}
+
+impl Gossip {
+    /// Binds the socket, tells `first_facts`, and starts to look for others.
+    ///
+    /// # Errors
+    /// An option is unusable, or the address cannot be bound.
+    pub async fn start(options: GossipOptions, first_facts: Facts) -> Result<Self, GossipError> {
+        Self::start_at(options, first_facts, PACE).await
+    }
+
+    async fn start_at(
+        options: GossipOptions,
+        first_facts: Facts,
+        pace: Pace,
+    ) -> Result<Self, GossipError> {
+        let names = options.discovery.names()?;
+        let seal = Seal::new(options.secret.as_ref()).map_err(GossipError::Secret)?;
+        let pairs = first_facts.to_pairs().map_err(GossipError::Facts)?;
+        let pairs = pairs.map(|(key, value)| (key.to_owned(), value));
+        let (socket, own) = bind(&options, &names).await?;
+        let refused = Arc::new(AtomicU64::new(0));
+        let bound = Bound::new(socket, seal, Arc::clone(&refused));
+        let bound = bound.map_err(|source| bind_error(&options.listen, source))?;
+        let config = config(&options, own, pace);
+        let chitchat = spawn_chitchat(config, pairs.to_vec(), &bound).await;
+        let chitchat = Arc::new(chitchat.map_err(|error| GossipError::Start(error.into()))?);
+        let (telling, answers) = watch::channel(Answers::default());
+        let (changing, changed) = watch::channel(0);
+        let (failing, failed) = watch::channel(None);
+        let stop = CancellationToken::new();
+        let seeker = Seeker {
+            names,
+            own,
+            chitchat: Arc::clone(&chitchat),
+            answers: telling,
+            every: pace.seek,
+            stop: stop.clone(),
+        };
+        let lookout = Lookout {
+            chitchat: Arc::clone(&chitchat),
+            node: options.node,
+            changed: changing,
+            failed: failing,
+            every: pace.gossip,
+            stop: stop.clone(),
+        };
+        let tasks = vec![tokio::spawn(seeker.run()), tokio::spawn(lookout.run())];
+        Ok(Self {
+            chitchat,
+            node: options.node,
+            own,
+            refused,
+            changed,
+            answers,
+            failed,
+            tasks: Mutex::new(tasks),
+            _stop_on_drop: stop.clone().drop_guard(),
+            stop,
+        })
+    }
+
+    /// Tells what has changed since the last call. Facts that cannot be told are logged, and the
+    /// old ones stay.
+    pub async fn publish(&self, facts: Facts) {
+        let pairs = match facts.to_pairs() {
+            Ok(pairs) => pairs,
+            Err(error) => {
+                tracing::error!(%error, "facts not published");
+                return;
+            }
+        };
+        // chitchat raises the version only of values that differ.
+        let tell = |chitchat: &mut Chitchat| {
+            let state = chitchat.self_node_state();
+            pairs.iter().for_each(|(key, value)| state.set(key, value));
+        };
+        self.chitchat.with_chitchat(tell).await;
+    }
+
+    /// All other nodes that gossip remembers, live or dead, each in its newest boot. Nodes whose
+    /// facts are malformed or have not all arrived are left out.
+    pub async fn peers(&self) -> Vec<Peer> {
+        peers(&self.chitchat, self.node).await
+    }
+
+    /// Counts changes of [`Gossip::peers`]: of liveness, and of any fact, their clocks included.
+    #[must_use]
+    pub fn changed(&self) -> watch::Receiver<u64> {
+        self.changed.clone()
+    }
+
+    /// What discovery has learnt so far, for a node that wants to form a cluster (rule 24).
+    #[must_use]
+    pub fn seeds_answered(&self) -> Answers {
+        self.answers.borrow().clone()
+    }
+
+    /// Set once, with the reason, when gossip ended without having been told to. It cannot be
+    /// started again in this life: others would not believe the same boot number twice.
+    #[must_use]
+    pub fn failed(&self) -> watch::Receiver<Option<String>> {
+        self.failed.clone()
+    }
+
+    /// The address that is bound.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.own.bound
+    }
+
+    /// The address that others are told.
+    #[must_use]
+    pub fn advertised(&self) -> SocketAddr {
+        self.own.advertised
+    }
+
+    /// Datagrams that were dropped: another key, none, or no gossip at all.
+    #[must_use]
+    pub fn refused_datagrams(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    /// Stops; the address is free afterwards. Others notice by the silence: publish
+    /// [`Facts::is_draining`] before.
+    pub async fn shutdown(&self) {
+        self.stop.cancel();
+        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        for task in tasks {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "gossip task ended badly");
+            }
+        }
+        let ended = self.chitchat.termination_watcher();
+        if self.chitchat.initiate_shutdown().is_ok()
+            && let Err(error) = ended.await
+        {
+            tracing::debug!(%error, "gossip ended badly");
+        }
+    }
+}
+
+/// Binds the address, and finds out which one to tell.
+async fn bind(
+    options: &GossipOptions,
+    names: &[(String, u16)],
+) -> Result<(UdpSocket, Own), GossipError> {
+    let listen = &options.listen;
+    let (host, port) =
+        address::host_and_port(listen).ok_or_else(|| GossipError::Listen(listen.clone()))?;
+    let socket = UdpSocket::bind((host, port)).await;
+    let socket = socket.map_err(|source| bind_error(listen, source))?;
+    let bound = socket.local_addr().map_err(|source| bind_error(listen, source))?;
+    // Only a node that is bound to every address has to know the way to the seeds.
+    let seeds = match bound.ip().is_unspecified() {
+        true => discovery::resolve_all(names).await.0,
+        false => BTreeSet::new(),
+    };
+    let advertised = address::advertised(bound, options.advertise.as_deref(), &seeds).await?;
+    Ok((socket, Own { bound, advertised }))
+}
+
+fn bind_error(address: &str, source: io::Error) -> GossipError {
+    GossipError::Bind { address: address.to_owned(), source }
+}
+
+fn config(options: &GossipOptions, own: Own, pace: Pace) -> ChitchatConfig {
+    ChitchatConfig {
+        chitchat_id: ChitchatId::new(options.node.to_string(), options.boot, own.advertised),
+        cluster_id: NETWORK.to_owned(),
+        gossip_interval: pace.gossip,
+        listen_addr: own.bound,
+        // None: chitchat resolves them too seldom, and warns about every failure.
+        seed_nodes: Vec::new(),
+        failure_detector_config: FailureDetectorConfig {
+            phi_threshold: PHI,
+            initial_interval: pace.initial,
+            dead_node_grace_period: DEAD_GRACE,
+            ..FailureDetectorConfig::default()
+        },
+        // No key is ever deleted.
+        marked_for_deletion_grace_period: DEAD_GRACE,
+        catchup_callback: None,
+        extra_liveness_predicate: None,
+    }
+}
+
+async fn peers(chitchat: &ChitchatHandle, own: NodeId) -> Vec<Peer> {
+    chitchat.with_chitchat(|chitchat| newest_boots(own, sightings(chitchat))).await
+}
+
+fn sightings(chitchat: &Chitchat) -> impl Iterator<Item = Sighting<'_>> {
+    let live: BTreeSet<&ChitchatId> = chitchat.live_nodes().collect();
+    chitchat.node_states().iter().map(move |(id, state)| Sighting {
+        id: &id.node_id,
+        boot: id.generation_id,
+        address: id.gossip_advertise_addr,
+        is_live: live.contains(id),
+        facts: Facts::from_pairs(|key| state.get(key)),
+    })
+}
+
+/// Signals changes of the view, and the end of chitchat.
+struct Lookout {
+    chitchat: Arc<ChitchatHandle>,
+    node: NodeId,
+    changed: watch::Sender<u64>,
+    failed: watch::Sender<Option<String>>,
+    /// Between two looks: chitchat does not signal what it learns of dead nodes.
+    every: Duration,
+    stop: CancellationToken,
+}
+
+impl Lookout {
+    /// Runs until it is told to stop, or chitchat ends.
+    async fn run(self) {
+        let mut live = self.chitchat.with_chitchat(|chitchat| chitchat.live_nodes_watcher()).await;
+        let mut ended = std::pin::pin!(self.chitchat.termination_watcher());
+        let mut known = Vec::new();
+        loop {
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return,
+                result = &mut ended => return self.report(result.err().map(|why| why.to_string())),
+                changed = live.changed() => if changed.is_err() { return },
+                () = tokio::time::sleep(self.every) => {}
+            }
+            let seen = peers(&self.chitchat, self.node).await;
+            if seen != known {
+                known = seen;
+                self.changed.send_modify(|count| *count += 1);
+            }
+        }
+    }
+
+    fn report(&self, why: Option<String>) {
+        let why = why.unwrap_or_else(|| "gossip ended".to_owned());
+        tracing::error!(why, "gossip has failed");
+        self.failed.send_replace(Some(why));
+    }
+}
+
+#[cfg(test)]
+#[path = "gossip_test.rs"]
+mod tests;

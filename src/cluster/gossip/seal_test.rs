@@ -1,0 +1,109 @@
+use super::*;
+
+const SECRET: &str = "0123456789abcdef";
+const NONCE: NonceBytes = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11];
+/// `syn` under `SECRET` and `NONCE`, computed with another implementation of RFC 5869 and 8439.
+const GOLDEN: [u8; 32] = [
+    0x01, 0x00, 0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x08, 0x09, 0x0a, 0x0b, 0xe6, 0x0c, 0x04,
+    0x0c, 0xca, 0x58, 0xa5, 0x1e, 0xb8, 0x71, 0x80, 0x26, 0x17, 0xdf, 0x68, 0x77, 0x24, 0x61, 0xe1,
+];
+
+fn seal(secret: &str) -> Seal {
+    Seal::new(Some(&Secret::new(secret))).unwrap()
+}
+
+fn open(seal: &Seal, datagram: &[u8]) -> Result<Vec<u8>, Refusal> {
+    seal.open(&mut datagram.to_vec()).map(<[u8]>::to_vec)
+}
+
+#[test]
+fn a_sealed_datagram_has_these_bytes() {
+    assert_eq!(seal(SECRET).close(NONCE, b"syn").unwrap(), GOLDEN);
+    assert_eq!(open(&seal(SECRET), &GOLDEN), Ok(b"syn".to_vec()));
+}
+
+#[test]
+fn a_plain_datagram_has_these_bytes() {
+    assert_eq!(Seal::Plain.close(NONCE, b"syn").unwrap(), *b"\0syn");
+    assert_eq!(open(&Seal::Plain, b"\0syn"), Ok(b"syn".to_vec()));
+}
+
+#[test]
+fn a_datagram_with_any_bit_changed_is_refused() {
+    for at in 0..GOLDEN.len() {
+        for bit in 0..8 {
+            let mut changed = GOLDEN;
+            changed[at] ^= 1 << bit;
+            let expected = match (at, changed[0]) {
+                (0, FORMAT_PLAIN) => Refusal::NotSealed,
+                (0, format) => Refusal::UnknownFormat(format),
+                _ => Refusal::WrongKey,
+            };
+            assert_eq!(open(&seal(SECRET), &changed), Err(expected), "byte {at} bit {bit}");
+        }
+    }
+}
+
+#[test]
+fn a_datagram_cut_anywhere_is_refused() {
+    for length in 0..GOLDEN.len() {
+        let is_without_tag = length < HEADER_BYTES + TAG_BYTES;
+        let expected = if is_without_tag { Refusal::Truncated } else { Refusal::WrongKey };
+        assert_eq!(open(&seal(SECRET), &GOLDEN[..length]), Err(expected), "{length} bytes");
+    }
+    assert_eq!(open(&Seal::Plain, b""), Err(Refusal::Truncated));
+}
+
+#[test]
+fn another_secret_opens_nothing() {
+    assert_eq!(open(&seal("0123456789abcdeF"), &GOLDEN), Err(Refusal::WrongKey));
+}
+
+#[test]
+fn a_datagram_sealed_for_another_use_of_the_key_is_refused() {
+    let Seal::Keyed(key) = seal(SECRET) else { panic!("a secret makes a key") };
+    let mut sealed = b"syn".to_vec();
+    let nonce = Nonce::assume_unique_for_key(NONCE);
+    let other = Aad::from(b"tekton-events-relay gossip v2");
+    key.seal_in_place_append_tag(nonce, other, &mut sealed).unwrap();
+    let datagram = [&[FORMAT_SEALED][..], &NONCE[..], &sealed[..]].concat();
+    assert_eq!(open(&seal(SECRET), &datagram), Err(Refusal::WrongKey));
+}
+
+#[test]
+fn nodes_with_and_without_a_key_do_not_talk() {
+    assert_eq!(open(&seal(SECRET), b"\0syn"), Err(Refusal::NotSealed));
+    assert_eq!(open(&Seal::Plain, &GOLDEN), Err(Refusal::NoKey));
+}
+
+#[test]
+fn a_format_of_another_version_is_named() {
+    for either in [seal(SECRET), Seal::Plain] {
+        assert_eq!(open(&either, b"\x02syn"), Err(Refusal::UnknownFormat(2)));
+    }
+}
+
+#[test]
+fn the_longest_message_fits_a_datagram_and_a_longer_one_is_not_made() {
+    let longest = vec![7; MESSAGE_BYTES_MAX];
+    let datagram = seal(SECRET).close(NONCE, &longest).unwrap();
+    assert_eq!(datagram.len(), DATAGRAM_BYTES_MAX);
+    assert_eq!(open(&seal(SECRET), &datagram), Ok(longest));
+    let longer = vec![7; MESSAGE_BYTES_MAX + 1];
+    for either in [seal(SECRET), Seal::Plain] {
+        let refused = either.close(NONCE, &longer);
+        assert_eq!(refused, Err(SealError::TooLong(MESSAGE_BYTES_MAX + 1)));
+    }
+}
+
+#[test]
+fn a_short_secret_is_refused_and_none_means_no_seal() {
+    let short = Seal::new(Some(&Secret::new(&SECRET[1..]))).unwrap_err();
+    assert_eq!(short, SealError::WeakSecret);
+    assert!(matches!(Seal::new(None), Ok(Seal::Plain)));
+}
+
+#[test]
+fn a_seal_never_shows_its_key() {
+    assert_eq!(format!("{:?} {:?}", seal(SECRET), Seal::Plain), "Keyed(...) Plain");
+}
