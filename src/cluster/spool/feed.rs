@@ -1,0 +1,94 @@
+//! What a replica does with an event by the state of its quorum (promise 8). Pure: the caller knows
+//! how long the quorum has been gone, and carries out what is decided here.
+
+use crate::config::OnQuorumLoss;
+use std::time::Duration;
+
+/// Events fed to the log at a time: half of what an entry holds, so that new events find room
+/// beside them.
+pub const FEED_COUNT_MAX: usize = 256;
+
+/// What a replica knows of itself when an event arrives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Time since the quorum was last seen; zero while there is one (rule 12).
+    pub lost_for: Duration,
+    /// Whether the replica is shutting down.
+    pub is_draining: bool,
+    /// Whether the spool takes events.
+    pub has_room: bool,
+}
+
+/// What is done with an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Degradation {
+    /// Offered to the log, however long that takes within the deadline of an accept.
+    Wait,
+    /// Kept on this replica's disk alone.
+    Spool,
+    /// Answered 503: its sender keeps it.
+    Refuse,
+}
+
+/// Decides where an event goes. A quorum that was lost for less than `spool_after` is waited for:
+/// an election is no outage, and what many disks hold is worth more than what one does. A replica
+/// that shuts down takes nothing: its disk may not come back for long, its sender will.
+#[must_use]
+pub fn mode(
+    standing: Standing,
+    spool_after: Duration,
+    on_quorum_loss: OnQuorumLoss,
+) -> Degradation {
+    if standing.lost_for < spool_after {
+        return Degradation::Wait;
+    }
+    match on_quorum_loss {
+        OnQuorumLoss::Spool if standing.has_room && !standing.is_draining => Degradation::Spool,
+        OnQuorumLoss::Spool | OnQuorumLoss::Reject => Degradation::Refuse,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SPOOL_AFTER: Duration = Duration::from_secs(3);
+    const LOST: Standing = Standing { lost_for: SPOOL_AFTER, is_draining: false, has_room: true };
+
+    fn spooling(standing: Standing) -> Degradation {
+        mode(standing, SPOOL_AFTER, OnQuorumLoss::Spool)
+    }
+
+    #[test]
+    fn rule_13_the_spool_begins_after_spool_after_and_not_before() {
+        let almost = Standing { lost_for: SPOOL_AFTER - Duration::from_millis(1), ..LOST };
+        assert_eq!(spooling(almost), Degradation::Wait);
+        assert_eq!(spooling(LOST), Degradation::Spool);
+        assert_eq!(spooling(Standing { lost_for: Duration::MAX, ..LOST }), Degradation::Spool);
+    }
+
+    #[test]
+    fn rule_13_without_room_the_sender_keeps_its_event() {
+        assert_eq!(spooling(Standing { has_room: false, ..LOST }), Degradation::Refuse);
+    }
+
+    #[test]
+    fn a_replica_that_shuts_down_spools_nothing() {
+        assert_eq!(spooling(Standing { is_draining: true, ..LOST }), Degradation::Refuse);
+    }
+
+    #[test]
+    fn reject_refuses_where_spool_would_keep() {
+        let rejecting = |standing| mode(standing, SPOOL_AFTER, OnQuorumLoss::Reject);
+        assert_eq!(rejecting(LOST), Degradation::Refuse);
+        assert_eq!(rejecting(Standing { lost_for: Duration::ZERO, ..LOST }), Degradation::Wait);
+    }
+
+    #[test]
+    fn with_a_quorum_the_log_is_tried_whatever_else_holds() {
+        for (is_draining, has_room) in [(true, false), (true, true), (false, false)] {
+            let standing = Standing { lost_for: Duration::ZERO, is_draining, has_room };
+            assert_eq!(spooling(standing), Degradation::Wait);
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! What a replica keeps on its own disk while the cluster has no quorum (promise 8, rule 13). It
+//! belongs to the data directory, not to the node: whoever works on the directory feeds it to the
+//! log, in order, and removes what was committed. Nothing here knows of the log, and an event may
+//! be fed twice: the log's keys remove doubles.
+
+mod disk;
+mod error;
+pub mod feed;
+mod format;
+mod kept;
+mod recover;
+mod segment;
+mod writer;
+
+pub use error::{KeepError, SpoolError};
+
+use crate::clock::Timestamp;
+use crate::cluster::identity::write_durably;
+use crate::event::RunEvent;
+use disk::{Disk, SystemDisk};
+use format::{encode_event, encode_mark};
+use kept::Kept;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use writer::Writer;
+
+/// Default of the most that is kept: some 150,000 events, an hour of 40 a second.
+pub const SPOOL_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// The length of a record has 32 bits.
+const BYTES_LIMIT: u64 = u32::MAX as u64;
+/// What is fed at a time has to fit into one entry of the log.
+const OLDEST_BYTES_MAX: u64 = 1024 * 1024;
+
+/// An event that was kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spooled {
+    /// Number of the event in this data directory; rises, also across restarts.
+    pub id: u64,
+    /// When the event was received.
+    pub received_at: Timestamp,
+    pub event: RunEvent,
+}
+
+/// The spool of one data directory. Clones share it. It reads and writes files and waits for the
+/// disk: asynchronous callers call it on a thread that may block, but for [`Self::len`],
+/// [`Self::bytes`], [`Self::is_empty`] and [`Self::room`].
+#[derive(Clone, Debug)]
+pub struct Spool(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    folder: PathBuf,
+    bytes_max: u64,
+    /// Held while the disk works. Whoever wants `kept` too takes this one first.
+    writer: Mutex<Writer>,
+    kept: Mutex<Kept>,
+}
+
+impl Spool {
+    /// Opens the spool in `folder`, which is created where needed, with what an earlier life kept.
+    /// A torn tail, of which nobody was told that it is kept, is cut. The data directory is locked
+    /// by the caller. `bytes_max` is [`SPOOL_BYTES_MAX`] by default, and held under 4 GiB.
+    ///
+    /// # Errors
+    /// The disk refuses, or a file is damaged or of a newer version. Then nothing was changed.
+    pub fn open(folder: &Path, bytes_max: u64) -> Result<Self, SpoolError> {
+        Self::open_on(Arc::new(SystemDisk), folder, bytes_max)
+    }
+
+    fn open_on(disk: Arc<dyn Disk>, folder: &Path, bytes_max: u64) -> Result<Self, SpoolError> {
+        Ok(Self(Arc::new(Shared {
+            folder: folder.to_owned(),
+            bytes_max: bytes_max.min(BYTES_LIMIT),
+            kept: Mutex::new(recover::recover(folder)?),
+            writer: Mutex::new(Writer::new(folder.to_owned(), disk)),
+        })))
+    }
+
+    /// Keeps events, in order: all of them are on disk when this returns. Keeps that run at the
+    /// same time share an fsync. `free_bytes` is what the disk has left now.
+    ///
+    /// A power cut before this returns may leave some of the events. They are fed like others:
+    /// nobody was told that they are kept, so that their sender sends them again.
+    ///
+    /// # Errors
+    /// [`KeepError::Full`] if more than the bound or a quarter of the free disk would be used, and
+    /// [`KeepError::Failed`] after the disk failed once. None of the events counts as kept.
+    pub fn keep(
+        &self,
+        received_at: Timestamp,
+        events: &[RunEvent],
+        free_bytes: u64,
+    ) -> Result<(), KeepError> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let bodies = events.iter().map(|event| encode_event(received_at, event)).collect();
+        let last = self.kept().queue(bodies, self.0.bytes_max, free_bytes)?;
+        // While one group is being written the next one gathers here. Who gets the writer first
+        // writes for all.
+        let writer = self.0.writer.lock();
+        if self.kept().is_synced(last)? {
+            return Ok(());
+        }
+        match writer {
+            Ok(mut writer) => self.write_waiting(&mut writer),
+            // What a keep that panicked had in hand is lost without an answer.
+            Err(_) => Err(self.kept().fail(io::Error::other("a keep panicked"))),
+        }
+    }
+
+    fn write_waiting(&self, writer: &mut Writer) -> Result<(), KeepError> {
+        let (first, bodies) = self.kept().take_waiting();
+        match writer.write(first, &bodies) {
+            Ok(written) => {
+                self.kept().written(written);
+                Ok(())
+            }
+            Err(error) => Err(self.kept().fail(error)),
+        }
+    }
+
+    /// The oldest events, in order. At most `count_max`, and no more than one entry of the log
+    /// holds, but one at least. They stay until they are removed. One caller reads and removes:
+    /// what another one removes meanwhile may be an error here.
+    ///
+    /// # Errors
+    /// The disk refuses, or a record was damaged since it was kept.
+    pub fn oldest(&self, count_max: usize) -> Result<Vec<Spooled>, SpoolError> {
+        let wanted = self.kept().oldest(count_max, OLDEST_BYTES_MAX);
+        segment::load(&wanted)
+    }
+
+    /// Removes the events up to and with `id`, after their commit. They do not come back once
+    /// this returned. If the process ends before, they may be fed again.
+    ///
+    /// # Errors
+    /// The disk refuses. Then the events are still there, or only their files are: those go at the
+    /// next start.
+    pub fn remove_through(&self, id: u64) -> Result<(), SpoolError> {
+        let disk = |path: &Path, source| SpoolError::Disk { path: path.to_owned(), source };
+        // A keep that panicked left files that can be removed like others.
+        let mut writer = self.0.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(through) = self.kept().removable(id) else { return Ok(()) };
+        // Before any file goes: the next life takes its numbers from here when no file is left.
+        let mark = self.0.folder.join(recover::MARK_FILE);
+        write_durably(&mark, &encode_mark(through)).map_err(|source| disk(&mark, source))?;
+        let emptied = self.kept().remove_through(through);
+        if self.is_empty() {
+            writer.close();
+        }
+        for path in emptied {
+            std::fs::remove_file(&path).map_err(|source| disk(&path, source))?;
+        }
+        Ok(())
+    }
+
+    /// How many events are kept.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.kept().count()
+    }
+
+    /// Bytes on disk. Those of events that were removed count until their file goes.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.kept().bytes()
+    }
+
+    /// Whether nothing is kept.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether an event may be kept now. `free_bytes` is what the disk has left. A keep decides
+    /// for itself: the last event before the bound may not fit.
+    #[must_use]
+    pub fn room(&self, free_bytes: u64) -> bool {
+        self.kept().has_room(self.0.bytes_max, free_bytes)
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.0.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+#[path = "faulty_disk_test.rs"]
+mod faulty_disk;
+
+#[cfg(test)]
+#[path = "spool_test.rs"]
+mod tests;
