@@ -1,0 +1,244 @@
+//! Calls to peers. One connection for each peer and lane, opened when needed; the name is
+//! resolved each time, for a pod comes back under its name with another address (rule 30).
+
+use super::hello::{Hello, Refused};
+use super::{HELLO_HEADER, Lane, Route, WINDOW_BYTES};
+use crate::cluster::ClusterId;
+use crate::state_machine::NodeId;
+use axum::body::{Body, Bytes};
+use http::{Request, StatusCode};
+use hyper::client::conn::http2::{Builder, SendRequest};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::net::TcpStream;
+
+/// A reachable peer answers a SYN in this time; one that does not is tried again by the next call.
+const CONNECT_MAX: Duration = Duration::from_millis(500);
+/// A connection that misses this many deadlines in a row is closed: after a silent change of
+/// address its packets go nowhere (rule 30).
+const MISSED_MAX: u32 = 2;
+
+/// Whom a call is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::cluster) struct Target {
+    /// `None`: whoever listens there.
+    pub node: Option<NodeId>,
+    /// `HOST:PORT`.
+    pub address: String,
+}
+
+/// Why a call has no answer.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::cluster) enum CallError {
+    /// No connection: the call was not sent.
+    #[error("{address} cannot be reached")]
+    Unreachable {
+        address: String,
+        #[source]
+        source: std::io::Error,
+    },
+    /// The connection broke. The call may have been worked on.
+    #[error("the connection to {address} broke")]
+    Broken {
+        address: String,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// No answer in time. The call may have been worked on.
+    #[error("no answer from {address} within {within_ms} ms")]
+    TimedOut { address: String, within_ms: u128 },
+    /// The peer turned the call away.
+    #[error("{address} refused")]
+    Refused {
+        address: String,
+        #[source]
+        source: Refused,
+    },
+}
+
+/// An open connection and how many deadlines it missed in a row.
+#[derive(Clone)]
+struct Open {
+    sender: SendRequest<Body>,
+    number: u64,
+}
+
+#[derive(Default)]
+struct Link {
+    open: Option<Open>,
+    opened: u64,
+    missed: u32,
+}
+
+type Links = BTreeMap<(String, Lane), Arc<tokio::sync::Mutex<Link>>>;
+
+/// The ways to all peers. Clones share their connections.
+#[derive(Clone)]
+pub(in crate::cluster) struct Peers {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    links: Mutex<Links>,
+    hello: Mutex<Hello>,
+    told_off: tokio::sync::watch::Sender<Option<Refused>>,
+}
+
+impl Peers {
+    /// Calls as the node that `hello` names.
+    pub fn new(hello: Hello) -> Self {
+        let (told_off, _) = tokio::sync::watch::channel(None);
+        let shared = Shared { links: Mutex::default(), hello: Mutex::new(hello), told_off };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Calls as a member of `cluster` from now on.
+    pub fn joined(&self, cluster: ClusterId) {
+        self.shared.hello.lock().unwrap_or_else(PoisonError::into_inner).cluster = Some(cluster);
+    }
+
+    /// Set once a peer of our cluster said that this node is retired or a copy.
+    pub fn told_off(&self) -> tokio::sync::watch::Receiver<Option<Refused>> {
+        self.shared.told_off.subscribe()
+    }
+
+    /// Notes that the cluster itself turned this node away.
+    pub fn tell_off(&self) {
+        self.shared.told_off.send_replace(Some(Refused::Retired));
+    }
+
+    /// Makes one call.
+    ///
+    /// # Errors
+    /// There is no answer; the variants say whether the call may have been worked on.
+    pub async fn call(
+        &self,
+        target: &Target,
+        route: Route,
+        body: Vec<u8>,
+        within: Duration,
+    ) -> Result<Bytes, CallError> {
+        let link = self.link(&target.address, route.lane());
+        let called = tokio::time::timeout(within, self.exchange(target, route, body, &link)).await;
+        let Ok(answer) = called else {
+            missed(&link).await;
+            let address = target.address.clone();
+            return Err(CallError::TimedOut { address, within_ms: within.as_millis() });
+        };
+        if let Err(CallError::Refused { source, .. }) = &answer
+            && matches!(source, Refused::Retired | Refused::StaleBoot(_))
+        {
+            self.shared.told_off.send_replace(Some(source.clone()));
+        }
+        answer
+    }
+
+    /// How many connections were opened on the way of a route, and whether one is open.
+    #[cfg(test)]
+    pub async fn opened(&self, address: &str, route: Route) -> (u64, bool) {
+        let link = self.link(address, route.lane());
+        let link = link.lock().await;
+        (link.opened, link.open.is_some())
+    }
+
+    fn link(&self, address: &str, lane: Lane) -> Arc<tokio::sync::Mutex<Link>> {
+        let mut links = self.shared.links.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(links.entry((address.to_owned(), lane)).or_default())
+    }
+
+    async fn exchange(
+        &self,
+        target: &Target,
+        route: Route,
+        body: Vec<u8>,
+        link: &tokio::sync::Mutex<Link>,
+    ) -> Result<Bytes, CallError> {
+        let mut open = connected(&target.address, link).await?;
+        let hello = *self.shared.hello.lock().unwrap_or_else(PoisonError::into_inner);
+        let hello = Hello { to: target.node, ..hello };
+        let request = Request::post(format!("http://{}{}", target.address, route.path()))
+            .header(HELLO_HEADER, hello.encode())
+            .body(Body::from(body));
+        let broken = |source: Box<dyn std::error::Error + Send + Sync>| CallError::Broken {
+            address: target.address.clone(),
+            source,
+        };
+        let request = request.map_err(|error| broken(error.into()))?;
+        let sent = async {
+            let answer = open.sender.send_request(request).await?;
+            let status = answer.status();
+            let bytes = axum::body::to_bytes(Body::new(answer.into_body()), route.body_bytes_max());
+            Ok::<_, Box<dyn std::error::Error + Send + Sync>>((status, bytes.await?))
+        };
+        let answered = sent.await;
+        let mut link = link.lock().await;
+        match answered {
+            Ok((StatusCode::OK, bytes)) => {
+                link.missed = 0;
+                Ok(bytes)
+            }
+            Ok((_, bytes)) => {
+                link.missed = 0;
+                let address = target.address.clone();
+                Err(CallError::Refused { address, source: Refused::decode(&bytes) })
+            }
+            Err(error) => {
+                link.close(open.number);
+                Err(broken(error))
+            }
+        }
+    }
+}
+
+impl Link {
+    /// Closes the connection that failed, and no newer one.
+    fn close(&mut self, number: u64) {
+        if self.open.as_ref().is_some_and(|open| open.number == number) {
+            self.open = None;
+            self.missed = 0;
+        }
+    }
+}
+
+/// The open connection, or a new one. Calls that find none wait for the first one's.
+async fn connected(address: &str, link: &tokio::sync::Mutex<Link>) -> Result<Open, CallError> {
+    let mut link = link.lock().await;
+    if let Some(open) = &link.open
+        && !open.sender.is_closed()
+    {
+        return Ok(open.clone());
+    }
+    let connecting = tokio::time::timeout(CONNECT_MAX, connect(address)).await;
+    let sender = connecting.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
+    let unreachable = |source| CallError::Unreachable { address: address.to_owned(), source };
+    let open = Open { sender: sender.map_err(unreachable)?, number: link.opened + 1 };
+    link.opened = open.number;
+    link.missed = 0;
+    link.open = Some(open.clone());
+    Ok(open)
+}
+
+async fn connect(address: &str) -> std::io::Result<SendRequest<Body>> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.initial_stream_window_size(WINDOW_BYTES);
+    builder.initial_connection_window_size(WINDOW_BYTES);
+    let handshake = builder.handshake(TokioIo::new(stream)).await;
+    let (sender, connection) = handshake.map_err(std::io::Error::other)?;
+    // Ends with the last sender, or when the peer goes; callers hear of it by their calls.
+    tokio::spawn(async move { connection.await.ok() });
+    Ok(sender)
+}
+
+async fn missed(link: &tokio::sync::Mutex<Link>) {
+    // A call that timed out while it waited for another one's connection says nothing.
+    let Ok(mut link) = link.try_lock() else { return };
+    link.missed += 1;
+    if link.missed >= MISSED_MAX {
+        link.open = None;
+        link.missed = 0;
+    }
+}

@@ -1,0 +1,193 @@
+//! Lets calls in or turns them away by their Hello alone. Remembers the newest life of each
+//! caller, which is how a copied data directory is found out (rule 23).
+
+use super::Route;
+use super::hello::{Hello, Refused, WIRE_VERSION};
+use crate::cluster::ClusterId;
+use crate::state_machine::NodeId;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+/// Callers remembered. Ids are never reused, so a cluster that replaced this many disks in one
+/// life of a process forgets the oldest ids, whose nodes are long gone.
+const LIVES_MAX: usize = 10_000;
+
+/// What the callee is, as far as the Gate has to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cluster) struct Standing {
+    pub node: NodeId,
+    pub cluster: Option<ClusterId>,
+}
+
+/// The newest known start of a caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Life {
+    boot: u64,
+    life: u64,
+}
+
+/// The newest lives of callers.
+#[derive(Debug, Default)]
+pub(in crate::cluster) struct Gate {
+    lives: Mutex<BTreeMap<NodeId, Life>>,
+}
+
+impl Gate {
+    /// Checks a Hello. `boot_in_log` is the newest start of the caller that the log knows.
+    ///
+    /// # Errors
+    /// The call is not for us, or not from whom it says.
+    pub fn check(
+        &self,
+        own: Standing,
+        hello: &Hello,
+        route: Route,
+        boot_in_log: Option<u64>,
+    ) -> Result<(), Refused> {
+        if !hello.speaks_our_version() {
+            let (from, to) = (hello.wire_version_min, hello.wire_version);
+            let detail = format!("{from} to {to}, this node speaks {WIRE_VERSION}");
+            return Err(Refused::WireVersion(detail));
+        }
+        check_cluster(own, hello, route)?;
+        match hello.to {
+            Some(to) if to != own.node => return Err(Refused::WrongNode(own.node.to_string())),
+            None if route != Route::Ask => return Err(Refused::WrongNode(own.node.to_string())),
+            Some(_) | None => {}
+        }
+        self.check_life(hello, boot_in_log)
+    }
+
+    fn check_life(&self, hello: &Hello, boot_in_log: Option<u64>) -> Result<(), Refused> {
+        let mut lives = self.lives.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = lives.get(&hello.from).copied();
+        let newest = known.map_or(0, |life| life.boot).max(boot_in_log.unwrap_or_default());
+        let is_other = known.is_some_and(|life| life.boot == hello.boot && life.life != hello.life);
+        if hello.boot < newest || is_other {
+            let detail = format!("start {newest} is known, this is start {}", hello.boot);
+            return Err(Refused::StaleBoot(detail));
+        }
+        if known.is_none_or(|life| life.boot < hello.boot) {
+            if lives.len() >= LIVES_MAX {
+                lives.pop_first();
+            }
+            lives.insert(hello.from, Life { boot: hello.boot, life: hello.life });
+        }
+        Ok(())
+    }
+}
+
+/// A node of no cluster hears Raft, by which it joins, and questions; from a node of no cluster
+/// only questions are heard.
+fn check_cluster(own: Standing, hello: &Hello, route: Route) -> Result<(), Refused> {
+    match (own.cluster, hello.cluster) {
+        (Some(own), Some(theirs)) if own == theirs => Ok(()),
+        _ if route == Route::Ask => Ok(()),
+        (None, Some(_)) if route.is_raft() => Ok(()),
+        (Some(own), _) => Err(Refused::WrongCluster(own.to_string())),
+        (None, _) => Err(Refused::WrongCluster("none yet".to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OWN: Standing = Standing { node: NodeId(1), cluster: Some(ClusterId(7)) };
+    const PRISTINE: Standing = Standing { node: NodeId(1), cluster: None };
+
+    fn hello() -> Hello {
+        Hello { to: Some(NodeId(1)), ..Hello::new(Some(ClusterId(7)), NodeId(2), 3, 100) }
+    }
+
+    fn check(own: Standing, hello: &Hello, route: Route) -> Result<(), Refused> {
+        Gate::default().check(own, hello, route, None)
+    }
+
+    #[test]
+    fn a_member_of_the_same_cluster_is_heard() {
+        for route in Route::ALL {
+            assert_eq!(check(OWN, &hello(), route), Ok(()));
+        }
+    }
+
+    #[test]
+    fn a_member_of_another_cluster_may_only_ask() {
+        let foreign = Hello { cluster: Some(ClusterId(8)), ..hello() };
+        assert_eq!(check(OWN, &foreign, Route::Ask), Ok(()));
+        for route in Route::ALL.into_iter().filter(|route| *route != Route::Ask) {
+            assert!(matches!(check(OWN, &foreign, route), Err(Refused::WrongCluster(_))));
+        }
+    }
+
+    #[test]
+    fn a_node_of_no_cluster_hears_raft_and_is_not_forwarded_to() {
+        assert_eq!(check(PRISTINE, &hello(), Route::Append), Ok(()));
+        let forward = check(PRISTINE, &hello(), Route::Forward);
+        assert!(matches!(forward, Err(Refused::WrongCluster(_))), "{forward:?}");
+    }
+
+    #[test]
+    fn a_call_for_another_node_is_refused_also_at_the_same_address() {
+        let other = Hello { to: Some(NodeId(9)), ..hello() };
+        for route in Route::ALL {
+            assert!(matches!(check(OWN, &other, route), Err(Refused::WrongNode(_))));
+        }
+        let anyone = Hello { to: None, ..hello() };
+        assert_eq!(check(OWN, &anyone, Route::Ask), Ok(()));
+        assert!(matches!(check(OWN, &anyone, Route::Append), Err(Refused::WrongNode(_))));
+    }
+
+    #[test]
+    fn rule_23_an_older_start_is_a_copied_disk() {
+        let gate = Gate::default();
+        let at = |boot, life| Hello { boot, life, ..hello() };
+        assert_eq!(gate.check(OWN, &at(3, 100), Route::Append, None), Ok(()));
+        assert_eq!(gate.check(OWN, &at(4, 200), Route::Append, None), Ok(()));
+        let old = gate.check(OWN, &at(3, 100), Route::Append, None);
+        assert!(matches!(old, Err(Refused::StaleBoot(_))), "{old:?}");
+        let logged = gate.check(OWN, &at(4, 200), Route::Append, Some(5));
+        assert!(matches!(logged, Err(Refused::StaleBoot(_))), "{logged:?}");
+    }
+
+    #[test]
+    fn rule_23_two_processes_with_one_start_number_are_not_both_heard() {
+        let gate = Gate::default();
+        let at = |life| Hello { life, ..hello() };
+        assert_eq!(gate.check(OWN, &at(100), Route::Append, None), Ok(()));
+        let copy = gate.check(OWN, &at(200), Route::Append, None);
+        assert!(matches!(copy, Err(Refused::StaleBoot(_))), "{copy:?}");
+        assert_eq!(gate.check(OWN, &at(100), Route::Append, None), Ok(()));
+    }
+
+    #[test]
+    fn a_version_without_overlap_is_refused() {
+        let newer = Hello { wire_version: 9, wire_version_min: 8, ..hello() };
+        assert!(matches!(check(OWN, &newer, Route::Ask), Err(Refused::WireVersion(_))));
+        let newer_that_speaks_ours = Hello { wire_version: 9, wire_version_min: 1, ..hello() };
+        assert_eq!(check(OWN, &newer_that_speaks_ours, Route::Append), Ok(()));
+    }
+
+    #[test]
+    fn a_hello_reads_back_and_garbage_is_none() {
+        assert_eq!(Hello::decode(hello().encode().as_bytes()), Some(hello()));
+        assert_eq!(Hello::decode(b"%%%"), None);
+        assert_eq!(Hello::decode(b"/////w"), None);
+    }
+
+    #[test]
+    fn every_refusal_reads_back() {
+        let detail = || "x".to_owned();
+        for refused in [
+            Refused::WrongCluster(detail()),
+            Refused::WrongNode(detail()),
+            Refused::StaleBoot(detail()),
+            Refused::Retired,
+            Refused::WireVersion(detail()),
+            Refused::Malformed(detail()),
+            Refused::Stopped,
+        ] {
+            assert_eq!(Refused::decode(&refused.encode()), refused);
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Who calls whom, and why a call is turned away.
+
+use super::proto;
+use crate::cluster::ClusterId;
+use crate::state_machine::NodeId;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use prost::Message as _;
+
+/// Version of the protocol between members that this build speaks.
+pub(in crate::cluster) const WIRE_VERSION: u32 = 1;
+/// Oldest version that this build still speaks.
+const WIRE_VERSION_MIN: u32 = 1;
+
+/// What a caller says about itself and whom it means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cluster) struct Hello {
+    pub cluster: Option<ClusterId>,
+    pub from: NodeId,
+    /// `None`: whoever listens there.
+    pub to: Option<NodeId>,
+    pub boot: u64,
+    /// Random number of the process: tells a copied directory from a restart.
+    pub life: u64,
+    pub wire_version: u32,
+    pub wire_version_min: u32,
+}
+
+impl Hello {
+    /// A Hello of this build.
+    pub fn new(cluster: Option<ClusterId>, from: NodeId, boot: u64, life: u64) -> Self {
+        let (wire_version, wire_version_min) = (WIRE_VERSION, WIRE_VERSION_MIN);
+        Self { cluster, from, to: None, boot, life, wire_version, wire_version_min }
+    }
+
+    pub(super) fn encode(&self) -> String {
+        let message = proto::Hello {
+            cluster: self.cluster.map_or(0, |id| id.0),
+            from: self.from.0,
+            to: self.to.map_or(0, |id| id.0),
+            boot: self.boot,
+            life: self.life,
+            wire_version: self.wire_version,
+            wire_version_min: self.wire_version_min,
+        };
+        STANDARD_NO_PAD.encode(message.encode_to_vec())
+    }
+
+    pub(super) fn decode(header: &[u8]) -> Option<Self> {
+        let bytes = STANDARD_NO_PAD.decode(header).ok()?;
+        let message = proto::Hello::decode(bytes.as_slice()).ok()?;
+        Some(Self {
+            cluster: (message.cluster != 0).then_some(ClusterId(message.cluster)),
+            from: NodeId(message.from),
+            to: (message.to != 0).then_some(NodeId(message.to)),
+            boot: message.boot,
+            life: message.life,
+            wire_version: message.wire_version,
+            wire_version_min: message.wire_version_min,
+        })
+    }
+
+    pub(super) fn speaks_our_version(&self) -> bool {
+        self.wire_version >= WIRE_VERSION_MIN && self.wire_version_min <= WIRE_VERSION
+    }
+}
+
+/// Why a call was turned away. The callee changed nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(in crate::cluster) enum Refused {
+    #[error("the node belongs to another cluster: {0}")]
+    WrongCluster(String),
+    #[error("another node listens there: {0}")]
+    WrongNode(String),
+    #[error("a later start of this node is known: {0}")]
+    StaleBoot(String),
+    #[error("this node was removed from its cluster")]
+    Retired,
+    #[error("no common version: {0}")]
+    WireVersion(String),
+    #[error("not understood: {0}")]
+    Malformed(String),
+    #[error("the node is stopping")]
+    Stopped,
+}
+
+impl Refused {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        use proto::refused::Kind;
+        let (kind, detail) = match self {
+            Self::WrongCluster(detail) => (Kind::WrongCluster, detail.as_str()),
+            Self::WrongNode(detail) => (Kind::WrongNode, detail.as_str()),
+            Self::StaleBoot(detail) => (Kind::StaleBoot, detail.as_str()),
+            Self::Retired => (Kind::Retired, ""),
+            Self::WireVersion(detail) => (Kind::WireVersion, detail.as_str()),
+            Self::Malformed(detail) => (Kind::Malformed, detail.as_str()),
+            Self::Stopped => (Kind::Stopped, ""),
+        };
+        proto::Refused { kind: kind.into(), detail: detail.to_owned() }.encode_to_vec()
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Self {
+        use proto::refused::Kind;
+        let Ok(message) = proto::Refused::decode(bytes) else {
+            return Self::Malformed("the refusal itself".to_owned());
+        };
+        match message.kind() {
+            Kind::WrongCluster => Self::WrongCluster(message.detail),
+            Kind::WrongNode => Self::WrongNode(message.detail),
+            Kind::StaleBoot => Self::StaleBoot(message.detail),
+            Kind::Retired => Self::Retired,
+            Kind::WireVersion => Self::WireVersion(message.detail),
+            Kind::Stopped => Self::Stopped,
+            Kind::Malformed | Kind::Unknown => Self::Malformed(message.detail),
+        }
+    }
+}

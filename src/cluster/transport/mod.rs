@@ -1,0 +1,122 @@
+//! How members talk: one HTTP/2 connection for each purpose and peer, a checked [`Hello`] on
+//! every call, opaque bodies. What the bodies mean is known where they are made.
+
+mod client;
+mod gate;
+mod hello;
+mod server;
+
+pub(in crate::cluster) mod proto {
+    include!(concat!(env!("OUT_DIR"), "/relay.peer.v1.rs"));
+}
+
+pub(in crate::cluster) use client::{CallError, Peers, Target};
+pub(in crate::cluster) use gate::{Gate, Standing};
+pub(in crate::cluster) use hello::{Hello, Refused, WIRE_VERSION};
+pub(in crate::cluster) use server::{PeerListener, PeerService};
+
+/// What a call asks for. Closed set; the path on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(in crate::cluster) enum Route {
+    Append,
+    Vote,
+    PreVote,
+    Transfer,
+    Snapshot,
+    Forward,
+    Check,
+    Ask,
+    Look,
+    Remove,
+    HandOver,
+}
+
+/// Calls that share a connection. A snapshot under way must not hold up heartbeats (rule 30).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Lane {
+    Raft,
+    Work,
+    Snapshot,
+}
+
+impl Route {
+    const ALL: [Self; 11] = [
+        Self::Append,
+        Self::Vote,
+        Self::PreVote,
+        Self::Transfer,
+        Self::Snapshot,
+        Self::Forward,
+        Self::Check,
+        Self::Ask,
+        Self::Look,
+        Self::Remove,
+        Self::HandOver,
+    ];
+
+    fn path(self) -> &'static str {
+        match self {
+            Self::Append => "/raft/append",
+            Self::Vote => "/raft/vote",
+            Self::PreVote => "/raft/pre-vote",
+            Self::Transfer => "/raft/transfer",
+            Self::Snapshot => "/raft/snapshot",
+            Self::Forward => "/cluster/forward",
+            Self::Check => "/cluster/check",
+            Self::Ask => "/cluster/ask",
+            Self::Look => "/cluster/look",
+            Self::Remove => "/cluster/remove",
+            Self::HandOver => "/cluster/hand-over",
+        }
+    }
+
+    fn from_path(path: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|route| route.path() == path)
+    }
+
+    fn lane(self) -> Lane {
+        match self {
+            Self::Append | Self::Vote | Self::PreVote | Self::Transfer => Lane::Raft,
+            Self::Snapshot => Lane::Snapshot,
+            Self::Forward
+            | Self::Check
+            | Self::Ask
+            | Self::Look
+            | Self::Remove
+            | Self::HandOver => Lane::Work,
+        }
+    }
+
+    /// Whether the call speaks for a cluster: a node of none joins the caller's by it.
+    pub fn is_raft(self) -> bool {
+        match self {
+            Self::Append | Self::Vote | Self::PreVote | Self::Transfer | Self::Snapshot => true,
+            Self::Forward
+            | Self::Check
+            | Self::Ask
+            | Self::Look
+            | Self::Remove
+            | Self::HandOver => false,
+        }
+    }
+}
+
+/// Header that carries the Hello.
+const HELLO_HEADER: &str = "relay-hello";
+/// Largest body but for snapshots: an append holds some entries of 1 MiB at most.
+const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Largest snapshot: a packed state of the largest size that the bounds on runs and effects allow.
+const SNAPSHOT_BYTES_MAX: usize = 1024 * 1024 * 1024;
+/// Bytes on the way that need no permission yet; the default of 64 KiB would make an append of
+/// 1 MiB wait sixteen times.
+const WINDOW_BYTES: u32 = 8 * 1024 * 1024;
+
+impl Route {
+    fn body_bytes_max(self) -> usize {
+        if self == Self::Snapshot { SNAPSHOT_BYTES_MAX } else { BODY_BYTES_MAX }
+    }
+}
+
+#[cfg(test)]
+#[path = "transport_test.rs"]
+mod tests;

@@ -1,0 +1,183 @@
+//! Calls over real connections on loopback.
+
+use super::*;
+use crate::cluster::ClusterId;
+use crate::state_machine::NodeId;
+use axum::body::Bytes;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// What has not happened by then never will.
+const WITHIN: Duration = Duration::from_secs(20);
+/// A deadline that a silent peer misses.
+const SHORT: Duration = Duration::from_millis(50);
+const CLUSTER: ClusterId = ClusterId(7);
+
+/// Echoes what it is sent, and counts connections by the lives that called.
+#[derive(Default)]
+struct Echo {
+    gate: Gate,
+    calls: AtomicUsize,
+    is_silent: AtomicBool,
+}
+
+impl PeerService for Echo {
+    async fn answer(
+        self: Arc<Self>,
+        hello: Hello,
+        route: Route,
+        body: Bytes,
+    ) -> Result<Vec<u8>, Refused> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        if self.is_silent.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
+        let own = Standing { node: NodeId(1), cluster: Some(CLUSTER) };
+        self.gate.check(own, &hello, route, None)?;
+        Ok(body.to_vec())
+    }
+}
+
+struct Peer {
+    service: Arc<Echo>,
+    target: Target,
+    stop: CancellationToken,
+    serving: tokio::task::JoinHandle<()>,
+}
+
+impl Peer {
+    async fn at(address: &str) -> Self {
+        let listener = PeerListener::bind(address).await.unwrap();
+        let address = listener.address().to_string();
+        let target = Target { node: Some(NodeId(1)), address };
+        let (service, stop) = (Arc::new(Echo::default()), CancellationToken::new());
+        let serving = tokio::spawn(listener.serve(Arc::clone(&service), stop.clone()));
+        Self { service, target, stop, serving }
+    }
+
+    async fn start() -> Self {
+        Self::at("127.0.0.1:0").await
+    }
+
+    async fn end(self) -> Target {
+        self.stop.cancel();
+        self.serving.await.unwrap();
+        self.target
+    }
+}
+
+fn caller(boot: u64) -> Peers {
+    Peers::new(Hello::new(Some(CLUSTER), NodeId(2), boot, boot))
+}
+
+#[tokio::test]
+async fn every_route_carries_a_body_there_and_back() {
+    let peer = Peer::start().await;
+    let peers = caller(1);
+    for route in Route::ALL {
+        let body = format!("{route:?}").into_bytes();
+        let answer = peers.call(&peer.target, route, body.clone(), WITHIN).await.unwrap();
+        assert_eq!(answer, body);
+    }
+}
+
+#[tokio::test]
+async fn a_body_larger_than_the_window_arrives_whole() {
+    let peer = Peer::start().await;
+    let length = usize::try_from(WINDOW_BYTES).unwrap() + 1;
+    let body: Vec<u8> = (0..length).map(|at| u8::try_from(at % 251).unwrap()).collect();
+    let answer = caller(1).call(&peer.target, Route::Append, body.clone(), WITHIN).await.unwrap();
+    assert!(answer == body);
+}
+
+#[tokio::test]
+async fn a_body_over_its_bound_is_refused_and_the_next_call_goes_through() {
+    let peer = Peer::start().await;
+    let peers = caller(1);
+    let too_large = vec![0; BODY_BYTES_MAX + 1];
+    assert!(peers.call(&peer.target, Route::Append, too_large, WITHIN).await.is_err());
+    assert_eq!(peer.service.calls.load(Ordering::Relaxed), 0);
+    assert!(peers.call(&peer.target, Route::Append, vec![1], WITHIN).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_node_that_took_over_an_address_is_not_mistaken_for_the_old_one() {
+    let peer = Peer::start().await;
+    let target = Target { node: Some(NodeId(9)), ..peer.target.clone() };
+    let answer = caller(1).call(&target, Route::Append, vec![], WITHIN).await;
+    let Err(CallError::Refused { source: Refused::WrongNode(is), .. }) = answer else {
+        panic!("{answer:?}");
+    };
+    assert_eq!(is, NodeId(1).to_string());
+}
+
+#[tokio::test]
+async fn rule_23_a_caller_that_is_a_copy_is_told_so_and_remembers_it() {
+    let peer = Peer::start().await;
+    let (newer, older) = (caller(5), caller(4));
+    newer.call(&peer.target, Route::Append, vec![], WITHIN).await.unwrap();
+    assert!(older.told_off().borrow().is_none());
+    older.call(&peer.target, Route::Append, vec![], WITHIN).await.unwrap_err();
+    assert!(matches!(&*older.told_off().borrow(), Some(Refused::StaleBoot(_))));
+    assert!(newer.told_off().borrow().is_none());
+}
+
+#[tokio::test]
+async fn nobody_listening_is_known_not_to_have_worked_on_the_call() {
+    let target = Peer::start().await.end().await;
+    let answer = caller(1).call(&target, Route::Append, vec![], WITHIN).await;
+    assert!(matches!(answer, Err(CallError::Unreachable { .. })), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_peer_that_came_back_is_reached_again() {
+    let peers = caller(1);
+    let peer = Peer::start().await;
+    peers.call(&peer.target, Route::Append, vec![1], WITHIN).await.unwrap();
+    let target = peer.end().await;
+    assert!(peers.call(&target, Route::Append, vec![2], WITHIN).await.is_err());
+    let again = Peer::at(&target.address).await;
+    let reached = async {
+        while peers.call(&target, Route::Append, vec![3], WITHIN).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(WITHIN, reached).await.unwrap();
+    assert!(again.service.calls.load(Ordering::Relaxed) > 0);
+}
+
+#[tokio::test]
+async fn rule_30_two_missed_deadlines_close_the_connection() {
+    let peer = Peer::start().await;
+    let peers = caller(1);
+    peers.call(&peer.target, Route::Append, vec![], WITHIN).await.unwrap();
+    peer.service.is_silent.store(true, Ordering::Relaxed);
+    for _ in 0..2 {
+        let silent = peers.call(&peer.target, Route::Append, vec![], SHORT).await;
+        assert!(matches!(silent, Err(CallError::TimedOut { .. })), "{silent:?}");
+    }
+    assert_eq!(peers.opened(&peer.target.address, Route::Append).await, (1, false));
+    peer.service.is_silent.store(false, Ordering::Relaxed);
+    peers.call(&peer.target, Route::Append, vec![], WITHIN).await.unwrap();
+    assert_eq!(peers.opened(&peer.target.address, Route::Append).await, (2, true));
+}
+
+#[tokio::test]
+async fn rule_30_a_snapshot_under_way_holds_up_no_heartbeat() {
+    let peer = Peer::start().await;
+    let peers = caller(1);
+    for route in [Route::Append, Route::Forward, Route::Snapshot] {
+        peers.call(&peer.target, route, vec![], WITHIN).await.unwrap();
+        assert_eq!(peers.opened(&peer.target.address, route).await, (1, true));
+    }
+}
+
+#[test]
+fn every_route_has_a_path_of_its_own() {
+    for route in Route::ALL {
+        assert_eq!(Route::from_path(route.path()), Some(route));
+    }
+    assert_eq!(Route::from_path("/raft/nothing"), None);
+}
