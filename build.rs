@@ -3,7 +3,13 @@
 use std::error::Error;
 
 const INCLUDES: [&str; 1] = ["proto"];
-const ROOTS: [&str; 3] = ["relay/v1/log.proto", "relay/v1/snapshot.proto", "relay/v1/raft.proto"];
+const ROOTS: [&str; 5] = [
+    "relay/v1/log.proto",
+    "relay/v1/answer.proto",
+    "relay/v1/snapshot.proto",
+    "relay/v1/raft.proto",
+    "relay/v1/peer.proto",
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=proto");

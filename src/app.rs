@@ -3,8 +3,11 @@
 
 use crate::api::{Api, Server, ServerError, router};
 use crate::clock::{Clock, SystemClock};
-use crate::cluster::{Backend, Cluster, Options, StartError};
+use crate::cluster::{
+    Backend, Cluster, ClusterId, Degrade, Discovery, Options, Several, StartError,
+};
 use crate::config::{Config, StoreBackend};
+use crate::delivery::credentials::{self, CredentialError};
 use crate::delivery::transport::{BuildError, Transports};
 use crate::delivery::{Worker, WorkerOptions};
 use crate::state_machine::{Settings, millis};
@@ -25,6 +28,9 @@ pub enum AppError {
     /// The data directory or the log could not be opened. Nothing was accepted.
     #[error("the cluster could not be started")]
     Cluster(#[source] StartError),
+    /// The secret of the cluster cannot be read.
+    #[error("cluster.secret_file cannot be used")]
+    Secret(#[source] CredentialError),
     /// The listen address is not to be had.
     #[error("the HTTP server could not be started")]
     Server(#[source] ServerError),
@@ -62,9 +68,9 @@ impl App {
         let metrics = Arc::new(Metrics::new().map_err(AppError::Metrics)?);
         let transports = Transports::new(Arc::clone(&clock)).map_err(AppError::Transport)?;
         let server = Server::bind(&config.server.addr).await.map_err(AppError::Server)?;
-        let cluster = Cluster::start(cluster_options(&config), Arc::clone(&clock))
-            .await
-            .map_err(AppError::Cluster)?;
+        let options = cluster_options(&config, server.address()).await?;
+        let cluster = Cluster::start(options, Arc::clone(&clock)).await;
+        let cluster = cluster.map_err(AppError::Cluster)?;
         let cluster = Arc::new(cluster);
         let (drain, close) = (CancellationToken::new(), CancellationToken::new());
         let address = server.address();
@@ -121,7 +127,8 @@ impl App {
     async fn drain(self) {
         info!("draining");
         self.drain.cancel();
-        tokio::time::sleep(UNREADY_BEFORE_CLOSE).await;
+        // Events are still taken while the slots go to others.
+        tokio::join!(tokio::time::sleep(UNREADY_BEFORE_CLOSE), self.cluster.release());
         self.close.cancel();
         let parts = async {
             let _ = self.server.await;
@@ -130,22 +137,63 @@ impl App {
         if tokio::time::timeout(self.drain_max, parts).await.is_err() {
             error!("calls were still under way at the end of the drain");
         }
+        self.cluster.hand_over().await;
         self.cluster.shutdown().await;
         info!("relay stopped");
     }
 }
 
-fn cluster_options(config: &Config) -> Options {
+async fn cluster_options(config: &Config, http: SocketAddr) -> Result<Options, AppError> {
     let backend = match config.store.backend {
         StoreBackend::Cluster => Backend::Disk(config.cluster.data_dir.clone()),
         StoreBackend::Memory => Backend::Memory,
     };
-    Options {
+    Ok(Options {
         backend,
         settings: settings(config),
         free_bytes_min: config.store.free_bytes_min,
+        several: several(config, http).await?,
         ..Options::default()
+    })
+}
+
+/// How the others are found; `None` where there are none.
+async fn several(config: &Config, http: SocketAddr) -> Result<Option<Several>, AppError> {
+    let cluster = &config.cluster;
+    if !cluster.seeks_others() {
+        return Ok(None);
     }
+    let host = cluster.host_for_others();
+    let discovery = match &cluster.service {
+        Some(name) => Discovery::Service { name: name.clone(), port: port(&cluster.gossip_addr) },
+        None => Discovery::Seeds(cluster.seeds.clone()),
+    };
+    let secret = match &cluster.secret_file {
+        Some(file) => Some(credentials::read(file).await.map_err(AppError::Secret)?),
+        None => None,
+    };
+    Ok(Some(Several {
+        name: cluster.pod_name.clone().unwrap_or_default(),
+        replicas: cluster.is_replicas_given.then_some(cluster.replicas),
+        peer_addr: cluster.peer_addr.clone(),
+        gossip_addr: cluster.gossip_addr.clone(),
+        http_address: format!("{host}:{}", http.port()),
+        advertise_host: Some(host),
+        discovery,
+        secret,
+        election_timeout: cluster.election_timeout,
+        removal_grace: cluster.removal_grace,
+        degrade: Degrade {
+            spool_after: config.store.spool_after,
+            on_quorum_loss: config.store.on_quorum_loss,
+        },
+        expected_cluster: cluster.expected_cluster_id.map(ClusterId),
+        config_hash: u64::try_from(config.hash().0 >> 64).unwrap_or_default(),
+    }))
+}
+
+fn port(address: &str) -> u16 {
+    address.rsplit(':').next().and_then(|port| port.parse().ok()).unwrap_or_default()
 }
 
 pub(crate) fn settings(config: &Config) -> Settings {

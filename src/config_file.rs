@@ -1,6 +1,6 @@
 //! Configuration files on the disk: the one place where a configuration's files are read.
 
-use crate::config::{self, Config, ConfigErrors, FileError, Files, Loaded, SecretCheck};
+use crate::config::{self, Config, ConfigErrors, FileError, Files, Loaded, Overrides, SecretCheck};
 use anyhow::Context as _;
 use std::io;
 use std::path::Path;
@@ -26,9 +26,17 @@ impl Files for Disk {
 /// # Errors
 /// The file itself cannot be read.
 pub fn check(file: &Path, secrets: SecretCheck) -> anyhow::Result<Result<Loaded, ConfigErrors>> {
+    check_under(file, secrets, &Overrides::default())
+}
+
+fn check_under(
+    file: &Path,
+    secrets: SecretCheck,
+    overrides: &Overrides,
+) -> anyhow::Result<Result<Loaded, ConfigErrors>> {
     let name = file.display().to_string();
     let text = std::fs::read_to_string(file).with_context(|| name.clone())?;
-    Ok(config::load(&text, &name, &Disk, secrets))
+    Ok(config::load_under(&text, &name, &Disk, secrets, overrides))
 }
 
 /// Reads a file that has to be valid, and logs its notices.
@@ -36,7 +44,19 @@ pub fn check(file: &Path, secrets: SecretCheck) -> anyhow::Result<Result<Loaded,
 /// # Errors
 /// The file cannot be read, or every mistake in it.
 pub fn load(file: &Path, secrets: SecretCheck) -> anyhow::Result<Config> {
-    let loaded = check(file, secrets)??;
+    load_under(file, secrets, &Overrides::default())
+}
+
+/// Like [`load`], with what flags say in the place of what the file says.
+///
+/// # Errors
+/// The file cannot be read, or every mistake in it and in its sum with the flags.
+pub fn load_under(
+    file: &Path,
+    secrets: SecretCheck,
+    overrides: &Overrides,
+) -> anyhow::Result<Config> {
+    let loaded = check_under(file, secrets, overrides)??;
     for notice in &loaded.notices {
         warn!(file = %file.display(), "{notice}");
     }

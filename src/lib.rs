@@ -35,4 +35,8 @@ pub mod demo;
 pub mod telemetry;
 
 #[cfg(test)]
+mod deploy_test;
+#[cfg(test)]
+mod operations_test;
+#[cfg(test)]
 mod tidy;

@@ -45,7 +45,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     ("telemetry", &["config", "state_machine", "effect", "failure"]),
-    ("cluster", &["state_machine", "event", "effect", "wire", "telemetry", "config", "clock"]),
+    (
+        "cluster",
+        &["state_machine", "event", "effect", "wire", "telemetry", "config", "secret", "clock"],
+    ),
     (
         "delivery",
         &[

@@ -1,15 +1,14 @@
 //! Accepting events over HTTP, fsync on, beside Redis with an fsync for each answer. Rounds of
 //! both alternate, so that what else the machine does hits both alike.
 
-use crate::load::{Load, Measured, send};
-use crate::recorded::Recorded;
 use crate::redis::{self, Redis};
-use crate::relay::{Relay, pause};
-use crate::table::Table;
+use crate::relay::Relay;
+use crate::shared::load::{Load, Measured, send};
+use crate::shared::recorded::Recorded;
+use crate::shared::round::{Round, medians};
+use crate::shared::table::Table;
+use crate::shared::wait::pause;
 use std::time::Duration;
-use tekton_events_relay::clock::Timestamp;
-use tekton_events_relay::state_machine::{Command, Entry};
-use tekton_events_relay::wire::encode_entry;
 
 pub const CONNECTIONS: usize = 64;
 const ROUNDS: usize = 3;
@@ -24,19 +23,9 @@ const IDLE_AFTER: Duration = Duration::from_secs(1);
 const ACCEPTED: &str = "\"fate\":\"accepted\"";
 const IGNORED: &str = "\"fate\":\"ignored\"";
 
-/// One round, or the medians of all.
-#[derive(Clone, Copy, Default)]
-struct Round {
-    per_second: f64,
-    p50_ms: f64,
-    p99_ms: f64,
-    /// Microseconds of the server's processor time for each request.
-    processor_us: f64,
-}
-
 /// Measures both and adds their rows.
 pub fn measure(recorded: &Recorded, table: &mut Table) -> anyhow::Result<()> {
-    let value_bytes = entry_bytes(recorded)?;
+    let value_bytes = recorded.entry_bytes()?;
     let has_redis = redis::is_installed();
     let unknown = recorded.of_unknown_type();
     let [mut keeping, mut ignoring, mut closing, mut redis] = [const { Vec::new() }; 4];
@@ -56,13 +45,14 @@ pub fn measure(recorded: &Recorded, table: &mut Table) -> anyhow::Result<()> {
     let (keeping, closing) = (medians(&keeping), medians(&closing));
     let body_bytes = recorded.body_bytes();
     let what = format!("accept, {body_bytes} B TaskRun, fsync, {CONNECTIONS} connections");
-    add(table, &format!("{what}, keep-alive"), keeping);
-    add(table, &format!("{what}, closing"), closing);
-    add(table, "the same under an unknown type: answered, not stored", medians(&ignoring));
+    table.add(format!("{what}, keep-alive"), keeping.to_string(), "");
+    table.add(format!("{what}, closing"), closing.to_string(), "");
+    let ignoring = medians(&ignoring).to_string();
+    table.add("the same under an unknown type: answered, not stored", ignoring, "");
     if has_redis {
         let redis = medians(&redis);
         let what = format!("Redis SET NX EX, {value_bytes} B, appendfsync always");
-        add(table, &format!("{what}, {CONNECTIONS} connections"), redis);
+        table.add(format!("{what}, {CONNECTIONS} connections"), redis.to_string(), "");
         let ratio = format!("{:.2}", keeping.per_second / redis.per_second);
         table.add("relay / Redis, keep-alive", ratio, ">= 0.5");
     } else {
@@ -71,12 +61,6 @@ pub fn measure(recorded: &Recorded, table: &mut Table) -> anyhow::Result<()> {
     let idle = format!("{:.1} MB", idle_bytes as f64 / 1e6);
     table.add("resident memory, idle", idle, "< 30 MB");
     Ok(())
-}
-
-/// Bytes that one event takes in the log.
-fn entry_bytes(recorded: &Recorded) -> anyhow::Result<usize> {
-    let commands = vec![Command::Accept(Box::new(recorded.run_event(0)?))];
-    Ok(encode_entry(&Entry { at: Timestamp(1), commands }).len())
 }
 
 fn answer(
@@ -90,7 +74,7 @@ fn answer(
         false => ("close", REQUESTS_CLOSING),
     };
     let warm_up = Load {
-        address: relay.address,
+        addresses: vec![relay.address],
         template: recorded.http(connection),
         expected,
         keeps_connections,
@@ -101,10 +85,8 @@ fn answer(
     };
     send(&warm_up)?;
     let before = relay.process.processor_time()?;
-    let Measured { answered, per_second, p50_ms, p99_ms } =
-        send(&Load { first: REQUESTS_WARM_UP, requests, ..warm_up })?;
-    let processor_us = micros_each(relay.process.processor_time()? - before, answered);
-    Ok(Round { per_second, p50_ms, p99_ms, processor_us })
+    let measured = send(&Load { first: REQUESTS_WARM_UP, requests, ..warm_up })?;
+    Ok(Round::of(measured, relay.process.processor_time()? - before))
 }
 
 fn set(value_bytes: usize) -> anyhow::Result<Round> {
@@ -112,31 +94,8 @@ fn set(value_bytes: usize) -> anyhow::Result<Round> {
     redis.set(CONNECTIONS, REQUESTS_WARM_UP, value_bytes)?;
     let before = redis.process.processor_time()?;
     let reported = redis.set(CONNECTIONS, REQUESTS, value_bytes)?;
-    let processor_us = micros_each(redis.process.processor_time()? - before, REQUESTS);
+    let processor = redis.process.processor_time()? - before;
     let redis::Reported { per_second, p50_ms, p99_ms } = reported;
-    Ok(Round { per_second, p50_ms, p99_ms, processor_us })
-}
-
-fn micros_each(time: Duration, count: u64) -> f64 {
-    time.as_secs_f64() * 1e6 / count as f64
-}
-
-fn medians(rounds: &[Round]) -> Round {
-    let median = |field: fn(&Round) -> f64| {
-        let mut values: Vec<f64> = rounds.iter().map(field).collect();
-        values.sort_by(f64::total_cmp);
-        values.get(values.len() / 2).copied().unwrap_or_default()
-    };
-    Round {
-        per_second: median(|round| round.per_second),
-        p50_ms: median(|round| round.p50_ms),
-        p99_ms: median(|round| round.p99_ms),
-        processor_us: median(|round| round.processor_us),
-    }
-}
-
-fn add(table: &mut Table, what: &str, round: Round) {
-    let Round { per_second, p50_ms, p99_ms, processor_us } = round;
-    let times = format!("p50 {p50_ms:.1} ms, p99 {p99_ms:.1} ms");
-    table.add(what, format!("{per_second:.0}/s, {times}, {processor_us:.0} us CPU each"), "");
+    let (answered, refused) = (REQUESTS, 0);
+    Ok(Round::of(Measured { answered, refused, per_second, p50_ms, p99_ms }, processor))
 }

@@ -1,9 +1,9 @@
 //! Where the time of one accepted event goes: each step alone, on one thread.
 
 use crate::cpu_clock::{median, per_item, timed};
-use crate::recorded::{Recorded, Request};
-use crate::relay::folder;
-use crate::table::Table;
+use crate::shared::process::folder;
+use crate::shared::recorded::{Recorded, Request};
+use crate::shared::table::Table;
 use redb::{Database, TableDefinition};
 use std::fs::File;
 use std::hint::black_box;
@@ -136,7 +136,7 @@ fn begins(state: &StateMachine) -> Vec<Entry> {
         DueWork::Plan { run, slot, queued } => {
             let owner = Owner { node: NODE, boot: 1, slot, epoch: state.slot(slot).epoch };
             let planned = Some(plan(run, queued, &rules));
-            Some(Command::Begin(Begin { owner, planned, effects: Vec::new() }))
+            Some(Command::Begin(Begin { owner, planned, asked: Vec::new() }))
         }
         DueWork::Send(_) => None,
     });

@@ -4,18 +4,16 @@
 mod accept;
 mod breakdown;
 mod cpu_clock;
-mod load;
 mod memory;
 mod plan;
-mod process;
-mod recorded;
 mod redis;
 mod relay;
-mod table;
+#[path = "../shared/mod.rs"]
+mod shared;
 
 use anyhow::bail;
-use recorded::Recorded;
-use table::Table;
+use shared::recorded::Recorded;
+use shared::table::Table;
 
 /// Starts this program again as the process whose memory is measured.
 const MEMORY_ARGUMENT: &str = "--memory";

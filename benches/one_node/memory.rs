@@ -2,9 +2,9 @@
 //! its own, started from this program, so that nothing else has grown or shrunk meanwhile.
 
 use crate::MEMORY_ARGUMENT;
-use crate::process::resident_bytes;
-use crate::recorded::Recorded;
-use crate::table::Table;
+use crate::shared::process::resident_bytes;
+use crate::shared::recorded::Recorded;
+use crate::shared::table::Table;
 use anyhow::{bail, ensure};
 use std::io::Write as _;
 use std::process::{Command, Stdio};

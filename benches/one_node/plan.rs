@@ -2,8 +2,8 @@
 //! the effects are sent.
 
 use crate::cpu_clock::per_item;
-use crate::recorded::Recorded;
-use crate::table::Table;
+use crate::shared::recorded::Recorded;
+use crate::shared::table::Table;
 use anyhow::ensure;
 use std::hint::black_box;
 use std::path::Path;

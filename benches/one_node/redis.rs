@@ -1,7 +1,7 @@
 //! Redis with an fsync before each answer: what a relay that keeps its keys in Redis waits for.
 
-use crate::process::{Process, free_address};
-use crate::relay::{folder, wait_until};
+use crate::shared::process::{Process, folder, free_address};
+use crate::shared::wait::wait_until;
 use anyhow::Context as _;
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Command, Stdio};

@@ -58,6 +58,7 @@ pub fn router(api: Api) -> Router {
 }
 
 async fn metrics(State(api): State<Api>) -> Response {
+    api.metrics.set_replica(&api.cluster.gauges());
     let mut response = api.cluster.read(|state| api.metrics.scrape(state)).into_response();
     let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);

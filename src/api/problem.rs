@@ -31,11 +31,15 @@ pub enum ProblemId {
     Forbidden,
     /// There is nothing under this name.
     NotFound,
+    /// The cluster is not in a state in which it can do that.
+    Conflict,
+    /// No leader could be asked, or it did not confirm in time.
+    NotCarriedOut,
 }
 
 impl ProblemId {
     /// All problems, in declaration order.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::InvalidCloudEvent,
         Self::UnsupportedMediaType,
         Self::BodyTooLarge,
@@ -46,6 +50,8 @@ impl ProblemId {
         Self::InvalidRequest,
         Self::Forbidden,
         Self::NotFound,
+        Self::Conflict,
+        Self::NotCarriedOut,
     ];
 
     /// The id in the answer, the metric label and the anchor in the documentation.
@@ -62,6 +68,8 @@ impl ProblemId {
             Self::InvalidRequest => "invalid-request",
             Self::Forbidden => "forbidden",
             Self::NotFound => "not-found",
+            Self::Conflict => "conflict",
+            Self::NotCarriedOut => "not-carried-out",
         }
     }
 
@@ -75,9 +83,12 @@ impl ProblemId {
             }
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::NotAccepted | Self::Draining | Self::Internal => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NotAccepted | Self::Draining | Self::Internal | Self::NotCarriedOut => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
+            Self::Conflict => StatusCode::CONFLICT,
         }
     }
 
@@ -93,6 +104,8 @@ impl ProblemId {
             Self::InvalidRequest => "request is malformed",
             Self::Forbidden => "not allowed",
             Self::NotFound => "not found",
+            Self::Conflict => "not possible now",
+            Self::NotCarriedOut => "not carried out, try again",
         }
     }
 }

@@ -1,6 +1,8 @@
 //! The flags as they are typed. Every flag of `serve` is also an environment variable
 //! `RELAY_<NAME>`, and wins over the configuration file.
 
+use crate::config::{Overrides, parse_host, parse_listen, parse_name, parse_replicas, parse_seed};
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -15,15 +17,16 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Runs a relay. Without a configuration file: one node in ./data that logs each effect.
+    /// Runs a replica. Without any flag or file: a cluster of one in ./data that logs each effect.
     Serve(ServeFlags),
-    /// Plays recorded Tekton events against a relay of its own and checks what arrives.
+    /// Plays recorded Tekton events against replicas of its own, kills and rolls some of them
+    /// meanwhile, and checks what arrives.
     Demo(DemoFlags),
     /// Checks a configuration file and lists every mistake in it.
     Validate(ValidateFlags),
     /// Shows what a configuration does with events, and the exact requests. Sends nothing.
     Plan(PlanFlags),
-    /// Asks a running relay about its cluster.
+    /// Asks a running relay about its cluster, and changes, saves or recovers it.
     Cluster(ClusterFlags),
     /// Lists and replays dead letters of a running relay.
     Dlq(DlqFlags),
@@ -34,17 +37,70 @@ pub struct ServeFlags {
     /// Configuration file.
     #[arg(long, env = "RELAY_CONFIG")]
     pub config: Option<PathBuf>,
-    /// Address that events are accepted on, for example 0.0.0.0:8080.
-    #[arg(long, env = "RELAY_SERVER_ADDR")]
+    /// Name of this replica. Where a cluster begins with several, it ends in a number, and the
+    /// one with number 0 forms it. Default: the host name.
+    #[arg(long, env = "RELAY_POD_NAME", value_parser = parse_name)]
+    pub pod_name: Option<String>,
+    /// Address that events are accepted on. Default: 0.0.0.0:8080.
+    #[arg(long, env = "RELAY_SERVER_ADDR", value_parser = parse_listen)]
     pub server_addr: Option<String>,
-    /// Directory of the log. One process at a time.
+    /// Address that the other replicas connect to (TCP). Default: 0.0.0.0:3320.
+    #[arg(long, env = "RELAY_PEER_ADDR", value_parser = parse_listen)]
+    pub peer_addr: Option<String>,
+    /// Address that gossip arrives on (UDP). Default: 0.0.0.0:3322.
+    #[arg(long, env = "RELAY_GOSSIP_ADDR", value_parser = parse_listen)]
+    pub gossip_addr: Option<String>,
+    /// Host that the others reach this replica by. Default: POD_NAME.SERVICE, without a service
+    /// the host of the peer address.
+    #[arg(long, env = "RELAY_ADVERTISE_HOST", value_parser = parse_host)]
+    pub advertise_host: Option<String>,
+    /// Directory of the log. One process at a time. Default: ./data.
     #[arg(long, env = "RELAY_DATA_DIR")]
     pub data_dir: Option<PathBuf>,
+    /// How many replicas the cluster begins with. Default: 1.
+    #[arg(long, env = "RELAY_REPLICAS", value_parser = parse_replicas)]
+    pub replicas: Option<u16>,
+    /// DNS name of the headless Service whose records are the replicas.
+    #[arg(long, env = "RELAY_SERVICE", value_parser = parse_name)]
+    pub service: Option<String>,
+    /// Gossip address of some replica, instead of a service. Repeatable.
+    #[arg(
+        long = "seed",
+        value_name = "HOST:PORT",
+        env = "RELAY_SEED",
+        value_delimiter = ',',
+        value_parser = parse_seed
+    )]
+    pub seeds: Vec<String>,
+}
+
+impl ServeFlags {
+    /// What these flags put in the place of what the file says.
+    pub(crate) fn overrides(&self) -> Overrides {
+        Overrides {
+            server_addr: self.server_addr.clone(),
+            data_dir: self.data_dir.clone(),
+            replicas: self.replicas,
+            service: self.service.clone(),
+            seeds: self.seeds.clone(),
+            pod_name: self.pod_name.clone(),
+            peer_addr: self.peer_addr.clone(),
+            gossip_addr: self.gossip_addr.clone(),
+            advertise_host: self.advertise_host.clone(),
+        }
+    }
 }
 
 #[derive(Debug, Args)]
 pub struct DemoFlags {
-    /// Show each event and effect as it happens.
+    /// Replicas to start. Of several, the leader is killed and another one rolled in mid-play.
+    #[arg(
+        long,
+        default_value = "3",
+        value_parser = PossibleValuesParser::new(["1", "3", "5"]).try_map(|text| text.parse::<usize>())
+    )]
+    pub replicas: usize,
+    /// Show how each event was answered.
     #[arg(long)]
     pub verbose: bool,
 }
@@ -78,16 +134,24 @@ pub enum Output {
     Json,
 }
 
+/// Whom to ask.
 #[derive(Debug, Args)]
-pub struct Remote {
+pub struct Endpoint {
     /// A relay to ask.
     #[arg(long, default_value = "http://127.0.0.1:8080", env = "RELAY_URL")]
     pub url: String,
-    #[arg(long, value_enum, default_value_t)]
-    pub output: Output,
-    /// File with the admin token, for calls that change something.
+    /// File with the admin token, for calls that need it.
     #[arg(long, env = "RELAY_ADMIN_TOKEN_FILE")]
     pub token_file: Option<PathBuf>,
+}
+
+/// Whom to ask, and how the answer is printed.
+#[derive(Debug, Args)]
+pub struct Remote {
+    #[command(flatten)]
+    pub endpoint: Endpoint,
+    #[arg(long, value_enum, default_value_t)]
+    pub output: Output,
 }
 
 #[derive(Debug, Args)]
@@ -99,7 +163,53 @@ pub struct ClusterFlags {
 #[derive(Debug, Subcommand)]
 pub enum ClusterCommand {
     /// Shows leader, members and slots.
-    Status(Remote),
+    Status {
+        #[command(flatten)]
+        remote: Remote,
+        /// Show them again every second, until Ctrl-C.
+        #[arg(long)]
+        watch: bool,
+    },
+    /// Removes a member for good. Its process, if it runs, ends, and begins anew at its next start.
+    Remove {
+        #[command(flatten)]
+        remote: Remote,
+        /// The member: its node id, or the name of its pod if no other member has it.
+        #[arg(value_name = "NODE_ID_OR_POD_NAME")]
+        member: String,
+    },
+    /// Hands the leadership to another voter.
+    Transfer {
+        #[command(flatten)]
+        remote: Remote,
+        /// The voter. Default: the one that is furthest.
+        #[arg(long, value_name = "NODE_ID_OR_POD_NAME")]
+        to: Option<String>,
+    },
+    /// Saves the state of the replica that is asked, to begin from after a loss of all disks.
+    Snapshot {
+        #[command(flatten)]
+        endpoint: Endpoint,
+        /// File to write. One that is there is replaced once the new one is whole.
+        #[arg(long, value_name = "FILE")]
+        output: PathBuf,
+    },
+    /// Makes a data directory that of a new cluster of one. For a majority that is lost for good:
+    /// all relays of the old cluster have to be stopped.
+    Recover(RecoverFlags),
+}
+
+#[derive(Debug, Args)]
+pub struct RecoverFlags {
+    /// Data directory, used by no relay. What it holds is put aside, not deleted.
+    #[arg(long, env = "RELAY_DATA_DIR")]
+    pub data_dir: PathBuf,
+    /// Snapshot to begin from. Default: what the directory itself has.
+    #[arg(long, value_name = "FILE")]
+    pub from_snapshot: Option<PathBuf>,
+    /// Give up log entries that the directory has and the snapshot lacks.
+    #[arg(long, requires = "from_snapshot")]
+    pub force: bool,
 }
 
 #[derive(Debug, Args)]
@@ -136,3 +246,7 @@ pub enum DlqCommand {
         after: Option<String>,
     },
 }
+
+#[cfg(test)]
+#[path = "flags_test.rs"]
+mod tests;

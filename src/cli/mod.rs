@@ -3,10 +3,13 @@
 //! Exit codes: 0 done; 1 the command failed (could not start, invalid file, refused call);
 //! 2 the command line itself is wrong; 3 the disk failed while running.
 
+mod backup;
+mod cluster;
 mod flags;
 mod plan;
 mod remote;
 mod serve;
+mod table;
 mod validate;
 
 pub use flags::{Cli, Command};
@@ -24,11 +27,11 @@ const EXIT_STORAGE_FAILED: u8 = 3;
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
-        Command::Serve(flags) => serve::serve(flags),
+        Command::Serve(flags) => serve::serve(&flags),
         Command::Demo(flags) => serve::demo(&flags),
         Command::Validate(flags) => validate::validate(&flags),
         Command::Plan(flags) => plan::plan(&flags),
-        Command::Cluster(flags) => remote::cluster(&flags),
+        Command::Cluster(flags) => cluster::cluster(&flags),
         Command::Dlq(flags) => remote::dlq(&flags),
     };
     match done {

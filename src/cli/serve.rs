@@ -5,24 +5,15 @@ use super::{EXIT_STORAGE_FAILED, complain};
 use crate::app::{App, AppError};
 use crate::config::{Config, LogFormat, LogLevel, Logging, SecretCheck};
 use crate::config_file;
-use crate::demo;
+use crate::demo::{self, Wish};
 use crate::telemetry::start_logs;
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-pub(super) fn serve(flags: ServeFlags) -> anyhow::Result<ExitCode> {
-    let mut config = match &flags.config {
-        Some(file) => config_file::load(file, SecretCheck::Required)?,
-        None => Config::without_file(),
-    };
-    if let Some(addr) = flags.server_addr {
-        config.server.addr = addr;
-    }
-    if let Some(data_dir) = flags.data_dir {
-        config.cluster.data_dir = data_dir;
-    }
+pub(super) fn serve(flags: &ServeFlags) -> anyhow::Result<ExitCode> {
+    let config = configured(flags)?;
     start_logs(&config.logging);
     let runtime = runtime()?;
     let served = runtime.block_on(async {
@@ -45,10 +36,36 @@ pub(super) fn serve(flags: ServeFlags) -> anyhow::Result<ExitCode> {
     }
 }
 
+/// The file with the flags over it, and the host's name for a pod without one.
+fn configured(flags: &ServeFlags) -> anyhow::Result<Config> {
+    let overrides = flags.overrides();
+    let mut config = match &flags.config {
+        Some(file) => config_file::load_under(file, SecretCheck::Required, &overrides)?,
+        None => Config::without_file(&overrides),
+    };
+    let cluster = &mut config.cluster;
+    cluster.pod_name.get_or_insert_with(host_name);
+    let conflicts = cluster.conflicts(config.store.backend);
+    if conflicts.is_empty() {
+        return Ok(config);
+    }
+    let lines: Vec<String> = conflicts.iter().map(ToString::to_string).collect();
+    bail!("{}", lines.join("\n"))
+}
+
+/// What Kubernetes sets to the name of the pod.
+fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
 pub(super) fn demo(flags: &DemoFlags) -> anyhow::Result<ExitCode> {
     let level = if flags.verbose { LogLevel::Info } else { LogLevel::Error };
     start_logs(&Logging { level, format: LogFormat::Text });
-    let verdict = runtime()?.block_on(demo::run(flags.verbose, std::io::stdout()))?;
+    let wish = Wish { replicas: flags.replicas, is_verbose: flags.verbose };
+    let verdict = runtime()?.block_on(async {
+        let stop = stop_on_signal()?;
+        demo::run(wish, stop, std::io::stdout()).await
+    })?;
     Ok(if verdict.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

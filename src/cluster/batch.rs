@@ -2,14 +2,14 @@
 //! entry is being written the next one gathers.
 
 use super::AcceptError;
-use super::raft::{RaftNode, WriteError};
-use super::stamp::SharedStamps;
+use super::raft::Written;
+use super::way::{Cargo, Way};
 use crate::clock::Timestamp;
 use crate::state_machine::{Applied, Command, Entry, millis};
 use crate::wire::encode_entry;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 /// Requests that may wait. More than this many connections at once are told to come again.
@@ -23,9 +23,11 @@ const RESERVED: usize = WAITING_MAX / 4;
 const COMMANDS_PER_ENTRY_MAX: usize = 512;
 /// Encoded bytes of one entry. Large entries hold up heartbeats between nodes.
 const ENTRY_BYTES_MAX: usize = 1024 * 1024;
+/// Wait before what found no leader is tried again: an election takes some hundred milliseconds.
+const RETRY_WAIT: Duration = Duration::from_millis(20);
 
 /// How important a request is when there is little room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Rank {
     /// A new event: its sender will repeat it.
     Event,
@@ -34,13 +36,16 @@ pub(super) enum Rank {
 }
 
 type Answers = Result<Vec<Applied>, AcceptError>;
-type Answer = oneshot::Receiver<Answers>;
+type Answer = oneshot::Receiver<Result<Written, AcceptError>>;
 
 /// Commands that go into one entry together, and who waits for their answers.
 struct Request {
     commands: Vec<Command>,
+    /// How many commands there are, also while they are on their way.
+    count: usize,
+    rank: Rank,
     bytes: usize,
-    answered: oneshot::Sender<Answers>,
+    answered: oneshot::Sender<Result<Written, AcceptError>>,
     /// Gives the room back when the request is dropped.
     _room: OwnedSemaphorePermit,
 }
@@ -50,6 +55,7 @@ struct Request {
 pub(super) struct Queue {
     requests: mpsc::Sender<Request>,
     room: Arc<Semaphore>,
+    applied: watch::Receiver<u64>,
 }
 
 impl Queue {
@@ -71,19 +77,35 @@ impl Queue {
         if rank == Rank::Event && self.requests.capacity() < RESERVED {
             return Err(AcceptError::Overloaded);
         }
-        let (request, answer) = self.request(commands)?;
+        let (request, answer) = self.request(commands, rank)?;
         self.requests.try_send(request).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => AcceptError::Overloaded,
             mpsc::error::TrySendError::Closed(_) => AcceptError::Stopped,
         })?;
-        match tokio::time::timeout(deadline, answer).await {
-            Ok(Ok(answers)) => answers,
-            Ok(Err(_)) => Err(AcceptError::Stopped),
-            Err(_) => Err(AcceptError::Unanswered { waited_ms: millis(deadline) }),
-        }
+        let unanswered = |_| AcceptError::Unanswered { waited_ms: millis(deadline) };
+        let written = async {
+            let written = answer.await.map_err(|_| AcceptError::Stopped)??;
+            if rank == Rank::Work {
+                self.wait_for(written.index).await?;
+            }
+            Ok(written.answers)
+        };
+        tokio::time::timeout(deadline, written).await.map_err(unanswered)?
     }
 
-    fn request(&self, commands: Vec<Command>) -> Result<(Request, Answer), AcceptError> {
+    /// Who acts on the answer looks into the local state next: it has to be there. A follower
+    /// hears of a commit a little later than the leader answers.
+    async fn wait_for(&self, index: u64) -> Result<(), AcceptError> {
+        let mut applied = self.applied.clone();
+        let reached = applied.wait_for(|applied| *applied >= index).await;
+        reached.map(|_| ()).map_err(|_| AcceptError::Stopped)
+    }
+
+    fn request(
+        &self,
+        commands: Vec<Command>,
+        rank: Rank,
+    ) -> Result<(Request, Answer), AcceptError> {
         let entry = Entry { at: Timestamp::UNKNOWN, commands };
         let bytes = encode_entry(&entry).len();
         if bytes > ENTRY_BYTES_MAX {
@@ -93,27 +115,25 @@ impl Queue {
         let room = Arc::clone(&self.room).try_acquire_many_owned(permits);
         let room = room.map_err(|_| AcceptError::Overloaded)?;
         let (answered, answer) = oneshot::channel();
-        Ok((Request { commands: entry.commands, bytes, answered, _room: room }, answer))
+        let commands = entry.commands;
+        let count = commands.len();
+        Ok((Request { commands, count, rank, bytes, answered, _room: room }, answer))
     }
 }
 
-/// Stamps entries and writes them, one at a time.
+/// Gathers entries and sends them on their way, one at a time.
 pub(super) struct Batcher {
-    raft: RaftNode,
-    stamps: SharedStamps,
+    way: Way,
     requests: mpsc::Receiver<Request>,
     stop: CancellationToken,
 }
 
 /// A batcher, and the queue that it empties.
-pub(super) fn batcher(
-    raft: RaftNode,
-    stamps: SharedStamps,
-    stop: CancellationToken,
-) -> (Batcher, Queue) {
+pub(super) fn batcher(way: Way, stop: CancellationToken) -> (Batcher, Queue) {
     let (sender, requests) = mpsc::channel(WAITING_MAX);
     let room = Arc::new(Semaphore::new(WAITING_BYTES_MAX));
-    (Batcher { raft, stamps, requests, stop }, Queue { requests: sender, room })
+    let applied = way.raft.applied();
+    (Batcher { way, requests, stop }, Queue { requests: sender, room, applied })
 }
 
 impl Batcher {
@@ -160,35 +180,46 @@ impl Batcher {
         None
     }
 
-    async fn write(&self, batch: Vec<Request>) {
-        let mut commands = Vec::new();
-        let mut waiting = Vec::with_capacity(batch.len());
-        for request in batch {
+    /// Writes a batch, again and again while somebody waits for it.
+    async fn write(&self, mut batch: Vec<Request>) {
+        loop {
             // Who stopped waiting will send again: the log need not hold it twice.
-            if request.answered.is_closed() {
-                continue;
+            batch.retain(|request| !request.answered.is_closed());
+            let Some(rank) = batch.iter().map(|request| request.rank).max() else { return };
+            let commands = batch.iter_mut().flat_map(|request| {
+                request.count = request.commands.len();
+                std::mem::take(&mut request.commands)
+            });
+            let mut cargo = Cargo { commands: commands.collect(), rank, hops: 0 };
+            let error = match self.way.write(&mut cargo).await {
+                Ok(written) => return answer(batch, written),
+                Err(error) => error,
+            };
+            if !error.is_passing() || self.stop.is_cancelled() {
+                return refuse(batch, &error);
             }
-            waiting.push((request.commands.len(), request.answered));
-            commands.extend(request.commands);
-        }
-        if waiting.is_empty() {
-            return;
-        }
-        let written = self.raft.write(Entry { at: self.stamps.take(), commands }).await;
-        let mut answers = written.map(Vec::into_iter).map_err(|error| accept_error(&error));
-        for (count, answered) in waiting {
-            let part = answers.as_mut().map(|answers| answers.take(count).collect());
-            // Who stopped waiting meanwhile will send again.
-            let _ = answered.send(part.map_err(|error| error.clone()));
+            let mut commands = cargo.commands.into_iter();
+            for request in &mut batch {
+                request.commands = commands.by_ref().take(request.count).collect();
+            }
+            tokio::time::sleep(RETRY_WAIT).await;
         }
     }
 }
 
-fn accept_error(error: &WriteError) -> AcceptError {
-    match error {
-        WriteError::NotLeader => AcceptError::NoLeader,
-        WriteError::Unconfirmed => AcceptError::Unconfirmed,
-        WriteError::Stopped(_) => AcceptError::Stopped,
+fn answer(batch: Vec<Request>, written: Written) {
+    let index = written.index;
+    let mut answers = written.answers.into_iter();
+    for request in batch {
+        let answers = answers.by_ref().take(request.count).collect();
+        // Who stopped waiting meanwhile will send again.
+        let _ = request.answered.send(Ok(Written { index, answers }));
+    }
+}
+
+fn refuse(batch: Vec<Request>, error: &AcceptError) {
+    for request in batch {
+        let _ = request.answered.send(Err(error.clone()));
     }
 }
 

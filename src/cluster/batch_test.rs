@@ -1,21 +1,22 @@
 //! The queue and the batcher over a node in memory.
 
-use super::super::stamp::SharedStamps;
+use super::super::raft::RaftNode;
 use super::super::test_clock::ManualClock;
 use super::*;
+use crate::clock::Clock;
 use crate::event::Key;
-use crate::state_machine::{NodeId, StateMachine};
+use crate::state_machine::NodeId;
 use std::sync::Arc;
 
 const DEADLINE: Duration = Duration::from_secs(20);
 const TICK: Command = Command::Tick;
 
 async fn parts() -> (RaftNode, Batcher, Queue, CancellationToken) {
-    let raft = RaftNode::start(NodeId(1), None).await.unwrap();
-    let clock = Arc::new(ManualClock::default());
-    let stamps = SharedStamps::new(raft.read(StateMachine::now), clock);
+    let raft = RaftNode::start_alone(NodeId(1), None).await.unwrap();
+    let clock: Arc<dyn Clock> = Arc::new(ManualClock::default());
+    let way = Way::alone(raft.clone(), clock);
     let stop = CancellationToken::new();
-    let (batcher, queue) = batcher(raft.clone(), stamps, stop.clone());
+    let (batcher, queue) = batcher(way, stop.clone());
     (raft, batcher, queue, stop)
 }
 
@@ -26,7 +27,7 @@ fn keys(count: usize) -> Command {
 
 /// Puts a request into the queue without waiting for it.
 fn put(queue: &Queue, commands: Vec<Command>) -> Answer {
-    let (request, answer) = queue.request(commands).unwrap();
+    let (request, answer) = queue.request(commands, Rank::Work).unwrap();
     queue.requests.try_send(request).ok().unwrap();
     answer
 }
@@ -40,7 +41,7 @@ async fn what_waits_together_shares_an_entry_and_gets_its_own_answers() {
     batcher.run().await;
     assert_eq!(*raft.applied().borrow(), before + 1);
     for (count, answer) in (1..=5).zip(waiting) {
-        assert_eq!(answer.await.unwrap().unwrap(), vec![Applied::Done; count]);
+        assert_eq!(answer.await.unwrap().unwrap().answers, vec![Applied::Done; count]);
     }
 }
 
@@ -54,7 +55,7 @@ async fn an_entry_ends_before_it_has_too_many_commands() {
     batcher.run().await;
     assert_eq!(*raft.applied().borrow(), before + 2);
     for answer in waiting {
-        assert_eq!(answer.await.unwrap().unwrap().len(), part);
+        assert_eq!(answer.await.unwrap().unwrap().answers.len(), part);
     }
 }
 
@@ -68,7 +69,7 @@ async fn an_entry_ends_before_it_is_too_large() {
     batcher.run().await;
     assert_eq!(*raft.applied().borrow(), before + 2);
     for answer in waiting {
-        assert_eq!(answer.await.unwrap().unwrap(), [Applied::Done]);
+        assert_eq!(answer.await.unwrap().unwrap().answers, [Applied::Done]);
     }
 }
 
@@ -89,7 +90,7 @@ async fn waiting_bytes_are_bounded_and_given_back() {
     let nearly_full = (ENTRY_BYTES_MAX - 64) / 16;
     let mut waiting = Vec::new();
     let refused = loop {
-        match queue.request(vec![keys(nearly_full)]) {
+        match queue.request(vec![keys(nearly_full)], Rank::Work) {
             Ok((request, answer)) => {
                 queue.requests.try_send(request).ok().unwrap();
                 waiting.push(answer);

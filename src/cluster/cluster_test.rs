@@ -1,9 +1,10 @@
 //! A cluster of one: what it answers, what it refuses, and how it ends.
 
+use super::ballast::Ballast;
 use super::test_clock::ManualClock;
 use super::test_node::{Node, START_MS, WITHIN, accept, event, until};
 use super::*;
-use crate::state_machine::Fate;
+use crate::state_machine::{Fate, Settings};
 use raft::simulated_disk::SimulatedDisk;
 
 #[tokio::test]
@@ -11,11 +12,11 @@ async fn rule_08_a_known_event_is_answered_without_an_entry() {
     let node = Node::new();
     let cluster = node.start().await;
     accept(&cluster, "a").await;
-    let before = cluster.status().applied_index;
+    let before = *cluster.applied().borrow();
     assert_eq!(accept(&cluster, "a").await, Fate::Duplicate);
     let redelivered = RunEvent { ce_id: "other".to_owned(), ..event("a") };
     assert_eq!(cluster.accept(vec![redelivered]).await.unwrap()[0].fate, Fate::Duplicate);
-    assert_eq!(cluster.status().applied_index, before);
+    assert_eq!(*cluster.applied().borrow(), before);
 }
 
 #[tokio::test]
@@ -23,36 +24,31 @@ async fn events_of_one_call_share_an_entry_and_are_answered_in_order() {
     let node = Node::new();
     let cluster = node.start().await;
     accept(&cluster, "b").await;
-    let before = cluster.status().applied_index;
+    let before = *cluster.applied().borrow();
     let answers = cluster.accept(["a", "b", "c", "a"].map(event).to_vec()).await.unwrap();
     let fates: Vec<Fate> = answers.iter().map(|accepted| accepted.fate).collect();
     assert_eq!(fates, [Fate::Accepted, Fate::Duplicate, Fate::Accepted, Fate::Duplicate]);
-    assert_eq!(cluster.status().applied_index, before + 1);
+    assert_eq!(*cluster.applied().borrow(), before + 1);
 }
 
 #[tokio::test]
 async fn concurrent_calls_share_entries() {
     let node = Node::new();
     let cluster = node.start().await;
-    let before = cluster.status().applied_index;
+    let before = *cluster.applied().borrow();
     let uids: Vec<String> = (0..64).map(|number| format!("run-{number}")).collect();
     let accepts = uids.iter().map(|uid| accept(&cluster, uid));
     let fates = futures_util::future::join_all(accepts).await;
     assert_eq!(fates, [Fate::Accepted; 64]);
     assert_eq!(cluster.read(StateMachine::unplanned), 64);
-    let entries = cluster.status().applied_index - before;
+    let entries = *cluster.applied().borrow() - before;
     assert!(entries <= 4, "{entries} entries for 64 events");
 }
 
 /// A cluster over a disk that does as it is told.
 async fn over(disk: &SimulatedDisk, ballast: Option<Ballast>, options: &Options) -> Cluster {
     let database = redb::Database::builder().create_with_backend(disk.clone()).unwrap();
-    let identity = Identity { boot: 1, ..Identity::draw().unwrap() };
-    let raft = RaftNode::over_database(identity.node_id, database).await.unwrap();
-    let base = Base { identity, directory: None, raft, ballast, planning: None };
-    let cluster = Cluster::over(base, options, Arc::new(ManualClock::default()));
-    cluster.register(Settings::default(), None).await.unwrap();
-    cluster
+    Cluster::over_database(database, ballast, options, Arc::new(ManualClock::default())).await
 }
 
 #[tokio::test]
@@ -63,7 +59,7 @@ async fn rule_12_a_known_leader_acknowledges_nothing_that_is_not_on_disk() {
     disk.stall_syncs();
     let answer = cluster.accept(vec![event("a")]).await;
     assert!(matches!(answer, Err(AcceptError::Unanswered { .. })), "{answer:?}");
-    assert_eq!(cluster.status().leader, Some(cluster.node_id()));
+    assert_eq!(cluster.leader(), Some(cluster.node_id()));
     disk.go_on();
     let mut applied = cluster.applied();
     let is_applied = |_: &u64| cluster.read(|state| state.run("a").is_some());
@@ -106,10 +102,11 @@ async fn a_cluster_in_memory_is_a_cluster_of_one_like_any_other() {
         Cluster::start(Options::default(), Arc::new(ManualClock::default())).await.unwrap();
     assert_eq!(accept(&cluster, "a").await, Fate::Accepted);
     cluster.snapshot().await.unwrap();
-    let status = cluster.status();
-    assert_eq!(status.leader, Some(cluster.node_id()));
-    assert_eq!(status.voters, [cluster.node_id()]);
-    assert_eq!(cluster.read(|state| unowned(state, NodeId(0)).len()), 0);
+    let view = cluster.view().await;
+    assert_eq!(view.leader, Some(cluster.node_id()));
+    let voters: Vec<_> = view.members.iter().map(|member| (member.node, member.is_voter)).collect();
+    assert_eq!(voters, [(cluster.node_id(), true)]);
+    assert_eq!((view.slots_unowned, view.quorum(), view.fault_tolerance()), (0, 1, 0));
     cluster.shutdown().await;
 }
 

@@ -18,6 +18,30 @@ pub enum StartError {
     /// The first entry of this life was not confirmed.
     #[error("the node could not register itself")]
     Register(#[source] AcceptError),
+    /// A cluster of several in memory would forget what it acknowledged.
+    #[error("a cluster of several needs a data directory")]
+    NeedsDisk,
+    /// Name and number of replicas do not fit.
+    #[error("no cluster can be formed like this")]
+    Formation(#[source] super::formation::FormationError),
+    /// The address for peers is not to be had.
+    #[error("the peer address cannot be listened on")]
+    Listen(#[source] std::io::Error),
+    /// The spool in the data directory cannot be used.
+    #[error("the spool cannot be used")]
+    Spool(#[source] super::spool::SpoolError),
+    /// Gossip could not be started.
+    #[error("gossip could not be started")]
+    Gossip(#[source] super::gossip::GossipError),
+    /// The operating system has no randomness to give.
+    #[error("no randomness to start with")]
+    NoRandomness,
+    /// The directory belongs to a cluster of several, and nothing says how to find the others.
+    #[error("the data directory belongs to a cluster of {members}: set cluster.service or seeds")]
+    OfSeveral { members: usize },
+    /// The consensus stopped while it was started.
+    #[error("the consensus has stopped")]
+    Stopped(#[source] super::raft::StopCause),
     /// The log knows a later life of this node: the directory is a copy, or was restored.
     #[error("life {boot} of node {node} is over: the data directory is an old copy")]
     StaleBoot { node: crate::state_machine::NodeId, boot: u64 },
@@ -50,4 +74,19 @@ pub enum AcceptError {
     /// The relay is stopping, or its disk has failed. It may or may not be stored.
     #[error("the log is closed")]
     Stopped,
+}
+
+impl AcceptError {
+    /// Whether another way, or the next leader, may confirm it.
+    pub(super) fn is_passing(&self) -> bool {
+        match self {
+            Self::NoLeader | Self::Unconfirmed => true,
+            Self::Unanswered { .. }
+            | Self::Overloaded
+            | Self::TooLarge { .. }
+            | Self::DiskLow
+            | Self::Full
+            | Self::Stopped => false,
+        }
+    }
 }

@@ -3,20 +3,21 @@
 //! The directory is locked by one process at a time. Its boot number is raised and on disk
 //! before anything else happens, so that no life of the node is ever mistaken for another.
 
+use super::succession;
 use crate::state_machine::NodeId;
 use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 /// Version of the data directory that this build reads and writes.
 const FORMAT: u32 = 1;
 const LOCK_FILE: &str = "lock";
-const IDENTITY_FILE: &str = "identity.json";
+pub(super) const IDENTITY_FILE: &str = "identity.json";
 /// Files that a directory with an identity holds besides: never without one.
 const LOG_FILES: [&str; 2] = ["log.redb", "snapshots"];
-
 /// Identity of a cluster: random, drawn when it is formed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClusterId(pub u64);
@@ -66,6 +67,21 @@ pub enum IdentityError {
     NoRandomness(#[source] getrandom::Error),
 }
 
+impl ClusterId {
+    /// The id of a cluster that is about to be formed.
+    ///
+    /// # Errors
+    /// The operating system has no randomness to give.
+    pub fn draw() -> Result<Self, IdentityError> {
+        draw_id().map(Self)
+    }
+}
+
+/// Never zero, which stands for "none" in messages.
+fn draw_id() -> Result<u64, IdentityError> {
+    Ok(getrandom::u64().map_err(IdentityError::NoRandomness)?.max(1))
+}
+
 /// What every format has.
 #[derive(Debug, Deserialize)]
 struct Versioned {
@@ -76,7 +92,9 @@ struct Versioned {
 struct IdentityFile {
     format: u32,
     node_id: String,
-    cluster_id: String,
+    /// Absent until the node formed or joined a cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cluster_id: Option<String>,
     boot: u64,
 }
 
@@ -84,7 +102,8 @@ struct IdentityFile {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity {
     pub node_id: NodeId,
-    pub cluster_id: ClusterId,
+    /// `None` until the node formed or joined a cluster.
+    pub cluster_id: Option<ClusterId>,
     /// Number of this life of the node, from 1.
     pub boot: u64,
 }
@@ -95,8 +114,29 @@ impl Identity {
     /// # Errors
     /// The operating system has no randomness to give.
     pub fn draw() -> Result<Self, IdentityError> {
-        let random = || getrandom::u64().map_err(IdentityError::NoRandomness);
-        Ok(Self { node_id: NodeId(random()?), cluster_id: ClusterId(random()?), boot: 0 })
+        Ok(Self { node_id: NodeId(draw_id()?), cluster_id: None, boot: 0 })
+    }
+}
+
+/// A locked data directory in which no life begins. The lock ends when this is dropped.
+#[derive(Debug)]
+pub(super) struct IdleDirectory {
+    /// Who the node was in its last life; `None` in a directory that never had one.
+    pub identity: Option<Identity>,
+    _lock: File,
+}
+
+impl IdleDirectory {
+    /// Locks the directory, creating it where needed.
+    ///
+    /// # Errors
+    /// The directory is in use, of a newer format, damaged, or the disk refuses.
+    pub fn open(path: &Path) -> Result<Self, IdentityError> {
+        let disk = |source| IdentityError::Disk { path: path.to_owned(), source };
+        create_folder(path).map_err(disk)?;
+        let lock = lock(path)?;
+        succession::settle(path).map_err(disk)?;
+        Ok(Self { identity: read_identity(path)?, _lock: lock })
     }
 }
 
@@ -104,7 +144,7 @@ impl Identity {
 #[derive(Debug)]
 pub struct DataDirectory {
     path: PathBuf,
-    identity: Identity,
+    identity: Mutex<Identity>,
     _lock: File,
 }
 
@@ -114,16 +154,15 @@ impl DataDirectory {
     /// # Errors
     /// The directory is in use, of a newer format, damaged, or the disk refuses.
     pub fn open(path: &Path) -> Result<Self, IdentityError> {
-        let disk = |source| IdentityError::Disk { path: path.to_owned(), source };
-        create_folder(path).map_err(disk)?;
-        let lock = lock(path)?;
-        let before = match read_identity(path)? {
+        let IdleDirectory { identity: before, _lock } = IdleDirectory::open(path)?;
+        let before = match before {
             Some(identity) => identity,
             None => Identity::draw()?,
         };
         let identity = Identity { boot: before.boot + 1, ..before };
+        let disk = |source| IdentityError::Disk { path: path.to_owned(), source };
         write_identity(path, &identity).map_err(disk)?;
-        Ok(Self { path: path.to_owned(), identity, _lock: lock })
+        Ok(Self { path: path.to_owned(), identity: Mutex::new(identity), _lock })
     }
 
     /// The directory itself.
@@ -135,7 +174,31 @@ impl DataDirectory {
     /// Who this node is.
     #[must_use]
     pub fn identity(&self) -> Identity {
-        self.identity
+        *self.identity.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes this node one of `cluster`, durably. A node belongs to one cluster for life.
+    ///
+    /// # Errors
+    /// The disk refuses; the node may or may not belong to the cluster at its next start.
+    pub fn join(&self, cluster: ClusterId) -> io::Result<()> {
+        let mut identity = self.identity.lock().unwrap_or_else(PoisonError::into_inner);
+        if identity.cluster_id.is_some() {
+            return Ok(());
+        }
+        let joined = Identity { cluster_id: Some(cluster), ..*identity };
+        write_identity(&self.path, &joined)?;
+        *identity = joined;
+        Ok(())
+    }
+
+    /// Has the next start put everything here aside and begin as a new node: this one was removed
+    /// from its cluster, or its directory is a copy.
+    ///
+    /// # Errors
+    /// The disk refuses; the next start is one of the same node.
+    pub fn set_aside(&self) -> io::Result<()> {
+        succession::mark_as_over(&self.path)
     }
 }
 
@@ -163,7 +226,7 @@ fn lock(path: &Path) -> Result<File, IdentityError> {
 }
 
 /// The identity of the last life; `None` in a directory that never had one.
-fn read_identity(folder: &Path) -> Result<Option<Identity>, IdentityError> {
+pub(super) fn read_identity(folder: &Path) -> Result<Option<Identity>, IdentityError> {
     let path = folder.join(IDENTITY_FILE);
     let text = match std::fs::read(&path) {
         Ok(text) => text,
@@ -190,16 +253,20 @@ fn read_identity(folder: &Path) -> Result<Option<Identity>, IdentityError> {
     };
     Ok(Some(Identity {
         node_id: NodeId(id(&file.node_id)?),
-        cluster_id: ClusterId(id(&file.cluster_id)?),
+        cluster_id: file.cluster_id.as_deref().map(id).transpose()?.map(ClusterId),
         boot: file.boot,
     }))
 }
 
-fn write_identity(folder: &Path, identity: &Identity) -> io::Result<()> {
+/// Makes this the identity of a folder, durably.
+///
+/// # Errors
+/// The disk refuses; the folder has the old identity, or already the new one.
+pub(super) fn write_identity(folder: &Path, identity: &Identity) -> io::Result<()> {
     let file = IdentityFile {
         format: FORMAT,
         node_id: identity.node_id.to_string(),
-        cluster_id: identity.cluster_id.to_string(),
+        cluster_id: identity.cluster_id.map(|id| id.to_string()),
         boot: identity.boot,
     };
     write_durably(&folder.join(IDENTITY_FILE), &serde_json::to_vec(&file)?)
@@ -250,7 +317,40 @@ mod tests {
         let node = |name| DataDirectory::open(&folder.path().join(name)).unwrap().identity();
         let (one, other) = (node("a"), node("b"));
         assert_ne!(one.node_id, other.node_id);
-        assert_ne!(one.cluster_id, other.cluster_id);
+        assert_eq!((one.cluster_id, other.cluster_id), (None, None));
+    }
+
+    #[test]
+    fn a_node_joins_one_cluster_for_life() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = DataDirectory::open(folder.path()).unwrap();
+        directory.join(ClusterId(7)).unwrap();
+        directory.join(ClusterId(8)).unwrap();
+        assert_eq!(directory.identity().cluster_id, Some(ClusterId(7)));
+        drop(directory);
+        let again = DataDirectory::open(folder.path()).unwrap();
+        assert_eq!(again.identity().cluster_id, Some(ClusterId(7)));
+    }
+
+    #[test]
+    fn rule_23_a_directory_that_was_set_aside_becomes_a_new_node_and_keeps_its_spool() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = DataDirectory::open(folder.path()).unwrap();
+        let before = directory.identity();
+        std::fs::write(folder.path().join("log.redb"), "log").unwrap();
+        std::fs::write(folder.path().join("spool"), "events").unwrap();
+        directory.set_aside().unwrap();
+        drop(directory);
+        let after = DataDirectory::open(folder.path()).unwrap().identity();
+        assert_ne!(after.node_id, before.node_id);
+        assert_eq!((after.boot, after.cluster_id), (1, None));
+        let content =
+            |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap_or_default();
+        let aside = format!("set-aside-{}-1/log.redb", before.node_id);
+        assert_eq!(content(&aside), "log");
+        assert_eq!((content("log.redb"), content("spool")), (String::new(), "events".to_owned()));
+        let third = DataDirectory::open(folder.path()).unwrap().identity();
+        assert_eq!(third.node_id, after.node_id);
     }
 
     #[test]

@@ -1,233 +1,128 @@
 //! The replicated log and its membership: Raft adapters and the handle the rest of the shell
 //! uses. One node for now; the handle already is what a cluster of several needs.
 
+mod admin;
+mod balance;
 mod ballast;
 mod batch;
 mod compaction;
+mod degraded;
 mod disk;
+mod drain;
+mod duties;
 mod error;
+mod formation;
+mod gossip;
 mod guard;
 pub mod identity;
+mod leave;
+mod meet;
+mod member;
+mod membership;
+mod options;
 mod planning_mark;
+mod pulse;
+mod quorum;
 pub mod raft;
+mod recover;
+mod spool;
 mod stamp;
+mod start;
+mod succession;
 mod ticker;
+mod transport;
+mod view;
+mod way;
 
+pub use admin::{Named, OrderError};
 pub use error::{AcceptError, StartError};
+pub use gossip::{Discovery, Facts};
 pub use identity::{ClusterId, DataDirectory, Identity, IdentityError};
-pub use raft::CompactError;
+pub use options::{Backend, Degrade, Options, Several};
+pub use raft::{CompactError, OfflineError, SnapshotError, SnapshotFile, snapshot_index};
+pub use recover::{RecoverError, Recovered, Recovery, recover};
+pub use view::{ClusterView, MemberState, MemberView};
 
-use crate::clock::{Clock, Timestamp};
+use crate::clock::Timestamp;
 use crate::event::{Key, RunEvent};
-use crate::state_machine::{
-    Accepted, Applied, Boot, Command, NodeId, Refusal, Settings, SlotMove, StateMachine,
-};
-use ballast::Ballast;
-use batch::{Queue, Rank, batcher};
+use crate::state_machine::{Accepted, Applied, Command, NodeId, Slot, StateMachine};
+use crate::wire;
+use batch::{Queue, Rank};
 use disk::FreeDisk;
+use member::Member;
 use planning_mark::PlanningMark;
-use raft::RaftNode;
-use stamp::SharedStamps;
-use std::path::PathBuf;
+use spool::feed::Degradation;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use ticker::Ticker;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
+use way::Way;
 
-/// Default deadline of an accept: Tekton's own ladder repeats it after less.
-const ACCEPT_TIMEOUT: Duration = Duration::from_secs(1);
-/// Deadline of the first entry of a life: a disk that was just mounted may be slow.
-const REGISTER_TIMEOUT: Duration = Duration::from_secs(30);
 /// What waits may still be written at the end; then the process goes. A healthy disk needs
 /// milliseconds.
 const DRAIN_MAX: Duration = Duration::from_secs(5);
-/// Default of `store.free_bytes_min`.
-const FREE_BYTES_MIN: u64 = 512 * 1024 * 1024;
-
-/// Where the log lives.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Backend {
-    /// In this directory.
-    Disk(PathBuf),
-    /// In memory: gone with the process.
-    Memory,
-}
-
-/// How a cluster is started.
-#[derive(Clone, Debug)]
-pub struct Options {
-    pub backend: Backend,
-    pub settings: Settings,
-    /// Free bytes below which events are refused.
-    pub free_bytes_min: u64,
-    /// How long an accept or a proposal waits for its confirmation.
-    pub accept_timeout: Duration,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            backend: Backend::Memory,
-            settings: Settings::default(),
-            free_bytes_min: FREE_BYTES_MIN,
-            accept_timeout: ACCEPT_TIMEOUT,
-        }
-    }
-}
-
-/// What this node knows of its cluster.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClusterStatus {
-    pub cluster_id: ClusterId,
-    pub leader: Option<NodeId>,
-    pub term: u64,
-    pub voters: Vec<NodeId>,
-    pub applied_index: u64,
-}
-
 /// The handle to the replicated log.
 pub struct Cluster {
-    raft: RaftNode,
-    identity: Identity,
+    way: Way,
+    node: NodeId,
+    boot: u64,
     queue: Queue,
-    stamps: SharedStamps,
     disk: FreeDisk,
     planning: Option<PlanningMark>,
     failed: watch::Receiver<Option<String>>,
+    registered: watch::Receiver<bool>,
     accept_timeout: Duration,
+    cluster_id: Option<ClusterId>,
+    member: Option<Arc<Member>>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
     stop: CancellationToken,
     /// Ends the tasks of a handle that is dropped without a shutdown.
     _stop_on_drop: DropGuard,
     /// Keeps the lock on the data directory.
-    _directory: Option<DataDirectory>,
+    _directory: Option<Arc<DataDirectory>>,
 }
 
-/// What a cluster runs over.
-struct Base {
-    identity: Identity,
-    directory: Option<DataDirectory>,
-    raft: RaftNode,
-    ballast: Option<Ballast>,
-    planning: Option<PlanningMark>,
+/// What a node has applied.
+#[derive(Clone, Debug)]
+pub struct AppliedDigest {
+    /// The last applied entry.
+    pub index: u64,
+    /// Equal for equal states.
+    pub digest: u128,
+    /// Owners and epochs of all slots, by number.
+    pub slots: Vec<Slot>,
 }
 
 impl Cluster {
-    /// Opens the log, leads it, and registers this life of the node. Everything that an earlier
-    /// life confirmed is in the state when this returns.
-    ///
-    /// # Errors
-    /// The disk or what is on it cannot be used.
-    pub async fn start(options: Options, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
-        let (base, ended_while_planning) = match &options.backend {
-            Backend::Disk(path) => {
-                let directory = DataDirectory::open(path).map_err(StartError::Identity)?;
-                let identity = directory.identity();
-                let (planning, left) = PlanningMark::open(path).map_err(StartError::Disk)?;
-                let raft = RaftNode::start(identity.node_id, Some(path)).await;
-                let raft = raft.map_err(StartError::Raft)?;
-                let ballast = Some(Ballast::load(path, options.free_bytes_min));
-                let planning = Some(planning);
-                (Base { identity, directory: Some(directory), raft, ballast, planning }, left)
-            }
-            Backend::Memory => {
-                let drawn = Identity::draw().map_err(StartError::Identity)?;
-                let identity = Identity { boot: 1, ..drawn };
-                let raft = RaftNode::start(identity.node_id, None).await;
-                let raft = raft.map_err(StartError::Raft)?;
-                (Base { identity, directory: None, raft, ballast: None, planning: None }, None)
-            }
-        };
-        let settings = options.settings.clone();
-        let cluster = Self::over(base, &options, clock);
-        match cluster.register(settings, ended_while_planning).await {
-            Ok(()) => Ok(cluster),
-            Err(error) => {
-                cluster.shutdown().await;
-                Err(error)
-            }
-        }
-    }
-
-    /// Starts the tasks over a node that leads.
-    fn over(base: Base, options: &Options, clock: Arc<dyn Clock>) -> Self {
-        let Base { identity, directory, raft, ballast, planning } = base;
-        let folder = directory.as_ref().map(|directory| directory.path().to_owned());
-        let stop = CancellationToken::new();
-        let stamps = SharedStamps::new(raft.read(StateMachine::now), Arc::clone(&clock));
-        let (batcher, queue) = batcher(raft.clone(), stamps.clone(), stop.clone());
-        let ticker = Ticker {
-            raft: raft.clone(),
-            stamps: stamps.clone(),
-            queue: queue.clone(),
-            stop: stop.clone(),
-        };
-        let (failing, failed) = watch::channel(None);
-        let tasks = vec![
-            tokio::spawn(ticker.run()),
-            tokio::spawn(compaction::run(raft.clone(), stop.clone())),
-            tokio::spawn(guard::run(raft.clone(), ballast, failing, stop.clone())),
-            tokio::spawn(batcher.run()),
-        ];
-        Self {
-            disk: FreeDisk::new(folder, options.free_bytes_min, clock),
-            accept_timeout: options.accept_timeout,
-            tasks: Mutex::new(tasks),
-            _stop_on_drop: stop.clone().drop_guard(),
-            _directory: directory,
-            raft,
-            identity,
-            queue,
-            stamps,
-            planning,
-            failed,
-            stop,
-        }
-    }
-
-    /// Registers this life, then settings that differ and slots that nobody owns.
-    async fn register(
-        &self,
-        settings: Settings,
-        ended_while_planning: Option<(Key, u64)>,
-    ) -> Result<(), StartError> {
-        let (node, number) = (self.identity.node_id, self.identity.boot);
-        let mut commands = vec![Command::Boot(Boot { node, number, ended_while_planning })];
-        if self.read(|state| *state.settings() != settings) {
-            commands.push(Command::Settings(settings));
-        }
-        let moves = self.read(|state| unowned(state, node));
-        if !moves.is_empty() {
-            commands.push(Command::Assign(moves));
-        }
-        let submitted = self.queue.submit(commands, Rank::Work, REGISTER_TIMEOUT).await;
-        let answers = submitted.map_err(StartError::Register)?;
-        if answers.contains(&Applied::Refused(Refusal::StaleBoot)) {
-            return Err(StartError::StaleBoot { node, boot: number });
-        }
-        // Only now: until the accusation is in the log, the file is all there is of it.
-        self.planning_ended();
-        Ok(())
-    }
-
     /// This node's id.
     #[must_use]
     pub fn node_id(&self) -> NodeId {
-        self.identity.node_id
+        self.node
     }
 
-    /// The id of the cluster that this node belongs to.
+    /// The id of the cluster that this node belongs to, once it does.
     #[must_use]
-    pub fn cluster_id(&self) -> ClusterId {
-        self.identity.cluster_id
+    pub fn cluster_id(&self) -> Option<ClusterId> {
+        self.member.as_ref().map_or(self.cluster_id, |member| member.cluster())
+    }
+
+    /// Turns true when this life of the node is in the log. Nothing may be sent before.
+    #[must_use]
+    pub fn registered(&self) -> watch::Receiver<bool> {
+        self.registered.clone()
+    }
+
+    /// Whether entries of this node can be confirmed now, as far as it knows (rule 12).
+    #[must_use]
+    pub fn has_quorum(&self) -> bool {
+        self.member.is_none() || !self.way.quorum.is_lost()
     }
 
     /// The number of this life of the node.
     #[must_use]
     pub fn boot(&self) -> u64 {
-        self.identity.boot
+        self.boot
     }
 
     /// Accepts events; those of one call share one entry. Transitions that are known already are
@@ -236,6 +131,13 @@ impl Cluster {
     /// # Errors
     /// Not all were confirmed; sending all of them again is safe.
     pub async fn accept(&self, events: Vec<RunEvent>) -> Result<Vec<Accepted>, AcceptError> {
+        if let Some(member) = &self.member {
+            match member.degradation() {
+                Degradation::Wait => {}
+                Degradation::Spool => return member.degraded.keep(events).await,
+                Degradation::Refuse => return Err(AcceptError::NoLeader),
+            }
+        }
         let known: Vec<_> =
             self.read(|state| events.iter().map(|event| known(state, event)).collect());
         let mut commands = Vec::new();
@@ -276,13 +178,24 @@ impl Cluster {
 
     /// Looks at the applied state. Apply waits meanwhile: keep it short.
     pub fn read<T>(&self, look: impl FnOnce(&StateMachine) -> T) -> T {
-        self.raft.read(look)
+        self.way.raft.read(look)
+    }
+
+    /// What this node has applied, to be compared with what others have: all of it belongs to one
+    /// index. Reads the whole state: for tests and operators, not for every second.
+    #[must_use]
+    pub fn applied_digest(&self) -> AppliedDigest {
+        self.way.raft.read_indexed(|index, state| AppliedDigest {
+            index,
+            digest: wire::digest(state),
+            slots: state.slots().map(|(_, slot)| slot).collect(),
+        })
     }
 
     /// The index of the last applied entry, and a signal for each one.
     #[must_use]
     pub fn applied(&self) -> watch::Receiver<u64> {
-        self.raft.applied()
+        self.way.raft.applied()
     }
 
     /// Set once, with the reason, when the log can no longer be written. The process has to end.
@@ -294,7 +207,20 @@ impl Cluster {
     /// The present moment in replicated time.
     #[must_use]
     pub fn replicated_now(&self) -> Timestamp {
-        self.stamps.now()
+        self.way.stamps.now()
+    }
+
+    /// Whether events are kept on this disk alone now, for want of a quorum.
+    #[must_use]
+    pub fn is_spooling(&self) -> bool {
+        let degradation = self.member.as_ref().map(|member| member.degradation());
+        degradation == Some(Degradation::Spool)
+    }
+
+    /// Events on this disk alone.
+    #[must_use]
+    pub fn spooled(&self) -> u64 {
+        self.member.as_ref().map_or(0, |member| member.degraded.len())
     }
 
     /// Whether events are refused for want of disk.
@@ -303,17 +229,27 @@ impl Cluster {
         self.disk.is_low()
     }
 
-    /// What this node knows of its cluster.
-    #[must_use]
-    pub fn status(&self) -> ClusterStatus {
-        let raft = self.raft.status();
-        ClusterStatus {
-            cluster_id: self.identity.cluster_id,
-            leader: raft.leader,
-            term: raft.term,
-            voters: raft.voters,
-            applied_index: *self.raft.applied().borrow(),
+    /// The cluster, as its leader knows it where that can be asked.
+    pub async fn view(&self) -> ClusterView {
+        let raft = &self.way.raft;
+        let mut view = view::of_status(&raft.status(), self.node, self.has_quorum());
+        let mut live = Vec::new();
+        if let Some(member) = &self.member {
+            if let Some(leaders) = member.leaders_view().await {
+                view = leaders;
+            }
+            live = member.live_peers().await;
+            live.push(member.own_peer());
         }
+        view.cluster_id = self.cluster_id();
+        self.read(|state| view.complete(state, live));
+        view
+    }
+
+    /// The present leader, as far as this node knows.
+    #[must_use]
+    pub fn leader(&self) -> Option<NodeId> {
+        self.way.raft.leader().map(|(node, _)| node)
     }
 
     /// Marks the event whose planning starts (rule 7).
@@ -335,7 +271,15 @@ impl Cluster {
     /// # Errors
     /// No snapshot was made, or the log is longer than it has to be; nothing is lost.
     pub async fn snapshot(&self) -> Result<(), CompactError> {
-        self.raft.compact().await
+        self.way.raft.compact().await
+    }
+
+    /// Makes a snapshot of the applied state and opens it: the bytes that [`recover()`] begins from.
+    ///
+    /// # Errors
+    /// Nothing was applied yet, or no snapshot was made; nothing is lost.
+    pub async fn open_snapshot(&self) -> Result<SnapshotFile, CompactError> {
+        self.way.raft.open_snapshot().await
     }
 
     /// Lets waiting requests end, then closes the log. Nothing is accepted any more.
@@ -347,21 +291,34 @@ impl Cluster {
                 task.abort();
             }
         }
-        self.raft.shutdown().await;
+        if let Some(member) = &self.member {
+            member.gossip.shutdown().await;
+        }
+        self.way.raft.shutdown().await;
     }
-}
 
-/// Moves of all slots that nobody owns to `node`.
-fn unowned(state: &StateMachine, node: NodeId) -> Vec<SlotMove> {
-    let unowned = state.slots().filter(|(_, held)| held.owner.is_none());
-    unowned
-        .map(|(slot, held)| SlotMove {
-            slot,
-            expected_epoch: held.epoch,
-            to: node,
-            is_forced: false,
-        })
-        .collect()
+    /// What this replica knows of itself and its cluster, in numbers, by name.
+    #[must_use]
+    pub fn gauges(&self) -> Vec<(&'static str, u64)> {
+        let view = view::of_status(&self.way.raft.status(), self.node, self.has_quorum());
+        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        let is_own = |owner: Option<NodeId>| owner == Some(self.node);
+        let slots = self.read(|state| state.slots().filter(|(_, slot)| is_own(slot.owner)).count());
+        let refused = self.member.as_ref().map_or(0, |member| member.gossip.refused_datagrams());
+        vec![
+            ("has_quorum", u64::from(view.has_quorum)),
+            ("is_leader", u64::from(is_own(view.leader))),
+            ("term", view.term),
+            ("members", count(view.members.len())),
+            ("fault_tolerance", count(view.fault_tolerance())),
+            ("applied_index", view.applied_index),
+            ("slots_owned", count(slots)),
+            ("is_spooling", u64::from(self.is_spooling())),
+            ("spooled_events", self.spooled()),
+            ("spooled_bytes", self.member.as_ref().map_or(0, |member| member.degraded.bytes())),
+            ("gossip_datagrams_refused", refused),
+        ]
+    }
 }
 
 /// The answer to an event that is known, and the run whose memory is to be kept.

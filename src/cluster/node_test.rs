@@ -2,12 +2,15 @@
 
 use super::test_clock::ManualClock;
 use super::*;
+use crate::clock::Clock;
 use crate::effect::{Delivery, EffectId, PlannedEffect, RouteName, TargetKey};
 use crate::event::{Parent, Rank, RunKind, RunState, Scm};
-use crate::state_machine::{Begin, DueWork, Entry, Fate, Owner, Planned, SlotId};
+use crate::state_machine::{
+    Begin, Boot, DueWork, Entry, Fate, Grant, Owner, Planned, Settings, SlotId,
+};
 use crate::wire::encode_state;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 /// Wall time when a test begins.
@@ -147,7 +150,7 @@ pub async fn begin(cluster: &Cluster) -> EffectId {
     let planned = Planned { run, sequence, effects, skipped: vec![], failed: vec![] };
     let epoch = cluster.read(|state| state.slot(slot).epoch);
     let owner = Owner { node: cluster.node_id(), boot: cluster.boot(), slot, epoch };
-    let begin = Begin { owner, planned: Some(planned), effects: vec![effect] };
+    let begin = Begin { owner, planned: Some(planned), asked: vec![Grant::first(effect)] };
     let answers = cluster.propose(vec![Command::Begin(begin)]).await.unwrap();
     assert!(matches!(&answers[0], Applied::Begun(grants) if grants.len() == 1), "{answers:?}");
     effect

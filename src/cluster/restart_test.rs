@@ -5,6 +5,7 @@ use super::*;
 use crate::state_machine::{Fate, SlotId, run_key};
 use raft::{LogFileError, OpenError, RestoreError, SnapshotError, SnapshotStoreError};
 use redb::{ReadableDatabase as _, ReadableTable as _};
+use std::path::PathBuf;
 
 #[tokio::test]
 async fn rule_23_a_restart_keeps_the_state_and_raises_the_boot_number() {
@@ -41,7 +42,7 @@ async fn snapshot_twice(cluster: &Cluster) -> u64 {
     accept(cluster, "a").await;
     begin(cluster).await;
     cluster.snapshot().await.unwrap();
-    let first = cluster.status().applied_index;
+    let first = *cluster.applied().borrow();
     accept(cluster, "b").await;
     cluster.snapshot().await.unwrap();
     accept(cluster, "c").await;
@@ -53,7 +54,7 @@ async fn a_restart_from_a_snapshot_and_a_purged_log_gives_the_same_state() {
     let node = Node::new();
     let cluster = node.start().await;
     let first_snapshot = snapshot_twice(&cluster).await;
-    assert_eq!(cluster.raft.purged(WITHIN).await, first_snapshot);
+    assert_eq!(cluster.way.raft.purged(WITHIN).await, first_snapshot);
     let cluster = node.restart(cluster).await;
     let cluster = node.restart(cluster).await;
     assert_eq!(cluster.read(StateMachine::backlog), 1);
@@ -103,7 +104,7 @@ async fn the_snapshot_before_a_damaged_one_and_the_log_are_enough() {
     let node = Node::new();
     let cluster = node.start().await;
     snapshot_twice(&cluster).await;
-    cluster.raft.purged(WITHIN).await;
+    cluster.way.raft.purged(WITHIN).await;
     let runs = cluster.read(StateMachine::run_counts);
     cluster.shutdown().await;
     drop(cluster);
@@ -119,7 +120,7 @@ async fn a_purged_log_without_any_snapshot_refuses_to_start() {
     let node = Node::new();
     let cluster = node.start().await;
     snapshot_twice(&cluster).await;
-    cluster.raft.purged(WITHIN).await;
+    cluster.way.raft.purged(WITHIN).await;
     cluster.shutdown().await;
     drop(cluster);
     std::fs::remove_dir_all(node.path("snapshots")).unwrap();

@@ -2,7 +2,7 @@
 //! does (rule 19).
 
 use crate::clock::{Clock, Timestamp};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Wall time pulls stamps by at most this share of the time that passed: one tenth.
@@ -24,6 +24,12 @@ impl Stamps {
     #[must_use]
     pub fn new(last_in_log: Timestamp, wall: Timestamp, monotonic: Duration) -> Self {
         Self { last: since_epoch(last_in_log.max(wall)), read_at: monotonic }
+    }
+
+    /// Goes on from `last`, the stamp of an entry or the reading of a leader, without a jump.
+    #[must_use]
+    pub fn resume(last: Timestamp, monotonic: Duration) -> Self {
+        Self { last: since_epoch(last), read_at: monotonic }
     }
 
     /// The present moment; nothing is changed by reading it.
@@ -52,30 +58,81 @@ impl Stamps {
     }
 }
 
-/// The stamps of this leadership with the clock they follow. Clones share them.
+/// The stamps with the clock they follow. Clones share them.
 #[derive(Clone)]
 pub(super) struct SharedStamps {
-    stamps: Arc<Mutex<Stamps>>,
+    held: Arc<Mutex<Held>>,
     clock: Arc<dyn Clock>,
+}
+
+struct Held {
+    stamps: Stamps,
+    /// The term in which this node leads and takes stamps.
+    led: Option<Led>,
+}
+
+struct Led {
+    term: u64,
+    has_jumped: bool,
 }
 
 impl SharedStamps {
     /// Starts from the last stamp in the log.
     pub(super) fn new(last_in_log: Timestamp, clock: Arc<dyn Clock>) -> Self {
         let stamps = Stamps::new(last_in_log, clock.wall(), clock.monotonic());
-        Self { stamps: Arc::new(Mutex::new(stamps)), clock }
+        Self { held: Arc::new(Mutex::new(Held { stamps, led: None })), clock }
+    }
+
+    /// Starts from the last stamp in the log, without a jump: this node does not lead.
+    pub(super) fn following(last_in_log: Timestamp, clock: Arc<dyn Clock>) -> Self {
+        let stamps = Stamps::resume(last_in_log, clock.monotonic());
+        Self { held: Arc::new(Mutex::new(Held { stamps, led: None })), clock }
     }
 
     /// The present moment in replicated time.
     pub(super) fn now(&self) -> Timestamp {
-        let stamps = self.stamps.lock().unwrap_or_else(PoisonError::into_inner);
-        stamps.read(self.clock.wall(), self.clock.monotonic())
+        self.held().stamps.read(self.clock.wall(), self.clock.monotonic())
     }
 
     /// Takes the present moment as the stamp of an entry.
     pub(super) fn take(&self) -> Timestamp {
-        let mut stamps = self.stamps.lock().unwrap_or_else(PoisonError::into_inner);
-        stamps.take(self.clock.wall(), self.clock.monotonic())
+        self.held().stamps.take(self.clock.wall(), self.clock.monotonic())
+    }
+
+    /// Leads in `term`: goes on from the last stamp in the log. The first leader of a log has
+    /// nothing to go on from, and starts at its wall clock.
+    pub(super) fn lead(&self, term: u64, last_in_log: Timestamp) {
+        let mut held = self.held();
+        if held.led.as_ref().is_some_and(|led| led.term == term) {
+            return;
+        }
+        let (wall, monotonic) = (self.clock.wall(), self.clock.monotonic());
+        held.stamps = if last_in_log.is_known() {
+            Stamps::resume(last_in_log.max(held.stamps.read(wall, monotonic)), monotonic)
+        } else {
+            Stamps::new(last_in_log, wall, monotonic)
+        };
+        held.led = Some(Led { term, has_jumped: !last_in_log.is_known() });
+    }
+
+    /// Jumps forward to the wall clock, once in each leadership: the clocks of a majority agree.
+    pub(super) fn jump(&self) {
+        let mut held = self.held();
+        let Some(led) = held.led.as_mut().filter(|led| !led.has_jumped) else { return };
+        led.has_jumped = true;
+        let (wall, monotonic) = (self.clock.wall(), self.clock.monotonic());
+        held.stamps = Stamps::new(held.stamps.read(wall, monotonic), wall, monotonic);
+    }
+
+    /// Follows a leader whose replicated time is `now`.
+    pub(super) fn follow(&self, now: Timestamp) {
+        let mut held = self.held();
+        held.led = None;
+        held.stamps = Stamps::resume(now, self.clock.monotonic());
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

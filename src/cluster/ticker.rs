@@ -1,8 +1,7 @@
 //! Carries time to timers that are due while nothing else does (rule 19).
 
 use super::batch::{Queue, Rank};
-use super::raft::RaftNode;
-use super::stamp::SharedStamps;
+use super::way::Way;
 use crate::state_machine::{Command, StateMachine};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -11,13 +10,14 @@ use tokio_util::sync::CancellationToken;
 const IDLE_MAX: Duration = Duration::from_secs(5);
 /// Wait for an entry that is under way, and after a tick that the log did not take.
 const BUSY_WAIT: Duration = Duration::from_millis(100);
+/// How soon a new leader notices that it has to carry time.
+const FOLLOWER_WAIT: Duration = Duration::from_millis(500);
 /// Deadline of one tick; nobody waits for it.
 const TICK_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Proposes a tick when a timer is due.
 pub(super) struct Ticker {
-    pub raft: RaftNode,
-    pub stamps: SharedStamps,
+    pub way: Way,
     pub queue: Queue,
     pub stop: CancellationToken,
 }
@@ -25,7 +25,7 @@ pub(super) struct Ticker {
 impl Ticker {
     /// Runs until it is told to stop.
     pub(super) async fn run(self) {
-        let mut applied = self.raft.applied();
+        let mut applied = self.way.raft.applied();
         while !self.stop.is_cancelled() {
             // Marks the state as seen before looking: what is applied meanwhile wakes us again.
             applied.borrow_and_update();
@@ -53,9 +53,12 @@ impl Ticker {
         }
     }
 
-    /// Time until the next timer; zero when one is due.
+    /// Time until the next timer; zero when one is due. Only the leader carries time.
     fn wait(&self) -> Duration {
-        let Some(due_at) = self.raft.read(StateMachine::next_timer) else { return IDLE_MAX };
-        due_at.since(self.stamps.now()).min(IDLE_MAX)
+        if self.way.raft.leads_term().is_none() {
+            return FOLLOWER_WAIT;
+        }
+        let Some(due_at) = self.way.raft.read(StateMachine::next_timer) else { return IDLE_MAX };
+        due_at.since(self.way.stamps.now()).min(IDLE_MAX)
     }
 }

@@ -1,29 +1,105 @@
-//! Addresses: where to listen, and URLs to send to. They stay text: names are resolved, and
-//! sockets opened, where they are used.
+//! Addresses: where to listen, whom to reach, and URLs to send to. They stay text: names are
+//! resolved, and sockets opened, where they are used. The file and the flags of `serve` share the
+//! `parse_` functions, so that both are refused with the same words.
 
 use super::error::Problem;
 use super::fields::Fields;
 
-/// Reads an address to listen on; as with Go, an absent host means every address.
+/// What a DNS name may hold (RFC 1035, section 2.3.4).
+const NAME_BYTES_MAX: usize = 253;
+
+/// Hosts that stand for every address of the machine, so nobody can be told to connect to them.
+const EVERY_ADDRESS: [&str; 2] = ["0.0.0.0", "[::]"];
+
+/// Reads an address to listen on.
 pub(super) fn read(fields: &mut Fields<'_>, key: &'static str) -> Option<String> {
-    let (text, place) = fields.text_place(key)?;
-    let address = normalized(text);
-    if address.is_none() {
-        let expected = "an address such as 0.0.0.0:8080, [::]:8080 or :8080";
-        place.fail(Problem::Malformed { expected });
-    }
-    address
+    read_by(fields, key, parse_listen)
 }
 
-/// `HOST:PORT`, with the host that an absent one stands for. Port 0 lets the system choose.
-fn normalized(text: &str) -> Option<String> {
-    let (host, port) = text.rsplit_once(':')?;
-    let port: u16 = port.parse().ok()?;
+/// Reads a text that `parse` understands.
+pub(super) fn read_by(
+    fields: &mut Fields<'_>,
+    key: &'static str,
+    parse: fn(&str) -> Result<String, Problem>,
+) -> Option<String> {
+    let (text, place) = fields.text_place(key)?;
+    parse(text).map_err(|problem| place.fail(problem)).ok()
+}
+
+/// Parses an address to listen on; as with Go, an absent host means every address. Port 0 lets the
+/// system choose.
+///
+/// # Errors
+/// The text is no such address.
+pub fn parse_listen(text: &str) -> Result<String, Problem> {
+    let expected = "an address such as 0.0.0.0:8080, [::]:8080 or :8080";
+    let (host, port) = split(text).ok_or(Problem::Malformed { expected })?;
     match host {
-        "" => Some(format!("0.0.0.0:{port}")),
-        _ if is_host(host) => Some(format!("{host}:{port}")),
-        _ => None,
+        "" => Ok(format!("{}:{port}", EVERY_ADDRESS[0])),
+        _ if is_host(host) => Ok(format!("{host}:{port}")),
+        _ => Err(Problem::Malformed { expected }),
     }
+}
+
+/// Parses the address of another process: its host is named, and its port is not left to chance.
+///
+/// # Errors
+/// The text is no such address.
+pub fn parse_seed(text: &str) -> Result<String, Problem> {
+    match split(text) {
+        Some((host, port)) if port > 0 && is_host(host) && !is_every_address(host) => {
+            Ok(format!("{host}:{port}"))
+        }
+        Some(_) | None => Err(Problem::Malformed {
+            expected: "the gossip address of a replica, such as 10.0.0.7:3322 or relay-0.ci:3322",
+        }),
+    }
+}
+
+/// Parses a host that others connect to, an IPv6 address in brackets.
+///
+/// # Errors
+/// The text is no host, carries a port, or stands for every address of a machine.
+pub fn parse_host(text: &str) -> Result<String, Problem> {
+    if is_host(text) && !is_every_address(text) {
+        return Ok(text.to_owned());
+    }
+    let expected = "a host without port, such as relay-0.relay, 10.0.0.7 or [fd00::7]";
+    Err(Problem::Malformed { expected })
+}
+
+/// Parses the name of a pod or of a Service, which is a part of DNS names.
+///
+/// # Errors
+/// The text is no such name.
+pub fn parse_name(text: &str) -> Result<String, Problem> {
+    let is_part = |part: &str| {
+        let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        !part.is_empty()
+            && part.bytes().all(is_inner)
+            && !part.starts_with('-')
+            && !part.ends_with('-')
+    };
+    if text.len() <= NAME_BYTES_MAX && text.split('.').all(is_part) {
+        return Ok(text.to_owned());
+    }
+    let expected = "a DNS name of letters, digits, `-` and `.`";
+    Err(Problem::Malformed { expected })
+}
+
+/// The host in front of the port of a parsed address.
+pub(super) fn host_of(address: &str) -> &str {
+    address.rsplit_once(':').map_or(address, |(host, _)| host)
+}
+
+/// Whether a host stands for every address of the machine.
+pub(super) fn is_every_address(host: &str) -> bool {
+    EVERY_ADDRESS.contains(&host)
+}
+
+fn split(text: &str) -> Option<(&str, u16)> {
+    let (host, port) = text.rsplit_once(':')?;
+    Some((host, port.parse().ok()?))
 }
 
 /// A name or an address; one with colons has to be in brackets.
@@ -62,13 +138,51 @@ mod tests {
 
     #[test]
     fn listen_addresses_are_read_as_go_reads_them() {
-        let listen = |text| normalized(text);
+        let listen = |text| parse_listen(text).ok();
         assert_eq!(listen(":8080").as_deref(), Some("0.0.0.0:8080"));
         assert_eq!(listen("localhost:1").as_deref(), Some("localhost:1"));
         assert_eq!(listen("[::]:080").as_deref(), Some("[::]:80"));
         for wrong in ["8080", "", ":", ":99999", "::1:80", "http://x:1", "[:80", "a b:1"] {
             assert_eq!(listen(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_seed_names_one_host_and_one_port() {
+        for right in ["127.0.0.1:3331", "relay-0.relay.ci.svc:3322", "[::1]:1"] {
+            assert_eq!(parse_seed(right), Ok(right.to_owned()));
+        }
+        for wrong in [":3322", "0.0.0.0:3322", "[::]:3322", "relay-0", "relay-0:0", "::1:1", ""] {
+            assert!(parse_seed(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_advertised_host_is_one_that_others_can_reach() {
+        for right in ["10.0.0.7", "relay-0.relay", "[fd00::7]"] {
+            assert_eq!(parse_host(right), Ok(right.to_owned()));
+        }
+        for wrong in ["0.0.0.0", "[::]", "relay-0:3320", "fd00::7", "http://relay-0", ""] {
+            assert!(parse_host(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn names_are_parts_of_dns_names() {
+        for right in ["relay-0", "relay.ci.svc.cluster.local", "0", &"a".repeat(NAME_BYTES_MAX)] {
+            assert_eq!(parse_name(right), Ok(right.to_owned()));
+        }
+        let too_long = "a".repeat(NAME_BYTES_MAX + 1);
+        for wrong in ["", ".", "relay.", "-a", "a-", "a_b", "a:1", "a/b", "a b", &too_long] {
+            assert!(parse_name(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_host_of_an_address_keeps_its_brackets() {
+        assert_eq!((host_of("[::]:1"), host_of("relay-0.relay:3320")), ("[::]", "relay-0.relay"));
+        assert!(is_every_address(host_of("[::]:1")) && is_every_address(host_of("0.0.0.0:1")));
+        assert!(!is_every_address("127.0.0.1"));
     }
 
     #[test]

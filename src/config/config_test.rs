@@ -64,7 +64,7 @@ max_concurrency: 7
 handler_timeout: 2.5s
 retry: {max_attempts: 4, initial_backoff: 250ms, max_backoff: 30s, max_age: 1h30m}
 store: {backend: cluster, ttl: 30m, transition_ttl: 24h, runs_max: 5000,
-  free_bytes_min: 0}
+  free_bytes_min: 0, spool_after: 10s, on_quorum_loss: reject}
 dlq: {retention_days: 3, max_entries: 12}
 logging: {level: debug, format: text}
 cluster: {data_dir: /var/lib/relay}
@@ -92,11 +92,14 @@ cluster: {data_dir: /var/lib/relay}
             transition_ttl: Duration::from_hours(24),
             runs_max: 5000,
             free_bytes_min: 0,
+            spool_after: Duration::from_secs(10),
+            on_quorum_loss: OnQuorumLoss::Reject,
         }
     );
     assert_eq!(config.dlq, DeadLetters { retention: Duration::from_hours(72), entries_max: 12 });
     assert_eq!(config.logging, Logging { level: LogLevel::Debug, format: LogFormat::Text });
-    assert_eq!(config.cluster, ClusterSettings { data_dir: "/var/lib/relay".into() });
+    let data_dir = "/var/lib/relay".into();
+    assert_eq!(config.cluster, ClusterSettings { data_dir, ..ClusterSettings::default() });
 }
 
 #[test]
@@ -126,7 +129,8 @@ dashboard_url: https://user:hunter2@example.com
              write for example 250ms, 10s or 1h30m",
             "relay.yaml:7:18: store.backend: `valkey` is not supported; write `cluster`: \
              replicas share their state through their own log",
-            "relay.yaml:7:26: store.on_quorum_loss: `on_quorum_loss` is not supported yet; remove it",
+            "relay.yaml:7:42: store.on_quorum_loss: `process` is not supported; write `spool` or \
+             `reject`: without a quorum nothing can be sent just once",
             "relay.yaml:7:56: store.ttl: \"-1h\" is no duration: is negative; write for example \
              250ms, 10s or 1h30m",
             "relay.yaml:8:18: logging.level: \"loud\" is not one of error, warn, info, debug, \

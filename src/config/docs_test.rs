@@ -23,10 +23,11 @@ const NEEDED: [(&str, &str); 3] = [
 /// The words that stand in for `TYPE`: together they accept every documented key.
 const TYPES: [&str; 6] = ["commit_status", "pr_comment", "bearer", "basic", "apikey", "hmac"];
 
-/// Keys in the first column of a table.
+/// Keys in the first column of a table; flags have a table too.
 fn documented() -> Vec<&'static str> {
     let rows = DOCS.lines().filter_map(|line| line.strip_prefix("| `"));
-    rows.map(|row| row.split('`').next().unwrap()).collect()
+    let first = rows.map(|row| row.split('`').next().unwrap());
+    first.filter(|key| !key.starts_with("--")).collect()
 }
 
 /// A file that has only `path`, with nothing as its value.

@@ -119,6 +119,15 @@ pub struct ConfigError {
     pub problem: Problem,
 }
 
+/// A rule across keys of `cluster` and flags of `serve` that is broken. Nothing was started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("cluster.{key}: {rule}")]
+pub struct ClusterConflict {
+    /// The key to mend; the flag has its name, with dashes.
+    pub key: &'static str,
+    pub rule: &'static str,
+}
+
 /// A key that is accepted and does nothing here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {

@@ -7,7 +7,7 @@ use super::*;
 /// Key, lowest, highest, one below, one above, the range as it is told.
 type Range = (&'static str, &'static str, &'static str, &'static str, &'static str, &'static str);
 
-const RANGES: [Range; 16] = [
+const RANGES: [Range; 19] = [
     ("max_concurrency", "0", "500", "-1", "501", "0 to 500"),
     ("handler_timeout", "100ms", "10s", "99ms", "10001ms", "100ms to 10s"),
     ("server.max_body_size", "1024", "67108864", "1023", "67108865", "1024 to 67108864"),
@@ -20,6 +20,9 @@ const RANGES: [Range; 16] = [
     ("store.transition_ttl", "1h", "8760h", "59m", "8761h", "1h to 8760h"),
     ("store.runs_max", "1000", "10000000", "999", "10000001", "1000 to 10000000"),
     ("store.free_bytes_min", "0", "1099511627776", "-1", "1099511627777", "0 to 1099511627776"),
+    ("cluster.election_timeout", "300ms", "10s", "299ms", "10001ms", "300ms to 10s"),
+    ("cluster.removal_grace", "30s", "168h", "29s", "169h", "30s to 168h"),
+    ("store.spool_after", "500ms", "60s", "499ms", "61s", "500ms to 1m"),
     ("dlq.retention_days", "0", "365", "-1", "366", "0 to 365"),
     ("dlq.max_entries", "1", "1000000", "0", "1000001", "1 to 1000000"),
     ("accumulator.ttl", "1s", "168h", "999ms", "169h", "1s to 168h"),
@@ -75,11 +78,12 @@ handler_timeout: 10s
 server: {addr: '0.0.0.0:8080', max_body_size: 4194304, shutdown_timeout_sec: 30}
 retry: {max_attempts: 0, initial_backoff: 1s, max_backoff: 5m, max_age: 24h}
 store: {backend: cluster, ttl: 1h, transition_ttl: 168h, runs_max: 100000,
-  free_bytes_min: 536870912}
+  free_bytes_min: 536870912, spool_after: 3s, on_quorum_loss: spool}
 dlq: {retention_days: 7, max_entries: 10000}
 accumulator: {enabled: false, ttl: 1h, straggler_window: 5s}
 logging: {level: info, format: json}
-cluster: {data_dir: ./data}
+cluster: {data_dir: ./data, peer_addr: '0.0.0.0:3320', gossip_addr: '0.0.0.0:3322', seeds: [],
+  service: '', election_timeout: 500ms, removal_grace: 5m}
 ";
     let (written, absent) = (super::tests::config(defaults), Config::default());
     assert_eq!(written.server, absent.server);
@@ -112,12 +116,37 @@ fn addresses_are_checked_where_they_are_written() {
 }
 
 #[test]
-fn rule_13_a_spool_is_refused_by_name_until_there_is_one() {
-    let lines = errors("cluster:\n  seeds: ['relay-0:3322']\nstore: {on_quorum_loss: spool}\n");
-    assert_eq!(lines.len(), 2, "{lines:?}");
-    assert!(
-        lines[0].starts_with("relay.yaml:2:3: cluster.seeds: ")
-            && lines[0].contains("not supported")
+fn the_number_of_replicas_has_a_range() {
+    let valid =
+        |replicas: &str| is_valid(&format!("cluster: {{replicas: {replicas}, service: r}}\n"));
+    assert!(valid("1") && valid("99"));
+    for replicas in ["0", "100"] {
+        let lines = errors(&format!("cluster: {{replicas: {replicas}}}\n"));
+        let told = format!(
+            "relay.yaml:1:21: cluster.replicas: {replicas} is out of range; accepted: 1 to 99"
+        );
+        assert_eq!(lines, [told]);
+    }
+}
+
+#[test]
+fn rule_13_process_is_refused_by_name_until_it_can_promise_something() {
+    assert_eq!(
+        errors("store: {on_quorum_loss: process}\n"),
+        ["relay.yaml:1:25: store.on_quorum_loss: `process` is not supported; write `spool` or \
+             `reject`: without a quorum nothing can be sent just once"]
     );
-    assert!(lines[1].starts_with("relay.yaml:3:9: store.on_quorum_loss: "), "{lines:?}");
+}
+
+#[test]
+fn rule_13_what_to_do_without_a_quorum_is_spool_or_reject() {
+    let on_quorum_loss = |text| super::tests::config(text).store.on_quorum_loss;
+    assert_eq!(on_quorum_loss("store: {on_quorum_loss: spool}\n"), OnQuorumLoss::Spool);
+    assert_eq!(on_quorum_loss("store: {on_quorum_loss: reject}\n"), OnQuorumLoss::Reject);
+    assert_eq!(on_quorum_loss("store: {on_quorum_loss: ''}\n"), OnQuorumLoss::Spool);
+    assert_eq!(
+        errors("store: {on_quorum_loss: rejekt}\n"),
+        ["relay.yaml:1:25: store.on_quorum_loss: \"rejekt\" is not one of spool, reject, did you \
+             mean \"reject\"?"]
+    );
 }

@@ -13,6 +13,7 @@ mod filter;
 mod instance;
 mod logging;
 mod notifiers;
+mod overrides;
 mod place;
 mod report;
 mod retry;
@@ -25,12 +26,14 @@ mod webhook_auth;
 mod yaml;
 
 pub use accumulator::Accumulator;
-pub use cluster::ClusterSettings;
-pub use error::{ConfigError, ConfigErrors, FileError, Notice, Problem};
+pub use address::{parse_host, parse_listen, parse_name, parse_seed};
+pub use cluster::{ClusterSettings, ordinal, parse_replicas};
+pub use error::{ClusterConflict, ConfigError, ConfigErrors, FileError, Notice, Problem};
 pub use logging::{LogFormat, LogLevel, Logging};
+pub use overrides::Overrides;
 pub use report::{Files, SecretCheck};
 pub use server::Server;
-pub use store::{DeadLetters, Store, StoreBackend};
+pub use store::{DeadLetters, OnQuorumLoss, Store, StoreBackend};
 pub use yaml::{Position, SyntaxError};
 
 use crate::event::{Keep, Key};
@@ -39,6 +42,7 @@ use crate::retry::RetryPolicy;
 use crate::template::Template;
 use error::ROOT_PATH;
 use fields::Fields;
+use overrides::set;
 use place::Place;
 use report::{Findings, Report};
 use routes::Routes;
@@ -112,12 +116,16 @@ pub struct Loaded {
 }
 
 impl Config {
-    /// What a relay without a file does: a cluster of one in `./data` that writes each event to
-    /// its log.
+    /// What a relay without a file does: a cluster of one in `./data`, unless flags say
+    /// otherwise, that writes each event to its log.
     #[must_use]
-    pub fn without_file() -> Self {
+    pub fn without_file(overrides: &Overrides) -> Self {
         let routes = vec![notifiers::log_route(notifiers::LOG_WITHOUT_FILE)];
-        Self { rules: Rules { routes, ..Rules::default() }, ..Self::default() }
+        let rules = Rules { routes, ..Rules::default() };
+        let mut config = Self { rules, ..Self::default() };
+        set(&mut config.server.addr, overrides.server_addr.as_ref());
+        overrides.apply(&mut config.cluster);
+        config
     }
 
     /// A hash of the file and the templates it names. Replicas compare it to show a roll that is
@@ -138,12 +146,28 @@ pub fn load(
     files: &dyn Files,
     secrets: SecretCheck,
 ) -> Result<Loaded, ConfigErrors> {
+    load_under(text, file, files, secrets, &Overrides::default())
+}
+
+/// Like [`load`], with `overrides` in the place of what the file says: a rule across keys holds
+/// for the two together.
+///
+/// # Errors
+/// Every mistake, in the order of the file; nothing takes effect.
+pub fn load_under(
+    text: &str,
+    file: &str,
+    files: &dyn Files,
+    secrets: SecretCheck,
+    overrides: &Overrides,
+) -> Result<Loaded, ConfigErrors> {
     let root = yaml::parse(text).map_err(|(at, syntax)| ConfigErrors {
         file: file.to_owned(),
         errors: vec![ConfigError { at, path: ROOT_PATH.to_owned(), problem: syntax.into() }],
     })?;
     let report = Report::new(files, secrets);
-    let config = read_root(&root, &report);
+    let mut config = read_root(&root, &report, overrides);
+    set(&mut config.server.addr, overrides.server_addr.as_ref());
     let Findings { notices, texts, keep } = report.finish(file)?;
     let mut parts = vec![HASH_PREFIX, text];
     parts.extend(texts.iter().map(String::as_str));
@@ -152,7 +176,7 @@ pub fn load(
 
 /// Reads every section. What is wrong in one is reported and replaced by its default, so that the
 /// others are read too.
-fn read_root<'n>(root: &'n yaml::Node, report: &'n Report<'n>) -> Config {
+fn read_root<'n>(root: &'n yaml::Node, report: &'n Report<'n>, overrides: &Overrides) -> Config {
     let place = Place { node: root, path: ROOT_PATH.to_owned(), report };
     let empty = Fields::new(root.at, ROOT_PATH.to_owned(), &[], report);
     let mut fields = match root.value {
@@ -163,6 +187,7 @@ fn read_root<'n>(root: &'n yaml::Node, report: &'n Report<'n>) -> Config {
     };
     let call_timeouts = CALL_TIMEOUT_MIN..=CALL_TIMEOUT_MAX;
     let (accumulator, summary) = accumulator::read(fields.section("accumulator"));
+    let store = store::read(fields.section("store"));
     let config = Config {
         server: server::read(fields.section("server")),
         max_concurrency: fields
@@ -175,9 +200,9 @@ fn read_root<'n>(root: &'n yaml::Node, report: &'n Report<'n>) -> Config {
         retry: retry::read(fields.section("retry")),
         dlq: store::read_dead_letters(fields.section("dlq")),
         logging: logging::read(fields.section("logging")),
-        cluster: cluster::read(fields.section("cluster")),
+        cluster: cluster::read(fields.section("cluster"), store.backend, overrides),
         rules: read_rules(&mut fields, accumulator.template.as_ref(), summary.as_ref()),
-        store: store::read(fields.section("store")),
+        store,
         accumulator,
         ..Config::default()
     };

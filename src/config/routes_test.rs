@@ -94,7 +94,7 @@ notifiers:
 
 #[test]
 fn without_a_file_everything_is_logged() {
-    let config = Config::without_file();
+    let config = Config::without_file(&Overrides::default());
     assert_eq!(names(&config), ["log/log/notify"]);
     assert_eq!(config.cluster, ClusterSettings::default());
     assert!(config.rules.filter == crate::route::EventFilter::default());

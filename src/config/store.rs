@@ -14,6 +14,15 @@ pub enum StoreBackend {
     Memory,
 }
 
+/// What a replica does with events while the cluster has no quorum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnQuorumLoss {
+    /// Keeps them on its own disk, and feeds them to the log when the quorum is back.
+    Spool,
+    /// Answers 503: the sender keeps them for as long as it repeats.
+    Reject,
+}
+
 /// What is remembered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Store {
@@ -31,6 +40,12 @@ pub struct Store {
     /// `free_bytes_min`: free disk under which events are answered 503, while what is accepted is
     /// still delivered. Default 512 MiB, room for compaction and a snapshot.
     pub free_bytes_min: u64,
+    /// `spool_after`: how long a lost quorum is waited for before `on_quorum_loss` holds, 500ms to
+    /// 1m. Default 3s: an election takes less, and Tekton repeats for 20.5 s. Shorter keeps on one
+    /// disk what the log would have had a moment later; longer has senders give up.
+    pub spool_after: Duration,
+    /// `on_quorum_loss`. Default `spool`.
+    pub on_quorum_loss: OnQuorumLoss,
 }
 
 impl Default for Store {
@@ -41,6 +56,8 @@ impl Default for Store {
             transition_ttl: Duration::from_hours(168),
             runs_max: 100_000,
             free_bytes_min: 512 << 20,
+            spool_after: Duration::from_secs(3),
+            on_quorum_loss: OnQuorumLoss::Spool,
         }
     }
 }
@@ -68,6 +85,16 @@ const BACKENDS: [(&str, Option<StoreBackend>); 4] = [
     ("olric", None),
 ];
 
+/// What `store.on_quorum_loss` may say.
+const QUORUM_LOSSES: [(&str, OnQuorumLoss); 2] =
+    [("spool", OnQuorumLoss::Spool), ("reject", OnQuorumLoss::Reject)];
+
+/// Delivering without a quorum. No replica could tell that another one does not send the same.
+const PROCESS: &str = "process";
+
+/// The shortest wait for a quorum: an election may take a second.
+const SPOOL_AFTER_MIN: Duration = Duration::from_millis(500);
+
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -84,8 +111,11 @@ pub(super) fn read(mut fields: Fields<'_>) -> Store {
         free_bytes_min: fields
             .amount("free_bytes_min", 0..=1 << 40)
             .unwrap_or(default.free_bytes_min),
+        spool_after: fields
+            .duration("spool_after", SPOOL_AFTER_MIN..=MINUTE)
+            .unwrap_or(default.spool_after),
+        on_quorum_loss: read_on_quorum_loss(&mut fields).unwrap_or(default.on_quorum_loss),
     };
-    fields.not_supported(&["spool_after", "on_quorum_loss"]);
     fields.notice(
         &["valkey", "olric"],
         "has no effect: replicas share their state through their own log",
@@ -104,6 +134,18 @@ fn read_backend(fields: &mut Fields<'_>) -> Option<StoreBackend> {
         });
     }
     backend
+}
+
+fn read_on_quorum_loss(fields: &mut Fields<'_>) -> Option<OnQuorumLoss> {
+    let (text, place) = fields.text_place("on_quorum_loss")?;
+    if text == PROCESS {
+        place.fail(Problem::Replaced {
+            what: format!("`{text}`"),
+            instead: "write `spool` or `reject`: without a quorum nothing can be sent just once",
+        });
+        return None;
+    }
+    place.word(&QUORUM_LOSSES)
 }
 
 /// Reads `dlq`.

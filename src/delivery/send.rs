@@ -4,7 +4,8 @@ use super::attempt::{Job, attempt};
 use super::worker::Shared;
 use crate::clock::Timestamp;
 use crate::cluster::AcceptError;
-use crate::failure::DeliveryFailure;
+use crate::effect::EffectId;
+use crate::failure::{DeliveryFailure, FailureKind};
 use crate::integration::Integration;
 use crate::retry::Verdict;
 use crate::state_machine::{AttemptResult, Cause, Command, Grant, Outcome, StateMachine, millis};
@@ -19,6 +20,7 @@ const RECORD_RETRY: Duration = Duration::from_millis(200);
 /// How a call to an instance ended, for the limits.
 #[derive(Debug)]
 pub(super) struct Ended {
+    pub effect: EffectId,
     pub instance: String,
     pub failure: Option<DeliveryFailure>,
 }
@@ -58,8 +60,10 @@ pub(super) async fn send(
         Err(failure) => after_failure(&job, &failure, &shared),
     };
     let outcome = Outcome { effect: job.id, attempt: job.attempt, result };
-    record(vec![outcome], &shared).await;
-    Ended { instance, failure }
+    let asked = failure.as_ref().and_then(|failure| asked_pause(&instance, failure, &shared));
+    let outcome = Command::Record(vec![outcome]);
+    write([outcome].into_iter().chain(asked).collect(), &shared).await;
+    Ended { effect: job.id, instance, failure }
 }
 
 fn after_failure(job: &Job, failure: &DeliveryFailure, shared: &Shared) -> AttemptResult {
@@ -80,12 +84,22 @@ fn after_failure(job: &Job, failure: &DeliveryFailure, shared: &Shared) -> Attem
     }
 }
 
+/// What a target asked of this replica holds for all of them: the limit is one of the credential.
+fn asked_pause(instance: &str, failure: &DeliveryFailure, shared: &Shared) -> Option<Command> {
+    let wait = failure.retry_after.filter(|_| failure.kind == FailureKind::RateLimited)?;
+    let until = shared.cluster.replicated_now().after(wait);
+    Some(Command::Pause { instance: instance.to_owned(), until })
+}
+
 /// Records outcomes; tried until the log has them. An outcome that is lost with the process is
 /// found in doubt by the next one.
 pub(super) async fn record(outcomes: Vec<Outcome>, shared: &Shared) {
+    write(vec![Command::Record(outcomes)], shared).await;
+}
+
+async fn write(commands: Vec<Command>, shared: &Shared) {
     loop {
-        let command = Command::Record(outcomes.clone());
-        match shared.cluster.propose(vec![command]).await {
+        match shared.cluster.propose(commands.clone()).await {
             Ok(_) => return,
             Err(AcceptError::Stopped) => return,
             Err(error) => {

@@ -57,6 +57,8 @@ pub struct Worker {
     shared: Arc<Shared>,
     limits: Limits,
     calls: JoinSet<Ended>,
+    /// Effects whose call this process has started and not recorded yet.
+    sending: BTreeSet<EffectId>,
     /// A proposal that may or may not be in the log. It is made again as it was, for a Begin that
     /// was granted unheard would keep its target busy until the next boot.
     unconfirmed: Option<Batch>,
@@ -86,11 +88,24 @@ impl Worker {
         let (clock, metrics) = telemetry;
         let random = Random::seeded();
         let shared = Shared { cluster, rules, transports, options, clock, metrics, random };
-        Self { shared: Arc::new(shared), limits, calls: JoinSet::new(), unconfirmed: None }
+        Self {
+            shared: Arc::new(shared),
+            limits,
+            calls: JoinSet::new(),
+            sending: BTreeSet::new(),
+            unconfirmed: None,
+        }
     }
 
     /// Works until `drain` is cancelled, then lets the calls under way end and be recorded.
     pub async fn run(mut self, drain: CancellationToken) {
+        let mut registered = self.shared.cluster.registered();
+        tokio::select! {
+            () = drain.cancelled() => return,
+            registered = registered.wait_for(|registered| *registered) => {
+                if registered.is_err() { return }
+            }
+        }
         let mut applied = self.shared.cluster.applied();
         while !drain.is_cancelled() {
             // Marks the state as seen before looking: what is applied meanwhile wakes us again.
@@ -107,15 +122,33 @@ impl Worker {
                 () = tokio::time::sleep(wait) => {}
             }
         }
+        self.settle_unconfirmed().await;
         while let Some(ended) = self.calls.join_next().await {
             self.take_back(ended);
+        }
+    }
+
+    /// A Begin that was granted unheard would be in doubt after a clean stop: what may be in the
+    /// log is proposed once more, and given back.
+    async fn settle_unconfirmed(&mut self) {
+        let Some(batch) = self.unconfirmed.take() else { return };
+        match self.shared.cluster.propose(batch.commands).await {
+            Ok(answers) => {
+                let grants = granted(answers);
+                self.give_back(batch.taken, &grants);
+                self.decline(&grants).await;
+            }
+            Err(error) => warn!(error = chain(&error), "work may be in doubt after this stop"),
         }
     }
 
     fn take_back(&mut self, ended: Result<Ended, tokio::task::JoinError>) {
         let now = self.shared.clock.monotonic();
         match ended {
-            Ok(ended) => self.limits.ended(&ended.instance, ended.failure.as_ref(), now),
+            Ok(ended) => {
+                self.sending.remove(&ended.effect);
+                self.limits.ended(&ended.instance, ended.failure.as_ref(), now);
+            }
             // The Begin stays open and is found in doubt at the next boot.
             Err(error) => error!(error = chain(&error), "delivery task ended abnormally"),
         }
@@ -143,6 +176,9 @@ impl Worker {
         while let Some(ended) = self.calls.try_join_next() {
             self.take_back(ended);
         }
+        if self.unconfirmed.is_none() {
+            self.close_unheard().await;
+        }
         let batch = self.unconfirmed.take().unwrap_or_else(|| self.collect());
         if batch.commands.is_empty() {
             return false;
@@ -169,6 +205,22 @@ impl Worker {
         true
     }
 
+    /// Gives back what was granted and never heard of: the answer was lost, and when it was asked
+    /// again the slot had moved. Its node lives on, so that nobody else would take the call over.
+    async fn close_unheard(&mut self) {
+        let cluster = &self.shared.cluster;
+        let (node, boot) = (cluster.node_id(), cluster.boot());
+        let unheard: Vec<Outcome> = cluster.read(|state| {
+            let begun = state.begun_by(node, boot);
+            let unheard = begun.filter(|grant| !self.sending.contains(&grant.effect));
+            unheard.map(unsent).collect()
+        });
+        if !unheard.is_empty() {
+            warn!(effects = unheard.len(), "grants that were not heard of are given back");
+            record(unheard, &self.shared).await;
+        }
+    }
+
     /// Returns the places of effects that were not granted.
     fn give_back(&mut self, taken: Vec<(EffectId, String)>, granted: &[Grant]) {
         for (effect, instance) in taken {
@@ -179,11 +231,6 @@ impl Worker {
     }
 
     async fn decline(&mut self, grants: &[Grant]) {
-        let unsent = grants.iter().map(|grant| Outcome {
-            effect: grant.effect,
-            attempt: grant.attempt,
-            result: AttemptResult::Unsent,
-        });
         let shared = Arc::clone(&self.shared);
         for grant in grants {
             let instance = shared.cluster.read(|state| {
@@ -191,7 +238,7 @@ impl Worker {
             });
             self.limits.give_back(&instance.unwrap_or_default());
         }
-        record(unsent.collect(), &shared).await;
+        record(grants.iter().copied().map(unsent).collect(), &shared).await;
     }
 
     /// Starts the calls; gives back the grants that nothing here can send.
@@ -205,6 +252,7 @@ impl Worker {
                 unsent.push(grant);
                 continue;
             };
+            self.sending.insert(grant.effect);
             let integration = Arc::clone(&route.integration);
             self.calls.spawn(send(job, integration, Arc::clone(&self.shared)));
         }
@@ -232,16 +280,16 @@ impl Worker {
     fn add_plan(&mut self, batch: &mut Batch, slot: SlotId, planned: Planned) {
         let Some(owner) = self.owner(slot) else { return };
         let now = self.shared.clock.monotonic();
-        let mut effects = Vec::new();
+        let mut asked = Vec::new();
         for effect in &planned.effects {
             let instance = &effect.route.instance;
             if self.limits.try_take(instance, now) {
                 batch.taken.push((effect.id, instance.clone()));
                 batch.asked.insert(effect.id);
-                effects.push(effect.id);
+                asked.push(Grant::first(effect.id));
             }
         }
-        batch.commands.push(Command::Begin(Begin { owner, planned: Some(planned), effects }));
+        batch.commands.push(Command::Begin(Begin { owner, planned: Some(planned), asked }));
     }
 
     fn add_sends(&mut self, batch: &mut Batch, now: Timestamp) {
@@ -262,8 +310,8 @@ impl Worker {
                     batch.commands.push(Command::Park { owner, effects });
                 } else if self.limits.try_take(&effect.route.instance, monotonic) {
                     batch.taken.push((effect.id, effect.route.instance.clone()));
-                    let effects = vec![effect.id];
-                    batch.commands.push(Command::Begin(Begin { owner, planned: None, effects }));
+                    let asked = vec![effect.next_grant()];
+                    batch.commands.push(Command::Begin(Begin { owner, planned: None, asked }));
                 }
             }
         });
@@ -272,6 +320,11 @@ impl Worker {
     fn owner(&self, slot: SlotId) -> Option<Owner> {
         self.shared.cluster.read(|state| owner_of(state, &self.shared, slot))
     }
+}
+
+/// The end of a call that was never made.
+fn unsent(grant: Grant) -> Outcome {
+    Outcome { effect: grant.effect, attempt: grant.attempt, result: AttemptResult::Unsent }
 }
 
 fn owner_of(

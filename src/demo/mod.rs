@@ -1,120 +1,103 @@
-//! `demo`: the main job for someone who just cloned. Starts a relay with a directory of its own
+//! `demo`: the main job for someone who just cloned. Starts replicas with a directory of their own
 //! and a receiver that stands for GitHub, Slack and a webhook; plays recorded Tekton events the
-//! way Tekton sends them, with everything that goes wrong there; then compares what arrived with
-//! what had to.
+//! way Tekton sends them, with everything that goes wrong there; kills and rolls replicas
+//! meanwhile, where there are several; then compares what arrived with what had to.
 
+mod alone;
+mod folder;
+mod playing;
+mod ports;
 mod receiver;
 mod recording;
+mod replica;
+mod replicas;
 mod scenario;
 mod sender;
+mod timeline;
+mod together;
 mod verdict;
+mod view;
 
 pub use receiver::{Arrival, Arrived, Receiver};
 pub use recording::{Recorded, RecordingError, read_recording, recorded_lines};
 pub use scenario::{Scenario, config_text};
 pub use sender::{Answer, Sender};
-pub use verdict::Verdict;
+pub use verdict::{Played, Verdict};
 
-use crate::app::App;
-use crate::config::{Config, SecretCheck};
-use crate::config_file;
 use anyhow::Context as _;
+use folder::Folder;
 use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// The relay is expected to have delivered everything within this time.
-const SETTLE_MAX: Duration = Duration::from_secs(30);
-/// How often the relay is asked whether it is done.
-const SETTLE_POLL: Duration = Duration::from_millis(50);
-/// The relay starts this much after the first event was sent: Tekton's ladder bridges it.
-const RELAY_IS_LATE: Duration = Duration::from_millis(400);
+/// How the demo is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wish {
+    /// One relay in this process, or so many processes.
+    pub replicas: usize,
+    /// Show how each event was answered.
+    pub is_verbose: bool,
+}
 
-/// Plays the demo and writes to `out` what it saw.
+/// What every way of playing needs.
+struct Stage {
+    folder: Folder,
+    receiver: Receiver,
+    scenario: Scenario,
+    /// The configuration file, shared by all replicas.
+    config: PathBuf,
+}
+
+impl Stage {
+    async fn set() -> anyhow::Result<Self> {
+        let folder = Folder::create()?;
+        let receiver = Receiver::start().await.context("the receiver could not be started")?;
+        let config = folder.path().join("relay.yaml");
+        std::fs::write(&config, config_text(folder.path(), &receiver.url())?)?;
+        Ok(Self { folder, receiver, scenario: Scenario::recorded()?, config })
+    }
+}
+
+/// Plays the demo and writes to `out` what it sees. Until it returns, or is cancelled by `stop`
+/// and returns, every process it started has ended.
 ///
 /// # Errors
-/// A part of the demo itself could not be set up.
-pub async fn run(is_verbose: bool, mut out: impl Write) -> anyhow::Result<Verdict> {
+/// A replica did not do what the demo is about, a part of the demo itself could not be set up, or
+/// it was stopped.
+pub async fn run(
+    wish: Wish,
+    stop: CancellationToken,
+    mut out: impl Write,
+) -> anyhow::Result<Verdict> {
     let started = Instant::now();
-    let folder = Folder::create()?;
-    let receiver = Receiver::start().await.context("the receiver could not be started")?;
-    let scenario = Scenario::recorded()?;
-    let address = free_address()?;
-    let (events, runs) = (scenario.requests.len(), scenario.runs);
-    writeln!(out, "playing {events} events of {runs} runs against a relay on {address}")?;
-    let text = config_text(&folder.0, &receiver.url(), &address)?;
-    let file = folder.0.join("relay.yaml");
-    std::fs::write(&file, text)?;
-    let config = config_file::load(&file, SecretCheck::Required)?;
-    let stop = CancellationToken::new();
-    let relay = tokio::spawn(start_late(config, stop.clone()));
-    let sender = Sender::new(&format!("http://{address}/"))?;
-    let answers = sender.play(&scenario.requests).await;
-    if is_verbose {
-        for (request, answer) in scenario.requests.iter().zip(&answers) {
+    let mut stage = Stage::set().await?;
+    let played = match wish.replicas {
+        1 => alone::play(&stage, &stop, &mut out).await,
+        several => together::play(&stage, several, &stop, &mut out).await,
+    };
+    let evidence = format!("logs and data are in {}", stage.folder.path().display());
+    let played = match played {
+        Err(error) if !stop.is_cancelled() => {
+            stage.folder.keep();
+            return Err(error.context(evidence));
+        }
+        other => other?,
+    };
+    if wish.is_verbose {
+        for (request, answer) in stage.scenario.requests.iter().zip(&played.answers) {
             writeln!(out, "  {} {answer}", request.title())?;
         }
     }
-    let app = relay.await.context("the relay task ended")??;
-    let is_settled = settle(&app).await;
-    let arrived = receiver.arrived();
-    stop.cancel();
-    app.run(stop).await?;
-    let verdict = Verdict::of(&scenario, &answers, &arrived, is_settled);
-    for line in verdict.lines(&arrived) {
+    let arrived = stage.receiver.arrived();
+    for line in timeline::lines(&arrived) {
         writeln!(out, "{line}")?;
     }
+    let verdict = Verdict::of(&stage.scenario, &played, &arrived);
     writeln!(out, "\n{verdict}\n({:.1} s)", started.elapsed().as_secs_f64())?;
+    if !verdict.is_good() {
+        stage.folder.keep();
+        writeln!(out, "{evidence}")?;
+    }
     Ok(verdict)
-}
-
-/// The relay comes up while events are already being sent.
-async fn start_late(config: Config, stop: CancellationToken) -> anyhow::Result<App> {
-    tokio::select! {
-        () = tokio::time::sleep(RELAY_IS_LATE) => {}
-        () = stop.cancelled() => {}
-    }
-    Ok(App::start(config).await?)
-}
-
-/// Waits until the relay has nothing left to plan, to send or to show soon.
-async fn settle(app: &App) -> bool {
-    let deadline = Instant::now() + SETTLE_MAX;
-    while Instant::now() < deadline {
-        let is_done = app.cluster().read(|state| {
-            let soon = state.now().after(Duration::from_mins(1));
-            let has_timer = state.next_summary().is_some_and(|due_at| due_at < soon);
-            state.backlog() == 0 && state.unplanned() == 0 && !has_timer
-        });
-        if is_done {
-            return true;
-        }
-        tokio::time::sleep(SETTLE_POLL).await;
-    }
-    false
-}
-
-/// An address nobody listens on.
-fn free_address() -> anyhow::Result<String> {
-    let probe = std::net::TcpListener::bind("127.0.0.1:0")?;
-    Ok(probe.local_addr()?.to_string())
-}
-
-/// A directory that goes away with the demo.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn create() -> anyhow::Result<Self> {
-        let name = format!("tekton-events-relay-demo-{}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&path).with_context(|| path.display().to_string())?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all::<&Path>(self.0.as_ref());
-    }
 }

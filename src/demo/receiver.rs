@@ -10,9 +10,13 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// Every such call is answered with 503 first.
 const UNWELL_EVERY: u64 = 4;
+/// Time between taking a call and answering it, short beside that of the real ones: so a process
+/// that is killed may have calls under way.
+const ANSWERS_AFTER: Duration = Duration::from_millis(100);
 
 /// One thing that arrived and was taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,15 +91,25 @@ fn router(memory: Shared) -> Router {
 }
 
 /// Runs `take` on the memory, unless it is time to be unwell.
-fn answer(memory: &Shared, take: impl FnOnce(&mut Memory) -> (StatusCode, Value)) -> Response {
-    let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
-    memory.calls += 1;
-    if memory.calls.is_multiple_of(UNWELL_EVERY) {
-        memory.arrived.refused += 1;
-        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+async fn answer(
+    memory: &Shared,
+    take: impl FnOnce(&mut Memory) -> (StatusCode, Value),
+) -> Response {
+    let taken = {
+        let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
+        memory.calls += 1;
+        if memory.calls.is_multiple_of(UNWELL_EVERY) {
+            memory.arrived.refused += 1;
+            None
+        } else {
+            Some(take(&mut memory))
+        }
+    };
+    tokio::time::sleep(ANSWERS_AFTER).await;
+    match taken {
+        Some((status, body)) => (status, body.to_string()).into_response(),
+        None => StatusCode::SERVICE_UNAVAILABLE.into_response(),
     }
-    let (status, body) = take(&mut memory);
-    (status, body.to_string()).into_response()
 }
 
 fn text(body: &Value, field: &str) -> String {
@@ -121,6 +135,7 @@ async fn status(
         });
         (StatusCode::CREATED, json!({"id": 1, "state": body["state"]}))
     })
+    .await
 }
 
 async fn comments(
@@ -133,6 +148,7 @@ async fn comments(
             found.map(|((_, id), body)| json!({"id": id, "body": body})).collect();
         (StatusCode::OK, Value::from(found))
     })
+    .await
 }
 
 async fn comment(
@@ -148,6 +164,7 @@ async fn comment(
         memory.arrived.arrivals.push(Arrival::CommentCreated { id, pr });
         (StatusCode::CREATED, json!({"id": id}))
     })
+    .await
 }
 
 async fn edit(
@@ -165,6 +182,7 @@ async fn edit(
         memory.arrived.arrivals.push(Arrival::CommentEdited { id });
         (StatusCode::OK, json!({"id": id}))
     })
+    .await
 }
 
 async fn slack(State(memory): State<Shared>, body: String) -> Response {
@@ -175,6 +193,7 @@ async fn slack(State(memory): State<Shared>, body: String) -> Response {
         memory.arrived.arrivals.push(Arrival::Slack { text: line.to_owned() });
         (StatusCode::OK, Value::Null)
     })
+    .await
 }
 
 async fn webhook(State(memory): State<Shared>, headers: HeaderMap, body: String) -> Response {
@@ -188,4 +207,5 @@ async fn webhook(State(memory): State<Shared>, headers: HeaderMap, body: String)
         });
         (StatusCode::OK, json!({}))
     })
+    .await
 }

@@ -2,6 +2,9 @@
 //! then the ways in which Tekton repeats and reorders them.
 
 use super::recording::{Recorded, RecordingError, recorded_lines};
+use crate::clock::Timestamp;
+use crate::effect::{EffectId, RouteName};
+use crate::event::{Decoded, Keep, decode};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,15 +20,48 @@ pub struct Scenario {
     pub runs: usize,
     /// Final commit status that every commit's check has to show, by (commit, check name).
     pub expected: BTreeMap<(String, String), &'static str>,
+    /// Rows that the comment on each pull request has to show.
+    pub rows: BTreeMap<u64, &'static [Row]>,
+    /// What each request tells.
+    pub transitions: Vec<Transition>,
 }
 
-/// (run name, commit, pull request, final GitHub state) of the recorded PipelineRuns.
-const PIPELINES: [(&str, &str, u64, &str); 4] = [
-    ("ok", "6dcb09b5b57875f334f61aebed695e2e4193db5e", 7, "success"),
-    ("bad", "b4d0000000000000000000000000000000000bad", 8, "failure"),
-    ("cancelme", "ca9ce10000000000000000000000000000000000", 9, "error"),
-    ("timeme", "713e000000000000000000000000000000000000", 10, "failure"),
+/// What a request tells: equal for all that tell the same.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Transition {
+    /// Of the run it is about.
+    pub run_uid: String,
+    /// The `webhook-id` of the call about it.
+    pub webhook_id: String,
+}
+
+/// (pipeline task, final state) in the table of a summary.
+pub type Row = (&'static str, &'static str);
+
+/// (run name, commit, pull request, final GitHub state, tasks) of the recorded PipelineRuns.
+type Pipeline = (&'static str, &'static str, u64, &'static str, &'static [Row]);
+
+const PIPELINES: [Pipeline; 4] = [
+    (
+        "ok",
+        "6dcb09b5b57875f334f61aebed695e2e4193db5e",
+        7,
+        "success",
+        &[("build", "succeeded"), ("cleanup", "succeeded")],
+    ),
+    ("bad", "b4d0000000000000000000000000000000000bad", 8, "failure", &[("willfail", "failed")]),
+    ("cancelme", "ca9ce10000000000000000000000000000000000", 9, "error", &[("build", "cancelled")]),
+    (
+        "timeme",
+        "713e000000000000000000000000000000000000",
+        10,
+        "failure",
+        &[("build", "cancelled")],
+    ),
 ];
+
+/// Where the webhook of [`config_text`] is configured.
+const WEBHOOK: (&str, &str, &str) = ("webhook", "archive", "notify");
 
 impl Scenario {
     /// The recording, then late, repeated and re-emitted events.
@@ -50,9 +86,11 @@ impl Scenario {
         requests.extend(reemitted);
         let expected = PIPELINES
             .iter()
-            .map(|(run, sha, _, state)| (((*sha).to_owned(), format!("tekton/{run}")), *state))
+            .map(|(run, sha, _, state, _)| (((*sha).to_owned(), format!("tekton/{run}")), *state))
             .collect();
-        Ok(Self { requests, runs, expected })
+        let rows = PIPELINES.iter().map(|(_, _, pr, _, rows)| (*pr, *rows)).collect();
+        let transitions = requests.iter().map(Recorded::transition).collect();
+        Ok(Self { requests, runs, expected, rows, transitions })
     }
 }
 
@@ -65,7 +103,7 @@ fn annotate(mut request: Recorded) -> Recorded {
     let pipeline = PIPELINES.iter().find(|(run, ..)| {
         name == *run || name.strip_prefix(run).is_some_and(|rest| rest.starts_with('-'))
     });
-    let Some((_, sha, pr, _)) = pipeline else { return request };
+    let Some((_, sha, pr, ..)) = pipeline else { return request };
     let annotations = json!({
         format!("{PREFIX}provider"): "github",
         format!("{PREFIX}repo-owner"): "o",
@@ -100,6 +138,25 @@ impl Recorded {
         format!("{:<50} {:<16}", self.event_type(), self.run_name().unwrap_or_default())
     }
 
+    /// What it tells; empty where it is no event of a run.
+    fn transition(&self) -> Transition {
+        let events = self.cloud_events().unwrap_or_default();
+        let decoded = events.first().map(|event| decode(event, Timestamp(1), &Keep::All));
+        match decoded {
+            Some(Ok(Decoded::Run(event))) => {
+                let (kind, instance, action) = WEBHOOK;
+                let route = RouteName {
+                    kind: kind.to_owned(),
+                    instance: instance.to_owned(),
+                    action: action.to_owned(),
+                };
+                let webhook_id = EffectId::of(event.transition_key(), &route, 0).to_string();
+                Transition { run_uid: event.uid, webhook_id }
+            }
+            Some(Ok(Decoded::Ignored { .. }) | Err(_)) | None => Transition::default(),
+        }
+    }
+
     /// The same event under another id, as a restarted controller sends it.
     #[must_use]
     pub fn with_id(&self, id: &str) -> Self {
@@ -113,11 +170,12 @@ impl Recorded {
     }
 }
 
-/// A configuration that sends to the receiver at `receiver`; its secrets go into `folder`.
+/// A configuration that sends to the receiver at `receiver`; its secrets go into `folder`. Where a
+/// replica listens and keeps its data is left to its flags.
 ///
 /// # Errors
 /// The secret files cannot be written.
-pub fn config_text(folder: &Path, receiver: &str, address: &str) -> std::io::Result<String> {
+pub fn config_text(folder: &Path, receiver: &str) -> std::io::Result<String> {
     let secret = |name: &str, content: String| -> std::io::Result<String> {
         let path = folder.join(name);
         std::fs::write(&path, content)?;
@@ -126,10 +184,8 @@ pub fn config_text(folder: &Path, receiver: &str, address: &str) -> std::io::Res
     let token = secret("github-token", "demo-token".to_owned())?;
     let slack = secret("slack-url", format!("{receiver}/slack"))?;
     let webhook = secret("webhook-url", format!("{receiver}/webhook"))?;
-    let data = folder.join("data").display().to_string();
     Ok(format!(
-        r#"server: {{ addr: "{address}" }}
-cluster: {{ data_dir: "{data}" }}
+        r#"store: {{ free_bytes_min: 0 }}
 retry: {{ initial_backoff: 100ms, max_backoff: 1s }}
 accumulator:
   enabled: true
@@ -168,6 +224,7 @@ notifiers:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     #[test]
     fn every_pipeline_run_and_its_tasks_name_a_commit() {
@@ -187,5 +244,16 @@ mod tests {
         let id = request.headers.iter().find(|(name, _)| name == "ce-id").unwrap();
         assert!(id.1.starts_with("re-emitted-"));
         assert_eq!(scenario.runs, 11);
+    }
+
+    #[test]
+    fn each_request_of_the_recording_tells_a_transition_of_its_own_and_the_others_repeat_them() {
+        let scenario = Scenario::recorded().unwrap();
+        let recorded = recorded_lines("recording", RECORDING).unwrap().len();
+        let (first, others) = scenario.transitions.split_at(recorded);
+        let news: BTreeSet<&Transition> = first.iter().collect();
+        assert_eq!((recorded, news.len(), others.len()), (38, 38, 56));
+        assert!(others.iter().all(|other| news.contains(other)));
+        assert!(!news.contains(&Transition::default()));
     }
 }

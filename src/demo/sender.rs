@@ -4,6 +4,7 @@
 use super::recording::Recorded;
 use serde_json::Value;
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// Attempts in all, measured on a real controller.
@@ -42,7 +43,9 @@ impl fmt::Display for Answer {
 /// A stand-in for Tekton's events controller.
 pub struct Sender {
     client: reqwest::Client,
-    url: String,
+    urls: Vec<String>,
+    /// Attempts so far: each one goes to the next URL.
+    attempted: AtomicUsize,
 }
 
 impl Sender {
@@ -51,9 +54,18 @@ impl Sender {
     /// # Errors
     /// The HTTP client cannot be set up.
     pub fn new(url: &str) -> Result<Self, reqwest::Error> {
+        Self::among(vec![url.to_owned()])
+    }
+
+    /// Sends to `urls` in turn, one attempt each, as a Kubernetes Service spreads connections:
+    /// an event that meets a replica which is down reaches another one at the next attempt.
+    ///
+    /// # Errors
+    /// The HTTP client cannot be set up.
+    pub fn among(urls: Vec<String>) -> Result<Self, reqwest::Error> {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder().pool_max_idle_per_host(0).build()?;
-        Ok(Self { client, url: url.to_owned() })
+        let client = reqwest::Client::builder().pool_max_idle_per_host(0).no_proxy().build()?;
+        Ok(Self { client, urls, attempted: AtomicUsize::new(0) })
     }
 
     /// Sends all requests, each after the one before was answered or given up.
@@ -82,7 +94,7 @@ impl Sender {
     }
 
     async fn attempt(&self, request: &Recorded) -> (Option<u16>, String) {
-        let mut post = self.client.post(&self.url).header("connection", "close");
+        let mut post = self.client.post(self.next_url()).header("connection", "close");
         for (name, value) in &request.headers {
             if name.starts_with("ce-") || name == "content-type" {
                 post = post.header(name, value);
@@ -97,5 +109,60 @@ impl Sender {
             Err(_) => return (None, String::new()),
         };
         (Some(status), body["fate"].as_str().unwrap_or_default().to_owned())
+    }
+    /// Empty, and so never answered, where there is no URL at all.
+    fn next_url(&self) -> &str {
+        let at = self.attempted.fetch_add(1, Ordering::Relaxed);
+        self.urls.get(at % self.urls.len().max(1)).map_or("", String::as_str)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    /// A replica that answers each event with `status`, and counts them.
+    async fn replica(status: u16) -> (String, Arc<AtomicUsize>) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let taken = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&taken);
+        let router = axum::Router::new().fallback(async move || {
+            count.fetch_add(1, Ordering::Relaxed);
+            (http::StatusCode::from_u16(status).unwrap(), r#"{"fate":"accepted"}"#)
+        });
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        (url, taken)
+    }
+
+    fn event() -> Recorded {
+        Recorded { headers: Vec::new(), body: Vec::new() }
+    }
+
+    #[tokio::test]
+    async fn events_go_to_the_replicas_in_turn() {
+        let ((one, by_one), (other, by_other)) = (replica(202).await, replica(202).await);
+        let answers = Sender::among(vec![one, other]).unwrap().play(&[event(), event()]).await;
+        assert!(answers.iter().all(|answer| answer.is_acknowledged() && answer.attempts == 1));
+        assert_eq!((by_one.load(Ordering::Relaxed), by_other.load(Ordering::Relaxed)), (1, 1));
+    }
+
+    #[tokio::test]
+    async fn a_refused_event_is_repeated_at_the_next_replica() {
+        let ((sick, _), (well, _)) = (replica(503).await, replica(202).await);
+        let gone = "http://127.0.0.1:1/".to_owned();
+        let answer = Sender::among(vec![sick, gone, well]).unwrap().send(&event()).await;
+        let expected = Answer { status: Some(202), fate: "accepted".to_owned(), attempts: 3 };
+        assert_eq!(answer, expected);
+    }
+
+    #[tokio::test]
+    async fn a_refusal_that_the_sender_does_not_repeat_is_final() {
+        let ((strict, _), (well, asked)) = (replica(400).await, replica(202).await);
+        let answer = Sender::among(vec![strict, well]).unwrap().send(&event()).await;
+        assert_eq!((answer.status, answer.attempts), (Some(400), 1));
+        assert!(!answer.is_acknowledged());
+        assert_eq!(asked.load(Ordering::Relaxed), 0);
     }
 }

@@ -131,12 +131,13 @@ impl DryRun {
                     route: failed.route.clone(),
                     cause: failed.cause.clone(),
                 }));
-                let effects = planned.effects.iter().map(|effect| effect.id).collect();
-                Some(Begin { owner: self.owner(slot), planned: Some(planned), effects })
+                let effects = planned.effects.iter();
+                let asked = effects.map(|effect| Grant::first(effect.id)).collect();
+                Some(Begin { owner: self.owner(slot), planned: Some(planned), asked })
             }
             DueWork::Send(effect) => {
                 let owner = self.owner(effect.slot);
-                Some(Begin { owner, planned: None, effects: vec![effect.id] })
+                Some(Begin { owner, planned: None, asked: vec![effect.next_grant()] })
             }
         }
     }

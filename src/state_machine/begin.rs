@@ -2,7 +2,7 @@
 //! under a Begin that was granted here.
 
 use super::StateMachine;
-use super::command::{Applied, Begin, Boot, Grant, Owner, Planned, Refusal};
+use super::command::{Applied, Begin, Grant, Owner, Planned, Refusal};
 use super::dead_letter::{Cause, CauseKind};
 use super::outbox::{EffectRecord, LaneKey, OpenBegin, ReplacedBegin, STREAM_LANE_MAX, Writer};
 use super::run_record::{QueuedEvent, SettledEffect, Settlement};
@@ -14,87 +14,8 @@ use std::time::Duration;
 /// After a move, an open Begin of the old owner may be begun anew: it was sent within
 /// 1 s of being proposed and ended within the 10 s of `handler_timeout` (rule 2).
 pub(super) const TAKEOVER_WAIT: Duration = Duration::from_secs(11);
-/// Boots that may end while an effect is open (rule 7).
-const ENDED_BOOTS_MAX: u32 = 3;
-/// Processes that may end while planning an event (rule 7).
-const ENDED_PLANNINGS_MAX: u32 = 2;
 
 impl StateMachine {
-    /// A new life of a node: what its older lives had on the wire is in doubt, and is begun anew.
-    pub(super) fn apply_boot(&mut self, boot: &Boot) -> Applied {
-        match self.boots.get(&boot.node) {
-            Some(known) if *known == boot.number => return Applied::Done,
-            Some(known) if *known > boot.number => return Applied::Refused(Refusal::StaleBoot),
-            Some(_) | None => {}
-        }
-        self.boots.insert(boot.node, boot.number);
-        let is_old = |open: &OpenBegin| open.node == boot.node && open.boot < boot.number;
-        let interrupted: Vec<EffectId> = self
-            .outbox
-            .effects
-            .values()
-            .filter(|effect| effect.open.as_ref().is_some_and(is_old))
-            .map(|effect| effect.id)
-            .collect();
-        for id in interrupted {
-            self.counters.in_doubt += 1;
-            self.close(id);
-            self.note_ended_boot(id);
-        }
-        self.send_replaced_once_more(boot);
-        if let Some((run, sequence)) = boot.ended_while_planning {
-            self.note_ended_planning(run, sequence);
-        }
-        Applied::Done
-    }
-
-    /// Rule 7: what was on the wire when several processes ended may be why they ended.
-    fn note_ended_boot(&mut self, id: EffectId) {
-        self.outbox.update(id, |effect| {
-            effect.is_in_doubt = true;
-            effect.ended_boots += 1;
-        });
-        let is_poison = self
-            .outbox
-            .effects
-            .get(&id)
-            .is_some_and(|effect| effect.ended_boots >= ENDED_BOOTS_MAX);
-        if is_poison {
-            let detail = format!("was on the wire when {ENDED_BOOTS_MAX} processes ended");
-            self.bury(id, Cause { kind: CauseKind::Poison, detail });
-        }
-    }
-
-    /// Rule 3: the newer boot of a node settles what its older lives may still have been sending.
-    fn send_replaced_once_more(&mut self, boot: &Boot) {
-        let replaced = self.outbox.replaced.iter();
-        let settled: Vec<_> = replaced
-            .filter(|(_, begin)| begin.node == boot.node && begin.boot < boot.number)
-            .map(|(key, _)| *key)
-            .collect();
-        for key in settled {
-            if let Some(begin) = self.outbox.replaced.remove(&key) {
-                self.note_ended_boot(key.0);
-                self.send_state_once_more(key.1, &begin.effect);
-            }
-        }
-    }
-
-    fn note_ended_planning(&mut self, run_key: Key, sequence: u64) {
-        let Some(run) = self.runs.get_mut(&run_key) else { return };
-        let Some(head) = run.queue.front_mut().filter(|head| head.sequence == sequence) else {
-            return;
-        };
-        head.ended_plannings += 1;
-        if head.ended_plannings < ENDED_PLANNINGS_MAX {
-            return;
-        }
-        let Some(head) = self.dequeue(run_key, sequence) else { return };
-        let detail = format!("planning it ended {ENDED_PLANNINGS_MAX} processes");
-        let cause = Cause { kind: CauseKind::Poison, detail };
-        self.bury_event(run_key, &head, cause);
-    }
-
     pub(super) fn apply_begin(&mut self, begin: Begin) -> Applied {
         if !self.is_owner(begin.owner) {
             return Applied::Refused(Refusal::NotOwner);
@@ -105,7 +26,8 @@ impl StateMachine {
             self.take_plan(planned);
         }
         let owner = begin.owner;
-        let granted = begin.effects.into_iter().filter_map(|id| self.grant(id, owner)).collect();
+        let granted =
+            begin.asked.into_iter().filter_map(|asked| self.grant(asked, owner)).collect();
         Applied::Begun(granted)
     }
 
@@ -219,19 +141,27 @@ impl StateMachine {
         }
     }
 
-    fn grant(&mut self, id: EffectId, owner: Owner) -> Option<Grant> {
+    fn grant(&mut self, asked: Grant, owner: Owner) -> Option<Grant> {
+        let id = asked.effect;
         let effect = self.outbox.effects.get(&id)?;
         if effect.slot != owner.slot || !self.outbox.is_head(effect) {
             return None;
         }
         if let Some(open) = effect.open {
-            if (open.node, open.boot) == (owner.node, owner.boot) {
+            let is_own = (open.node, open.boot) == (owner.node, owner.boot);
+            if is_own && asked.attempt == effect.attempts {
                 // The same request once more gets the first answer (rule 17).
-                return Some(Grant { effect: id, attempt: effect.attempts });
+                return Some(asked);
             }
             if !self.may_take_over(effect, self.now) {
                 return None;
             }
+        }
+        if asked != effect.next_grant() {
+            return None;
+        }
+        if self.is_paused(&effect.route.instance, self.now) {
+            return None;
         }
         let target = self.outbox.targets.get(&effect.target);
         let is_target_busy = target.and_then(|target| target.open).is_some_and(|open| open != id);

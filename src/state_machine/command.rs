@@ -2,6 +2,7 @@
 //! Every command is keyed or conditional: applied twice it changes nothing (rule 17).
 
 use super::dead_letter::Cause;
+use super::level::FeatureLevel;
 use super::settings::Settings;
 use super::slot::{SlotId, SlotMove};
 use crate::clock::Timestamp;
@@ -36,7 +37,8 @@ pub enum Command {
     Boot(Boot),
     /// Gives slots to nodes.
     Assign(Vec<SlotMove>),
-    /// Takes an event, or says why not.
+    /// Takes an event, or says why not. Applied again, as when its first answer was lost, it is a
+    /// duplicate: the event is kept all the same, and a sender is told so by either fate.
     Accept(Box<RunEvent>),
     /// Keeps the memory of runs whose known transitions were sent again (rule 8).
     Touch(Vec<Key>),
@@ -48,8 +50,21 @@ pub enum Command {
     Park { owner: Owner, effects: Vec<EffectId> },
     /// Puts dead letters back to work.
     Replay(Vec<ReplayItem>),
+    /// `node` left for good: its id never comes back, and its open Begins are over as by a newer
+    /// boot. Refused while it owns a slot or may be making a call.
+    Retire { node: NodeId },
+    /// A target asked that `instance` be left alone until a moment in replicated time: nothing is
+    /// begun for it before, on any node. Holds for [`PAUSE_MAX`](super::PAUSE_MAX) at most.
+    Pause { instance: String, until: Timestamp },
+    /// All members speak `level`: commands and records of it may be written from now on. A lower
+    /// one changes nothing (rule 22).
+    RaiseLevel { level: FeatureLevel },
     /// Carries time to timers that are due.
     Tick,
+    /// Marks a place in the log at which replicas compare their states (rule 21): each keeps, for
+    /// itself, the digest of its state after the entry that holds the mark. It names no digest,
+    /// so that nobody's state, the leader's least of all, is taken for the right one.
+    Checkpoint,
 }
 
 /// A start of a node's process.
@@ -77,7 +92,9 @@ pub struct Begin {
     pub owner: Owner,
     /// The plan of the event at the head of a run's queue; carried by its first Begin.
     pub planned: Option<Planned>,
-    pub effects: Vec<EffectId>,
+    /// Asked for by number, so that a Begin that comes again after its call was recorded begins
+    /// nothing: see [`EffectRecord::next_grant`](super::EffectRecord::next_grant).
+    pub asked: Vec<Grant>,
 }
 
 /// What planning one queued event decided.
@@ -194,6 +211,14 @@ pub struct Grant {
     pub attempt: u32,
 }
 
+impl Grant {
+    /// The first call of an effect: what the Begin that carries its plan asks for.
+    #[must_use]
+    pub fn first(effect: EffectId) -> Self {
+        Self { effect, attempt: 1 }
+    }
+}
+
 /// Why a command changed nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
@@ -203,4 +228,14 @@ pub enum Refusal {
     StaleBoot,
     /// Every run record is in use (`store.runs_max`).
     Full,
+    /// The node was retired: its data directory is set aside, and it takes a new id.
+    Retired,
+    /// The node to be retired owns a slot, or began a call less than 11 s ago.
+    InUse,
+}
+
+impl Refusal {
+    /// All refusals, in declaration order.
+    pub const ALL: [Self; 5] =
+        [Self::NotOwner, Self::StaleBoot, Self::Full, Self::Retired, Self::InUse];
 }

@@ -147,6 +147,7 @@ impl StateMachine {
     }
 
     pub(super) fn expire(&mut self) {
+        self.drop_ended_pauses();
         for _ in 0..FORGOTTEN_PER_ENTRY_MAX {
             match self.delivery_expiry.front() {
                 Some((expires_at, key)) if *expires_at <= self.now => {

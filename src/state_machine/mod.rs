@@ -11,7 +11,10 @@ mod counters;
 mod dead_letter;
 mod expiry;
 mod group;
+mod level;
+mod life;
 mod outbox;
+mod pause;
 mod record;
 mod replay;
 mod run_record;
@@ -28,9 +31,12 @@ pub use counters::Counters;
 pub use dead_letter::{Cause, CauseKind, DeadLetter};
 pub(crate) use expiry::Timer;
 pub use group::{Group, GroupKey};
+pub use level::{FEATURE_LEVEL, FeatureLevel};
+pub use life::RETIRED_MAX;
 pub use outbox::{
     EffectRecord, LaneKey, OpenBegin, Outbox, ReplacedBegin, STREAM_LANE_MAX, TargetRecord, Writer,
 };
+pub use pause::{PAUSE_MAX, PAUSES_MAX};
 pub use run_record::{
     Moment, Origin, PastRun, QueuedEvent, RunRecord, SettledEffect, Settlement, TIMELINE_MAX,
     TRANSITIONS_MAX,
@@ -58,9 +64,14 @@ pub struct StateMachine {
     /// The largest stamp applied so far.
     pub(crate) now: Timestamp,
     pub(crate) settings: Settings,
+    pub(crate) feature_level: FeatureLevel,
     pub(crate) slots: SlotMap,
     /// The newest boot number of each node.
     pub(crate) boots: BTreeMap<NodeId, u64>,
+    /// Nodes that left for good, and when the log was told.
+    pub(crate) retired: BTreeMap<NodeId, Timestamp>,
+    /// Instances for which nothing is begun, and until when.
+    pub(crate) pauses: BTreeMap<String, Timestamp>,
     /// Keys of deliveries, and the order in which they expire.
     pub(crate) deliveries: BTreeSet<Key>,
     pub(crate) delivery_expiry: VecDeque<(Timestamp, Key)>,
@@ -103,7 +114,10 @@ impl StateMachine {
             Command::Record(outcomes) => self.apply_record(outcomes),
             Command::Park { owner, effects } => self.apply_park(owner, &effects),
             Command::Replay(items) => self.apply_replay(items),
-            Command::Tick => Applied::Done,
+            Command::Retire { node } => self.apply_retire(node),
+            Command::Pause { instance, until } => self.apply_pause(instance, until),
+            Command::RaiseLevel { level } => self.apply_raise_level(level),
+            Command::Tick | Command::Checkpoint => Applied::Done,
         }
     }
 
@@ -113,7 +127,7 @@ impl StateMachine {
     }
 
     fn apply_assign(&mut self, moves: &[SlotMove]) -> Applied {
-        for to in moves {
+        for to in moves.iter().filter(|to| !self.retired.contains_key(&to.to)) {
             self.slots.assign(to, self.now);
         }
         Applied::Done

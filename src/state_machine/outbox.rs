@@ -3,7 +3,7 @@
 //! Each (run, target) is a lane with its own order; a target is written by one open Begin at a
 //! time, whichever run it comes from (rules 1, 4, 5).
 
-use super::command::NodeId;
+use super::command::{Grant, NodeId};
 use super::dead_letter::Cause;
 use super::run_record::Origin;
 use super::slot::SlotId;
@@ -52,6 +52,12 @@ impl EffectRecord {
     #[must_use]
     pub fn lane(&self) -> LaneKey {
         (self.run, self.target.clone())
+    }
+
+    /// What its next Begin has to ask for.
+    #[must_use]
+    pub fn next_grant(&self) -> Grant {
+        Grant { effect: self.id, attempt: self.attempts.saturating_add(1) }
     }
 
     /// Its place among the writers of its target.
@@ -224,10 +230,16 @@ impl Outbox {
             .filter_map(|(_, _, id)| self.effects.get(id))
     }
 
-    /// When, after `now`, the next lane head may be begun.
-    pub(crate) fn next_ready(&self, now: Timestamp) -> Option<Timestamp> {
+    /// When, after `now`, the next lane head may be begun, of those that are free by then.
+    pub(crate) fn next_ready(
+        &self,
+        now: Timestamp,
+        is_free: impl Fn(&EffectRecord, Timestamp) -> bool,
+    ) -> Option<Timestamp> {
         let later = (Timestamp(now.0.saturating_add(1)), 0, EffectId(Key(0)));
-        self.ready.range(later..).next().map(|(not_before, ..)| *not_before)
+        let mut heads = self.ready.range(later..);
+        let is_free = |at, id| self.effects.get(id).is_some_and(|effect| is_free(effect, at));
+        heads.find(|(not_before, _, id)| is_free(*not_before, id)).map(|(at, ..)| *at)
     }
 
     /// Effects on the wire.

@@ -73,6 +73,9 @@ impl StateMachine {
         self.counters.late += 1;
         match &outcome.result {
             AttemptResult::Delivered(receipt) => {
+                let late = Settlement::Late(receipt.clone());
+                let settled = self.settled(&begin.effect, late, outcome.attempt);
+                self.note_settled(begin.effect.run, settled);
                 if let Some(target) = self.outbox.targets.get_mut(&begin.effect.target)
                     && target.remote_id.is_empty()
                 {
@@ -204,16 +207,25 @@ impl StateMachine {
         if let Some(run) = self.runs.get_mut(&effect.run) {
             run.unsettled = run.unsettled.saturating_sub(1);
         }
-        let settled = SettledEffect {
+        let settled = self.settled(effect, settlement, effect.attempts);
+        self.note_settled(effect.run, settled);
+    }
+
+    fn settled(
+        &self,
+        effect: &EffectRecord,
+        settlement: Settlement,
+        attempts: u32,
+    ) -> SettledEffect {
+        SettledEffect {
             effect: effect.id,
             route: effect.route.clone(),
             target: Some(effect.target.clone()),
             state: effect.event.state,
             settlement,
-            attempts: effect.attempts,
+            attempts,
             at: self.now,
-        };
-        self.note_settled(effect.run, settled);
+        }
     }
 
     pub(super) fn note_settled(&mut self, run: Key, settled: SettledEffect) {

@@ -190,6 +190,9 @@ pub enum Settlement {
     Delivered(Receipt),
     Skipped(SkipReason),
     Dead(CauseKind),
+    /// A call that had been begun anew by then was made after all (rule 3). The effect itself ends,
+    /// or ended, in another line.
+    Late(Receipt),
 }
 
 /// An effect, or a skipped route, as the run's history shows it.

@@ -3,7 +3,7 @@
 use super::outbox::EffectRecord;
 use super::run_record::{QueuedEvent, RunRecord};
 use super::slot::{Slot, SlotId};
-use super::{Counters, DeadLetter, Fate, NodeId, Settings, StateMachine, run_key};
+use super::{Counters, DeadLetter, Fate, Grant, NodeId, Settings, StateMachine, run_key};
 use crate::clock::Timestamp;
 use crate::effect::TargetKey;
 use crate::event::{Key, RunEvent};
@@ -70,6 +70,23 @@ impl StateMachine {
         self.boots.get(&node).copied()
     }
 
+    /// Nodes that have a life in the log.
+    pub fn booted(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.boots.keys().copied()
+    }
+
+    /// Whether a node left for good: a boot of it is refused, and it is given no slot.
+    #[must_use]
+    pub fn is_retired(&self, node: NodeId) -> bool {
+        self.retired.contains_key(&node)
+    }
+
+    /// Nodes that left for good, by id, and when the log was told. At most
+    /// [`RETIRED_MAX`](super::RETIRED_MAX): those that left longest ago are forgotten first.
+    pub fn retired(&self) -> impl Iterator<Item = (NodeId, Timestamp)> + '_ {
+        self.retired.iter().map(|(node, at)| (*node, *at))
+    }
+
     /// Plans to make and effects to begin for the slots of `node`, oldest first. `now` is the
     /// owner's reading of replicated time; nothing is reserved by looking.
     pub fn due_work(&self, node: NodeId, now: Timestamp) -> impl Iterator<Item = DueWork<'_>> {
@@ -83,11 +100,14 @@ impl StateMachine {
             let is_own = self.slots.get(effect.slot).owner == Some(node);
             let target = self.outbox.targets.get(&effect.target);
             let is_free = target.is_none_or(|target| target.open.is_none());
-            (is_own && is_free).then_some(DueWork::Send(effect))
+            let is_paused = self.is_paused(&effect.route.instance, now);
+            (is_own && is_free && !is_paused).then_some(DueWork::Send(effect))
         });
         let takeovers = self.outbox.open().filter_map(move |effect| {
             let is_own = self.slots.get(effect.slot).owner == Some(node);
-            (is_own && self.may_take_over(effect, now)).then_some(DueWork::Send(effect))
+            let is_paused = self.is_paused(&effect.route.instance, now);
+            (is_own && !is_paused && self.may_take_over(effect, now))
+                .then_some(DueWork::Send(effect))
         });
         plans.chain(sends).chain(takeovers)
     }
@@ -96,9 +116,13 @@ impl StateMachine {
     /// is found by [`StateMachine::due_work`].
     #[must_use]
     pub fn next_send(&self) -> Option<Timestamp> {
-        let takeovers = self.outbox.open().filter_map(|effect| self.takeover_at(effect));
-        let later = takeovers.filter(|at| *at > self.now);
-        later.chain(self.outbox.next_ready(self.now)).min()
+        let is_free = |effect: &EffectRecord, at| !self.is_paused(&effect.route.instance, at);
+        let takeovers = self.outbox.open().filter_map(|effect| {
+            self.takeover_at(effect).filter(|at| *at > self.now && is_free(effect, *at))
+        });
+        // What waits for the end of a pause is told by that end alone.
+        let ready = self.outbox.next_ready(self.now, is_free);
+        takeovers.chain(ready).chain(self.pauses.values().copied()).min()
     }
 
     /// When the next summary is due, of those that are waited for.
@@ -130,6 +154,14 @@ impl StateMachine {
     fn touch_if_old(&self, key: Key, last_seen: Timestamp) -> Option<Key> {
         let age_ms = self.now.0.saturating_sub(last_seen.0);
         (age_ms >= self.settings.transition_ttl_ms / TOUCH_SHARE).then_some(key)
+    }
+
+    /// Calls that `node` may make in its life `boot`, as far as the log knows.
+    pub fn begun_by(&self, node: NodeId, boot: u64) -> impl Iterator<Item = Grant> + '_ {
+        let own = self.outbox.open().filter(move |effect| {
+            effect.open.as_ref().is_some_and(|open| open.node == node && open.boot == boot)
+        });
+        own.map(|effect| Grant { effect: effect.id, attempt: effect.attempts })
     }
 
     /// One unsettled effect.

@@ -9,8 +9,8 @@ use tracing_subscriber::EnvFilter;
 /// in one process.
 pub fn start_logs(logging: &Logging) {
     let filter = EnvFilter::new(logging.level.as_str());
-    // openraft tells every heartbeat at info.
-    let quiet = "openraft=warn".parse().expect("a constant directive parses");
+    // openraft tells every heartbeat at info, and each one that a dead member misses at warn.
+    let quiet = "openraft=error".parse().expect("a constant directive parses");
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter.add_directive(quiet))
         .with_writer(std::io::stderr);

@@ -23,7 +23,8 @@ pub struct Metrics {
     refused: IntCounterVec,
     accept_seconds: HistogramVec,
     attempts: IntCounterVec,
-    cluster: IntGaugeVec,
+    state: IntGaugeVec,
+    replica: IntGaugeVec,
     fates: IntGaugeVec,
     skipped: IntGaugeVec,
     dead: IntGaugeVec,
@@ -71,7 +72,8 @@ impl Metrics {
                 "Attempts to deliver, by result.",
                 &["integration", "action", "result"],
             )?,
-            cluster: gauge("state", "Sizes of the replicated state.", &["of"])?,
+            state: gauge("state", "Sizes of the replicated state.", &["of"])?,
+            replica: gauge("replica", "This replica in its cluster.", &["of"])?,
             fates: gauge("ingest_events_total", "Events by fate, cluster-wide.", &["fate"])?,
             skipped: gauge("effects_skipped_total", "Skipped effects, cluster-wide.", &["reason"])?,
             dead: gauge("dead_letters_total", "Dead letters made, cluster-wide.", &["cause"])?,
@@ -102,6 +104,13 @@ impl Metrics {
     pub fn observe_attempt(&self, route: &RouteName, failure: Option<FailureKind>) {
         let result = failure.map_or("delivered", FailureKind::as_str);
         self.attempts.with_label_values(&[&route.kind, &route.action, result]).inc();
+    }
+
+    /// Takes over what the replica knows of itself and its cluster, to be scraped next.
+    pub fn set_replica(&self, gauges: &[(&str, u64)]) {
+        for (of, value) in gauges {
+            set(&self.replica, of, *value);
+        }
     }
 
     /// The text exposition of everything, with the replicated state as it is now.
@@ -137,7 +146,7 @@ impl Metrics {
             ("deliveries_remembered", state.deliveries_remembered()),
         ];
         for (of, size) in sizes {
-            set(&self.cluster, of, u64::try_from(size).unwrap_or(u64::MAX));
+            set(&self.state, of, u64::try_from(size).unwrap_or(u64::MAX));
         }
         let totals = [
             ("effects_delivered", counters.delivered),
@@ -147,7 +156,7 @@ impl Metrics {
             ("summaries_incomplete", counters.incomplete_summaries),
         ];
         for (of, total) in totals {
-            set(&self.cluster, of, total);
+            set(&self.state, of, total);
         }
     }
 }

@@ -10,15 +10,18 @@ use super::enums::{from_skip_reason, to_skip_reason};
 use super::envelope::{Kind, decode_whole};
 use super::event::{from_event, to_event};
 use super::proto::{self, command::Kind as WireCommand, outcome::Result as WireResult};
-use super::scalar::{from_each, from_key, from_keys, from_slot, required, to_key, to_keys};
+use super::scalar::{
+    from_each, from_key, from_keys, from_level, from_slot, required, to_key, to_keys,
+};
 use crate::clock::Timestamp;
 use crate::state_machine::{
-    AttemptResult, Begin, Boot, Command, Entry, FailedRoute, NodeId, Outcome, Owner, Planned,
-    ReplayItem, Settings, SlotMove,
+    AttemptResult, Begin, Boot, Command, Entry, FailedRoute, Grant, NodeId, Outcome, Owner,
+    Planned, ReplayItem, Settings, SlotMove,
 };
 use prost::Message;
 
-/// The stored form of a log entry. Equal entries give equal bytes.
+/// The stored form of a log entry. Equal entries give equal bytes. Commands that are forwarded
+/// to the leader travel as an entry too, at [`Timestamp::UNKNOWN`]: the leader stamps them.
 #[must_use]
 pub fn encode_entry(entry: &Entry) -> Vec<u8> {
     let header = Kind::Entry.header();
@@ -68,14 +71,22 @@ fn to_command(command: &Command) -> proto::Command {
         Command::Replay(items) => {
             WireCommand::Replay(proto::Replay { items: items.iter().map(to_item).collect() })
         }
+        Command::Retire { node } => WireCommand::Retire(proto::Retire { node: node.0 }),
+        Command::Pause { instance, until } => {
+            WireCommand::Pause(proto::Pause { instance: instance.clone(), until_ms: until.0 })
+        }
+        Command::RaiseLevel { level } => {
+            WireCommand::RaiseLevel(proto::RaiseLevel { level: level.0 })
+        }
         Command::Tick => WireCommand::Tick(proto::Tick {}),
+        Command::Checkpoint => WireCommand::Checkpoint(proto::Checkpoint {}),
     };
     proto::Command { kind: Some(kind) }
 }
 
 fn from_command(command: proto::Command) -> Result<Command, WireError> {
     let Some(kind) = command.kind else {
-        let (field, accepted) = ("Command.kind", "one of the fields 1 to 10");
+        let (field, accepted) = ("Command.kind", "one of the fields 1 to 14");
         return Err(WireError::UnknownVariant { field, accepted });
     };
     Ok(match kind {
@@ -91,7 +102,15 @@ fn from_command(command: proto::Command) -> Result<Command, WireError> {
             effects: from_effect_ids(&park.effects, "Park.effects")?,
         },
         WireCommand::Replay(replay) => Command::Replay(from_each(replay.items, from_item)?),
+        WireCommand::Retire(retire) => Command::Retire { node: NodeId(retire.node) },
+        WireCommand::Pause(pause) => {
+            Command::Pause { instance: pause.instance, until: Timestamp(pause.until_ms) }
+        }
+        WireCommand::RaiseLevel(raise) => {
+            Command::RaiseLevel { level: from_level(raise.level, "RaiseLevel.level")? }
+        }
         WireCommand::Tick(proto::Tick {}) => Command::Tick,
+        WireCommand::Checkpoint(proto::Checkpoint {}) => Command::Checkpoint,
     })
 }
 
@@ -181,7 +200,7 @@ fn to_begin(begin: &Begin) -> proto::Begin {
     proto::Begin {
         owner: Some(to_owner(begin.owner)),
         planned: begin.planned.as_ref().map(to_planned),
-        effects: to_effect_ids(&begin.effects),
+        asked: begin.asked.iter().map(to_grant).collect(),
     }
 }
 
@@ -189,8 +208,17 @@ fn from_begin(begin: proto::Begin) -> Result<Begin, WireError> {
     Ok(Begin {
         owner: from_owner(begin.owner, "Begin.owner")?,
         planned: begin.planned.map(from_planned).transpose()?,
-        effects: from_effect_ids(&begin.effects, "Begin.effects")?,
+        asked: from_each(begin.asked, from_grant)?,
     })
+}
+
+pub(super) fn to_grant(grant: &Grant) -> proto::Grant {
+    proto::Grant { effect: to_effect_id(grant.effect), attempt: grant.attempt }
+}
+
+pub(super) fn from_grant(grant: proto::Grant) -> Result<Grant, WireError> {
+    let effect = from_effect_id(&grant.effect, "Grant.effect")?;
+    Ok(Grant { effect, attempt: grant.attempt })
 }
 
 fn to_planned(planned: &Planned) -> proto::Planned {

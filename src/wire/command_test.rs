@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::event::{Key, RunEvent};
+use crate::state_machine::{FEATURE_LEVEL, FeatureLevel};
 use crate::wire::sample::{all_commands, full_event};
 use std::collections::HashSet;
 
@@ -34,7 +35,7 @@ fn changed_event(change: impl FnOnce(&mut proto::RunEvent)) -> Vec<u8> {
 fn every_command_comes_back() {
     let commands = all_commands();
     let kinds: HashSet<_> = commands.iter().map(std::mem::discriminant).collect();
-    assert_eq!(kinds.len(), 10);
+    assert_eq!(kinds.len(), 14);
     for command in &commands {
         let entry = entry(vec![command.clone()]);
         assert_eq!(decode_entry(&encode_entry(&entry)), Ok(entry));
@@ -70,6 +71,15 @@ fn an_entry_without_commands_comes_back() {
 }
 
 #[test]
+fn forwarded_commands_come_back_without_a_stamp() {
+    let forwarded = Entry { at: Timestamp::UNKNOWN, commands: all_commands() };
+    let stamped = encode_entry(&entry(all_commands()));
+    let bytes = encode_entry(&forwarded);
+    assert!(bytes.len() < stamped.len(), "the unknown stamp takes no bytes");
+    assert_eq!(decode_entry(&bytes), Ok(forwarded));
+}
+
+#[test]
 fn the_stored_form_of_an_entry_stays_as_it_is() {
     let key = Key(0x0011_2233_4455_6677_8899_aabb_ccdd_eeff);
     let boot = Boot { node: NodeId(0xa1), number: 4, ended_while_planning: Some((key, 12)) };
@@ -86,7 +96,7 @@ const GOLDEN_SMALL: &str = concat!(
 fn the_stored_form_of_every_command_stays_as_it_is() {
     let bytes = encode_entry(&entry(all_commands()));
     let hash = xxhash_rust::xxh3::xxh3_128(&bytes);
-    assert_eq!((bytes.len(), hash), (2276, 0xaa12_0972_77f7_aaad_975e_19da_20d6_bb94));
+    assert_eq!((bytes.len(), hash), (2341, 0x2183_5e24_c430_4a9f_dbcf_db97_93cb_d4ef));
 }
 
 #[test]
@@ -115,11 +125,21 @@ fn another_kind_of_record_is_refused() {
 
 #[test]
 fn rule_22_an_unknown_command_is_refused_not_skipped() {
-    // Field 2 of the entry: a command whose only field is number 11, an empty message.
-    let bytes = [b'E', 1, 0x12, 2, 0x5a, 0];
-    let accepted = "one of the fields 1 to 10";
+    // Field 2 of the entry: a command whose only field is number 15, an empty message.
+    let bytes = [b'E', 1, 0x12, 2, 0x7a, 0];
+    let accepted = "one of the fields 1 to 14";
     let refused = WireError::UnknownVariant { field: "Command.kind", accepted };
     assert_eq!(decode_entry(&bytes), Err(refused));
+}
+
+#[test]
+fn rule_22_a_level_that_this_build_does_not_speak_is_refused_like_an_unknown_command() {
+    let level = FeatureLevel(FEATURE_LEVEL.0 + 1);
+    let bytes = encode_entry(&entry(vec![Command::RaiseLevel { level }]));
+    let error = decode_entry(&bytes).unwrap_err().to_string();
+    let refused =
+        format!("RaiseLevel.level is {level}, accepted is a level that this build speaks");
+    assert_eq!(error, refused);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use super::{WireError, proto};
 use crate::effect::{Delivery, SkipReason};
 use crate::event::{Rank, RunKind, RunState};
 use crate::failure::FailureKind;
-use crate::state_machine::{CauseKind, Fate};
+use crate::state_machine::{CauseKind, Fate, Refusal};
 
 /// Writes both directions from one list, so that they cannot differ.
 macro_rules! paired {
@@ -123,6 +123,19 @@ paired!(
     ]
 );
 
+paired!(
+    to_refusal,
+    from_refusal,
+    Refusal,
+    [
+        (Refusal::NotOwner) = NotOwner,
+        (Refusal::StaleBoot) = StaleBoot,
+        (Refusal::Full) = Full,
+        (Refusal::Retired) = Retired,
+        (Refusal::InUse) = InUse,
+    ]
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,6 +153,9 @@ mod tests {
         }
         for value in Fate::ALL {
             assert_eq!(from_fate(to_fate(value), "x"), Ok(value));
+        }
+        for value in Refusal::ALL {
+            assert_eq!(from_refusal(to_refusal(value), "x"), Ok(value));
         }
         let causes = FailureKind::ALL.into_iter().map(CauseKind::Delivery);
         for value in causes.chain([CauseKind::Poison, CauseKind::BacklogFull]) {
@@ -171,5 +187,6 @@ mod tests {
         assert_eq!(to_skip_reason(SkipReason::RouteGone), 8);
         assert_eq!(to_cause_kind(CauseKind::BacklogFull), 12);
         assert_eq!(to_fate(Fate::Spooled), 5);
+        assert_eq!(to_refusal(Refusal::InUse), 5);
     }
 }

@@ -12,6 +12,7 @@ pub const FORMAT_VERSION: u8 = 1;
 pub(super) enum Kind {
     Entry,
     Snapshot,
+    Answers,
 }
 
 impl Kind {
@@ -20,6 +21,7 @@ impl Kind {
         match self {
             Self::Entry => b'E',
             Self::Snapshot => b'S',
+            Self::Answers => b'A',
         }
     }
 
@@ -27,6 +29,7 @@ impl Kind {
         match self {
             Self::Entry => "log entry",
             Self::Snapshot => "snapshot",
+            Self::Answers => "answers",
         }
     }
 

@@ -7,10 +7,10 @@ use crate::effect::{Delivery, EffectId, Receipt, SkipReason, TargetKey};
 use crate::event::{Key, Position, Rank, RunAge, RunContext, RunEvent, RunState};
 use crate::failure::FailureKind;
 use crate::state_machine::{
-    Accumulator, CauseKind, Counters, DeadLetter, EffectRecord, Fate, Finished, Group, Member,
-    Moment, NodeId, OpenBegin, Origin, Outbox, PastRun, QueuedEvent, ReplacedBegin, RunRecord,
-    Settings, SettledEffect, Settlement, Slot, SlotId, SlotMap, StateMachine, TargetRecord, Timer,
-    Writer,
+    Accumulator, CauseKind, Counters, DeadLetter, EffectRecord, FEATURE_LEVEL, Fate, Finished,
+    Group, Member, Moment, NodeId, OpenBegin, Origin, Outbox, PastRun, QueuedEvent, ReplacedBegin,
+    RunRecord, Settings, SettledEffect, Settlement, Slot, SlotId, SlotMap, StateMachine,
+    TargetRecord, Timer, Writer,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,11 +22,15 @@ pub(super) fn full_state() -> StateMachine {
     let mut state = StateMachine {
         now: Timestamp(1001),
         settings: full_settings(),
+        // The only level that this build reads back.
+        feature_level: FEATURE_LEVEL,
         slots: SlotMap::from_slots(vec![
             Slot { owner: Some(NodeId(0)), epoch: 1003, moved_at: Timestamp(1004) },
             Slot { owner: None, epoch: 1005, moved_at: Timestamp::UNKNOWN },
         ]),
         boots: [(NodeId(1006), 1007)].into(),
+        retired: [(NodeId(1015), Timestamp(1016)), (NodeId(0), Timestamp::UNKNOWN)].into(),
+        pauses: [("paused-instance".to_owned(), Timestamp(1017))].into(),
         delivery_expiry: [(Timestamp(1009), Key(1)), (Timestamp(1008), Key(2))].into(),
         runs: [(RUN, full_run()), (Key(0x0303), RunRecord { unsettled: 0, ..full_run() })].into(),
         past: [(Key(0x0404), full_past())].into(),
@@ -105,6 +109,7 @@ fn full_run() -> RunRecord {
         Settlement::Delivered(Receipt { remote_id: "remote".to_owned(), status: 5001 }),
         Settlement::Skipped(SkipReason::FilteredByKind),
         Settlement::Dead(CauseKind::Poison),
+        Settlement::Late(Receipt { remote_id: "late".to_owned(), status: 5010 }),
     ];
     RunRecord {
         slot: SlotId::new(51).unwrap(),

@@ -9,8 +9,8 @@ use crate::effect::{
 use crate::event::{ChildRef, Key, Parent, Rank, RunEvent, RunKind, RunState};
 use crate::failure::FailureKind;
 use crate::state_machine::{
-    AttemptResult, Begin, Boot, CauseKind, Command, DueWork, Entry, FailedRoute, NodeId, Outcome,
-    Owner, Planned, QueuedEvent, ReplayItem, Settings, SlotId, SlotMove, StateMachine,
+    AttemptResult, Begin, Boot, CauseKind, Command, DueWork, Entry, FailedRoute, Grant, NodeId,
+    Outcome, Owner, Planned, QueuedEvent, ReplayItem, Settings, SlotId, SlotMove, StateMachine,
 };
 use std::collections::BTreeMap;
 
@@ -37,7 +37,7 @@ impl History {
         let settings = Settings {
             ttl_ms: 60_000,
             runs_max: 24,
-            dead_letters_max: 3,
+            dead_letters_max: 2,
             accumulates: true,
             ..Settings::default()
         };
@@ -68,7 +68,7 @@ impl History {
 
     /// Does one of the things that happen to a cluster; the numbers choose.
     pub(super) fn step(&mut self, [what, a, b, c]: [u8; 4]) {
-        match what % 40 {
+        match what % 42 {
             0..=14 => self.commit(vec![Command::Accept(Box::new(report(self.at, a, b, c)))]),
             15..=21 => self.plan(a, b),
             22..=27 => self.send(a),
@@ -80,6 +80,8 @@ impl History {
             36 => self.replay(a, b),
             37 => self.commit(vec![Command::Touch(vec![run_key(a), run_key(b)])]),
             38 => self.wait(u64::from(a) * 100),
+            39 => self.pause(a, b),
+            40 => self.commit(vec![Command::Retire { node: NodeId(u64::from(a)) }]),
             _ => self.settle_and_fall_quiet(),
         }
     }
@@ -103,12 +105,11 @@ impl History {
             let due = NODES.iter().flat_map(|node| self.state.due_work(*node, self.at));
             let mut sends = due.filter_map(|work| match work {
                 DueWork::Plan { .. } => None,
-                DueWork::Send(effect) => Some((effect.id, effect.slot)),
+                DueWork::Send(effect) => Some((effect.next_grant(), effect.slot)),
             });
-            let Some((effect, slot)) = sends.next() else { continue };
+            let Some((asked, slot)) = sends.next() else { continue };
             drop(sends);
-            let (owner, effects) = (self.owner_of(slot), vec![effect]);
-            self.commit(vec![Command::Begin(Begin { owner, planned: None, effects })]);
+            self.ask(slot, asked);
             self.record(0, 0);
         }
         self.wait(70_000);
@@ -133,8 +134,9 @@ impl History {
         let due = self.due_plans();
         let Some((run, slot, queued)) = picked(&due, pick) else { return };
         let planned = plan_of(*run, queued, how);
-        let effects = planned.effects.iter().map(|effect| effect.id).collect();
-        let begin = Begin { owner: self.owner_of(*slot), planned: Some(planned), effects };
+        let effects = planned.effects.iter();
+        let asked = effects.map(|effect| Grant::first(effect.id)).collect();
+        let begin = Begin { owner: self.owner_of(*slot), planned: Some(planned), asked };
         self.commit(vec![Command::Begin(begin)]);
     }
 
@@ -142,8 +144,13 @@ impl History {
     fn send(&mut self, pick: u8) {
         let effects: Vec<_> = self.state.outbox.effects.values().collect();
         let Some(effect) = picked(&effects, pick) else { return };
-        let (owner, effects) = (self.owner_of(effect.slot), vec![effect.id]);
-        self.commit(vec![Command::Begin(Begin { owner, planned: None, effects })]);
+        let (slot, asked) = (effect.slot, effect.next_grant());
+        self.ask(slot, asked);
+    }
+
+    fn ask(&mut self, slot: SlotId, asked: Grant) {
+        let (owner, asked) = (self.owner_of(slot), vec![asked]);
+        self.commit(vec![Command::Begin(Begin { owner, planned: None, asked })]);
     }
 
     fn record(&mut self, pick: u8, how: u8) {
@@ -176,7 +183,7 @@ impl History {
         let effects = self.state.outbox.effects.values();
         let open: Vec<_> = effects.filter(|effect| effect.open.is_some()).collect();
         let Some(effect) = picked(&open, pick) else { return };
-        let effect_id = effect.id;
+        let asked = effect.next_grant();
         let place = self.state.slot(effect.slot);
         let to = if place.owner == Some(NODES[0]) { NODES[1] } else { NODES[0] };
         let is_forced = !how.is_multiple_of(4);
@@ -184,9 +191,16 @@ impl History {
         self.commit(vec![Command::Assign(vec![SlotMove { slot, expected_epoch, to, is_forced }])]);
         if is_forced {
             self.wait(12_000);
-            let (owner, effects) = (self.owner_of(slot), vec![effect_id]);
-            self.commit(vec![Command::Begin(Begin { owner, planned: None, effects })]);
+            self.ask(slot, asked);
         }
+    }
+
+    /// Pauses one of the instances that the plans use, for a few seconds.
+    fn pause(&mut self, pick: u8, how: u8) {
+        let kinds = ["github", "slack"];
+        let instance = route(kinds[usize::from(pick % 2)], "").instance;
+        let until = Timestamp(self.at.0 + u64::from(how) * 10);
+        self.commit(vec![Command::Pause { instance, until }]);
     }
 
     fn park(&mut self, pick: u8) {

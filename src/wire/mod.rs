@@ -4,6 +4,7 @@
 //! refuses whatever this build does not know in full, because what is skipped on one replica and
 //! applied on another makes their states differ (rule 22).
 
+mod answer;
 mod command;
 mod effect;
 mod enums;
@@ -25,6 +26,7 @@ mod scalar;
 mod state;
 mod summary;
 
+pub use answer::{decode_answers, encode_answers};
 pub use command::{decode_entry, encode_entry};
 pub use envelope::FORMAT_VERSION;
 pub use error::WireError;

@@ -2,6 +2,7 @@
 
 use super::tests::long_history;
 use super::*;
+use crate::state_machine::FEATURE_LEVEL;
 use crate::wire::history::{History, fixed_steps};
 
 #[test]
@@ -58,13 +59,25 @@ fn bytes_behind_the_end_are_refused() {
 #[test]
 fn rule_22_an_unknown_record_is_refused_not_skipped() {
     let mut bytes = Kind::Snapshot.header().to_vec();
-    // Three bytes: field 19, an empty message.
-    bytes.extend([3, 0x9a, 0x01, 0]);
+    // Three bytes: field 31, an empty message.
+    bytes.extend([3, 0xfa, 0x01, 0]);
     let refused = WireError::UnknownVariant {
         field: "SnapshotRecord.record",
-        accepted: "one of the fields 1 to 18",
+        accepted: "one of the fields 1 to 21",
     };
     assert_eq!(decode_state(&bytes).unwrap_err(), refused);
+}
+
+#[test]
+fn rule_22_a_snapshot_of_a_level_that_this_build_does_not_speak_is_refused() {
+    let beyond = FeatureLevel(FEATURE_LEVEL.0 + 1);
+    let state = StateMachine { feature_level: beyond, ..StateMachine::default() };
+    let refused = WireError::Value {
+        field: "Level.level",
+        found: beyond.0.into(),
+        accepted: "a level that this build speaks",
+    };
+    assert_eq!(decode_state(&encode_state(&state)).unwrap_err(), refused);
 }
 
 #[test]
@@ -163,7 +176,7 @@ fn a_record_of_an_unknown_variant_is_refused() {
     let refused = WireError::UnknownVariant { field, accepted };
     let origin = Some(proto::Origin { kind: None });
     assert_eq!(change!(Lane, |m| m.effects[0].origin.clone_from(&origin)), refused);
-    let (field, accepted) = ("SettledEffect.settlement", "one of the fields 5 to 7");
+    let (field, accepted) = ("SettledEffect.settlement", "one of the fields 5 to 7, 10");
     let error = after(|record| {
         let Record::Run(run) = record else { return false };
         run.settled.iter_mut().for_each(|settled| settled.settlement = None);
@@ -217,7 +230,7 @@ fn records_of_one_key_are_refused_whatever_their_kind() {
         let error = decode_state(&snapshot(doubled, count)).unwrap_err();
         assert!(matches!(error, WireError::Repeated { .. }), "{record:?}: {error}");
     }
-    assert_eq!(seen.len(), 13);
+    assert_eq!(seen.len(), 15);
 }
 
 #[test]

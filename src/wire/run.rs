@@ -163,6 +163,7 @@ fn to_settled(settled: &SettledEffect) -> proto::SettledEffect {
         Settlement::Delivered(receipt) => WireSettlement::Delivered(to_receipt(receipt)),
         Settlement::Skipped(reason) => WireSettlement::Skipped(to_skip_reason(*reason)),
         Settlement::Dead(kind) => WireSettlement::Dead(to_cause_kind(*kind)),
+        Settlement::Late(receipt) => WireSettlement::Late(to_receipt(receipt)),
     };
     proto::SettledEffect {
         effect: to_effect_id(settled.effect),
@@ -177,7 +178,7 @@ fn to_settled(settled: &SettledEffect) -> proto::SettledEffect {
 
 fn from_settled(settled: proto::SettledEffect) -> Result<SettledEffect, WireError> {
     let Some(settlement) = settled.settlement else {
-        let (field, accepted) = ("SettledEffect.settlement", "one of the fields 5 to 7");
+        let (field, accepted) = ("SettledEffect.settlement", "one of the fields 5 to 7, 10");
         return Err(WireError::UnknownVariant { field, accepted });
     };
     let settlement = match settlement {
@@ -188,6 +189,7 @@ fn from_settled(settled: proto::SettledEffect) -> Result<SettledEffect, WireErro
         WireSettlement::Dead(kind) => {
             Settlement::Dead(from_cause_kind(kind, "SettledEffect.dead")?)
         }
+        WireSettlement::Late(receipt) => Settlement::Late(from_receipt(receipt)?),
     };
     Ok(SettledEffect {
         effect: from_effect_id(&settled.effect, "SettledEffect.effect")?,

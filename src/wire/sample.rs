@@ -9,8 +9,8 @@ use crate::event::{
 };
 use crate::failure::FailureKind;
 use crate::state_machine::{
-    AttemptResult, Begin, Boot, Cause, CauseKind, Command, FailedRoute, NodeId, Outcome, Owner,
-    Planned, ReplayItem, Settings, SlotId, SlotMove,
+    AttemptResult, Begin, Boot, Cause, CauseKind, Command, FEATURE_LEVEL, FailedRoute, Grant,
+    NodeId, Outcome, Owner, Planned, ReplayItem, Settings, SlotId, SlotMove,
 };
 use std::collections::BTreeMap;
 
@@ -111,16 +111,24 @@ pub(super) fn all_commands() -> Vec<Command> {
         ]),
         Command::Accept(Box::new(full_event())),
         Command::Touch(vec![key, Key(0), Key(u128::MAX)]),
-        Command::Begin(Begin { owner, planned: Some(full_plan(key, effect)), effects: vec![] }),
-        Command::Begin(Begin { owner, planned: None, effects: vec![effect, EffectId(key)] }),
+        Command::Begin(Begin { owner, planned: Some(full_plan(key, effect)), asked: vec![] }),
+        Command::Begin(Begin { owner, planned: None, asked: all_grants(effect).to_vec() }),
         Command::Record(all_outcomes(effect)),
         Command::Park { owner, effects: vec![effect] },
         Command::Replay(vec![
             ReplayItem { letter: 0, event: None },
             ReplayItem { letter: u64::MAX, event: Some(Box::new(full_event())) },
         ]),
+        Command::Retire { node: NODES[1] },
+        Command::Pause { instance: "github-instance".to_owned(), until: Timestamp(START_MS + 6) },
+        Command::RaiseLevel { level: FEATURE_LEVEL },
         Command::Tick,
+        Command::Checkpoint,
     ]
+}
+
+fn all_grants(effect: EffectId) -> [Grant; 2] {
+    [Grant { effect, attempt: 13 }, Grant { effect: EffectId(Key(0)), attempt: u32::MAX }]
 }
 
 fn full_plan(run: Key, id: EffectId) -> Planned {

@@ -4,7 +4,7 @@
 use super::WireError;
 use super::proto;
 use crate::event::{Key, NamedValue};
-use crate::state_machine::SlotId;
+use crate::state_machine::{FeatureLevel, SlotId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Length of an encoded key.
@@ -52,6 +52,15 @@ pub(super) fn from_key_set(bytes: &[u8], field: &'static str) -> Result<BTreeSet
 pub(super) fn from_slot(number: u32, field: &'static str) -> Result<SlotId, WireError> {
     let slot = u16::try_from(number).ok().and_then(SlotId::new);
     slot.ok_or(WireError::Value { field, found: i64::from(number), accepted: "0 to 255" })
+}
+
+/// A feature level. One that this build does not speak is refused: what was written at it may mean
+/// what this build does not know.
+pub(super) fn from_level(number: u32, field: &'static str) -> Result<FeatureLevel, WireError> {
+    let level = FeatureLevel(number);
+    let accepted = "a level that this build speaks";
+    let refused = WireError::Value { field, found: number.into(), accepted };
+    level.is_spoken().then_some(level).ok_or(refused)
 }
 
 pub(super) fn from_u16(number: u32, field: &'static str) -> Result<u16, WireError> {
@@ -121,6 +130,7 @@ pub(super) fn insert_once<K: Ord + std::fmt::Debug, V>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::state_machine::FEATURE_LEVEL;
 
     #[test]
     fn keys_stand_big_endian_so_that_their_bytes_sort_like_they_do() {
@@ -142,6 +152,16 @@ mod tests {
         let value = |found, accepted| WireError::Value { field: "x", found, accepted };
         assert_eq!(from_slot(65_536, "x"), Err(value(65_536, "0 to 255")));
         assert_eq!(from_u16(65_536, "x"), Err(value(65_536, "0 to 65535")));
+    }
+
+    #[test]
+    fn rule_22_levels_are_taken_up_to_that_of_this_build() {
+        assert_eq!(from_level(1, "x"), Ok(FeatureLevel::FIRST));
+        assert_eq!(from_level(FEATURE_LEVEL.0, "x"), Ok(FEATURE_LEVEL));
+        for number in [0, FEATURE_LEVEL.0 + 1] {
+            let error = from_level(number, "x").unwrap_err().to_string();
+            assert_eq!(error, format!("x is {number}, accepted is a level that this build speaks"));
+        }
     }
 
     #[test]

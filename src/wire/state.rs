@@ -12,10 +12,10 @@ use super::ledger::{
 use super::outbox::{from_lane, from_replaced, from_target, to_lane, to_replaced, to_target};
 use super::proto::{self, snapshot_record::Record};
 use super::run::{from_finished, from_past, from_run, to_finished, to_past, to_run};
-use super::scalar::insert_once;
+use super::scalar::{from_level, insert_once};
 use super::summary::{from_accumulator, from_group, to_accumulator, to_group};
 use crate::clock::Timestamp;
-use crate::state_machine::{NodeId, Slot, SlotId, SlotMap, StateMachine};
+use crate::state_machine::{FeatureLevel, NodeId, Slot, SlotId, SlotMap, StateMachine};
 use prost::Message;
 use std::collections::BTreeMap;
 
@@ -87,7 +87,7 @@ fn of(record: Record) -> proto::SnapshotRecord {
 }
 
 fn from_record(record: proto::SnapshotRecord) -> Result<Record, WireError> {
-    let (field, accepted) = ("SnapshotRecord.record", "one of the fields 1 to 18");
+    let (field, accepted) = ("SnapshotRecord.record", "one of the fields 1 to 21");
     record.record.ok_or(WireError::UnknownVariant { field, accepted })
 }
 
@@ -132,12 +132,23 @@ impl<F: FnMut(Record)> Writing<F> {
             next_letter: state.next_letter,
         }));
         self.put(Record::Settings(to_settings(&state.settings)));
+        // Absent at the first level, so that states of builds that knew no other stay as they are.
+        if state.feature_level != FeatureLevel::FIRST {
+            self.put(Record::Level(proto::Level { level: state.feature_level.0 }));
+        }
         self.put(Record::Counters(to_counters(&state.counters)));
         for (number, slot) in state.slots.iter().filter(|(_, slot)| *slot != Slot::default()) {
             self.put(Record::Slot(to_slot(number, slot)));
         }
         for (node, boot) in &state.boots {
             self.put(Record::Life(proto::Life { node: node.0, boot: *boot }));
+        }
+        for (node, at) in &state.retired {
+            self.put(Record::Retired(proto::Retired { node: node.0, at_ms: at.0 }));
+        }
+        for (instance, until) in &state.pauses {
+            let (instance, until_ms) = (instance.clone(), until.0);
+            self.put(Record::Paused(proto::Paused { instance, until_ms }));
         }
         self.put(Record::Deliveries(to_deliveries(&state.delivery_expiry)));
     }
@@ -204,6 +215,7 @@ impl Reading {
         match record {
             Record::Clock(clock) => self.take_clock(&clock),
             Record::Settings(settings) => state.settings = from_settings(settings),
+            Record::Level(level) => state.feature_level = from_level(level.level, "Level.level")?,
             Record::Counters(counters) => state.counters = from_counters(counters)?,
             Record::Slot(slot) => {
                 let (number, slot) = from_slot_record(slot)?;
@@ -211,6 +223,14 @@ impl Reading {
             }
             Record::Life(life) => {
                 insert_once(&mut state.boots, NodeId(life.node), life.boot, "Life.node")?;
+            }
+            Record::Retired(retired) => {
+                let (node, at) = (NodeId(retired.node), Timestamp(retired.at_ms));
+                insert_once(&mut state.retired, node, at, "Retired.node")?;
+            }
+            Record::Paused(paused) => {
+                let (instance, until) = (paused.instance, Timestamp(paused.until_ms));
+                insert_once(&mut state.pauses, instance, until, "Paused.instance")?;
             }
             Record::Deliveries(deliveries) => {
                 state.delivery_expiry = from_deliveries(&deliveries)?;

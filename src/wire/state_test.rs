@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::event::Key;
-use crate::state_machine::{Counters, Entry};
+use crate::state_machine::{Command, Counters, Entry, FeatureLevel, SettledEffect, Settlement};
 use crate::wire::full_state::full_state;
 use crate::wire::history::{History, fixed_steps};
 use crate::wire::{decode_entry, encode_entry};
@@ -66,12 +66,18 @@ proptest! {
     }
 }
 
+fn is_late(settled: &SettledEffect) -> bool {
+    matches!(settled.settlement, Settlement::Late(_))
+}
+
 /// Which parts of a state hold something.
 fn filled(state: &StateMachine) -> Vec<(&'static str, bool)> {
     let runs = || state.runs.values();
     let effects = || state.outbox.effects.values();
     vec![
         ("deliveries", !state.deliveries.is_empty()),
+        ("retired", !state.retired.is_empty()),
+        ("paused", !state.pauses.is_empty()),
         ("past", !state.past.is_empty()),
         ("forgotten_before", state.forgotten_before.is_known()),
         ("history", !state.history.is_empty()),
@@ -96,6 +102,7 @@ fn filled(state: &StateMachine) -> Vec<(&'static str, bool)> {
         ("repairs", effects().any(|effect| effect.origin.is_repair())),
         ("summaries", effects().any(|effect| effect.origin.is_summary())),
         ("late", state.counters.late > 0),
+        ("late receipts", runs().flat_map(|run| &run.settled).any(is_late)),
         ("letters dropped", state.counters.letters_dropped > 0),
     ]
 }
@@ -129,6 +136,8 @@ pub(super) fn long_history() -> StateMachine {
         "unplanned",
         "settled",
         "replaced",
+        "retired",
+        "paused",
     ];
     let mut history = History::begin();
     for step in fixed_steps(LONG_STEPS_MAX) {
@@ -183,8 +192,8 @@ fn every_field_of_a_state_comes_back() {
 fn the_stored_form_of_every_record_stays_as_it_is() {
     let bytes = encode_state(&full_state());
     let hash = xxhash_rust::xxh3::xxh3_128(&bytes);
-    assert_eq!((bytes.len(), hash), (7438, 0xe459_0002_04aa_0665_06ac_c07d_74b5_60e7));
-    assert_eq!(digest(&full_state()), 0x3924_14d1_6da7_3cf7_0c36_6872_2923_3f92);
+    assert_eq!((bytes.len(), hash), (7638, 0xdbcd_797e_bd07_7b18_3b5c_2a2f_705d_348e));
+    assert_eq!(digest(&full_state()), 0xa3cc_12d3_ede1_201e_0bf5_89c5_c50f_5e44);
 }
 
 #[test]
@@ -206,15 +215,30 @@ const GOLDEN: &str = concat!(
 );
 
 #[test]
+fn rule_22_the_first_level_leaves_no_trace_in_a_snapshot() {
+    let mut state = StateMachine::default();
+    let at = Timestamp::UNKNOWN;
+    let raise = |level| Entry { at, commands: vec![Command::RaiseLevel { level }] };
+    state.apply(raise(FeatureLevel::FIRST));
+    assert_eq!(encode_state(&state), encode_state(&StateMachine::default()));
+    assert_eq!(decode_state(&encode_state(&state)).unwrap().feature_level(), FeatureLevel::FIRST);
+    state.apply(raise(FeatureLevel(2)));
+    assert_ne!(digest(&state), digest(&StateMachine::default()));
+}
+
+#[test]
 fn rule_21_every_kind_of_record_counts_in_the_digest() {
     let state = long_history();
     let whole = digest(&state);
-    let changes: [fn(&mut StateMachine); 10] = [
+    let changes: [fn(&mut StateMachine); 13] = [
         |state| state.now = Timestamp(state.now.0 + 1),
         |state| state.settings.runs_max += 1,
         |state| state.counters = Counters { late: 1_000_000, ..state.counters.clone() },
         |state| state.delivery_expiry.truncate(0),
+        |state| state.feature_level = FeatureLevel(2),
         |state| state.boots.clear(),
+        |state| state.retired.clear(),
+        |state| state.pauses.clear(),
         |state| state.runs.clear(),
         |state| state.history.clear(),
         |state| state.accumulators.clear(),

@@ -6,12 +6,17 @@
     reason = "a failed expectation ends the test, also in the code that tests share"
 )]
 
+mod backup;
 mod bad_input;
 mod credentials;
+mod demo;
 mod harness;
 mod kill_nine;
 mod lifecycle;
+mod orders;
 mod receiver_outage;
 mod same_final_state;
+#[path = "../shared/mod.rs"]
+mod shared;
 mod summaries;
 mod validate;

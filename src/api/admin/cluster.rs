@@ -1,50 +1,62 @@
 //! `GET /api/v1/cluster`: who is in the cluster and who owns what.
 
 use crate::api::Api;
-use crate::state_machine::NodeId;
+use crate::cluster::{ClusterView, MemberView};
 use axum::Json;
 use axum::extract::State;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 
-/// The view of this replica.
+/// The leader's view where it answers, else that of this replica.
 pub(super) async fn show(State(api): State<Api>) -> Json<Value> {
-    let status = api.cluster.status();
-    let (by_owner, unowned) = api.cluster.read(|state| {
-        let mut by_owner: BTreeMap<NodeId, u32> = BTreeMap::new();
-        let mut unowned = 0_u32;
-        for (_, slot) in state.slots() {
-            match slot.owner {
-                Some(owner) => *by_owner.entry(owner).or_default() += 1,
-                None => unowned += 1,
-            }
-        }
-        (by_owner, unowned)
-    });
-    let members: Vec<Value> = status
-        .voters
-        .iter()
-        .map(|node| {
-            json!({
-                "node_id": node.to_string(),
-                "role": "voter",
-                "state": "live",
-                "is_leader": status.leader == Some(*node),
-                "version": env!("CARGO_PKG_VERSION"),
-                "slots": by_owner.get(node).copied().unwrap_or_default(),
-            })
-        })
-        .collect();
-    Json(json!({
-        "cluster_id": status.cluster_id,
-        "self": api.cluster.node_id().to_string(),
-        "leader": status.leader.map(|node| node.to_string()),
-        "term": status.term,
-        "quorum": status.voters.len() / 2 + 1,
-        "fault_tolerance": status.voters.len().saturating_sub(1) / 2,
-        "view": if status.leader == Some(api.cluster.node_id()) { "leader" } else { "local" },
-        "members": members,
-        "slots": { "total": crate::state_machine::SLOTS, "unowned": unowned },
-        "applied_index": status.applied_index,
-    }))
+    let view = api.cluster.view().await;
+    Json(to_json(&view, &api.cluster.node_id().to_string()))
+}
+
+fn to_json(view: &ClusterView, own: &str) -> Value {
+    let mut nodes = Vec::new();
+    for member in &view.members {
+        nodes.push(member_json(member, view));
+    }
+    let ids = |nodes: Vec<crate::state_machine::NodeId>| {
+        nodes.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    json!({
+        "cluster_id": view.cluster_id,
+        "self": own,
+        "leader": view.leader.map(|node| node.to_string()),
+        "term": view.term,
+        "has_quorum": view.has_quorum,
+        "quorum": view.quorum(),
+        "fault_tolerance": view.fault_tolerance(),
+        "view": if view.is_of_leader { "leader" } else { "local" },
+        "members": nodes,
+        "slots": { "total": crate::state_machine::SLOTS, "unowned": view.slots_unowned },
+        "applied_index": view.applied_index,
+        "gossip": {
+            "live": ids(view.gossip_live.clone()),
+            "differs_from_raft": ids(view.gossip_differs()),
+        },
+    })
+}
+
+fn member_json(member: &MemberView, view: &ClusterView) -> Value {
+    let facts = member.told.as_ref();
+    json!({
+        "node_id": member.node.to_string(),
+        "name": member.name,
+        "addresses": {
+            "peer": member.peer_address,
+            "http": facts.map(|told| &told.http_address),
+            "gossip": facts.map(|told| &told.gossip_address),
+        },
+        "role": if member.is_voter { "voter" } else { "learner" },
+        "state": member.state.map(|state| state.as_str()),
+        "is_leader": view.leader == Some(member.node),
+        "is_draining": facts.map(|told| told.is_draining),
+        "version": facts.map(|told| &told.version),
+        "matched_index": member.matched_index,
+        "lag": member.lag,
+        "last_contact_ms": member.last_contact_ms,
+        "slots": member.slots,
+    })
 }

@@ -3,6 +3,10 @@
 //! | Route | What |
 //! |---|---|
 //! | `GET /api/v1/cluster` | members, leader, slots |
+//! | `GET /api/v1/cluster/digest` | what this replica has applied, to be compared with others |
+//! | `GET /api/v1/cluster/snapshot` | the state of this replica, to begin from after a disaster |
+//! | `DELETE /api/v1/cluster/members/{id}` | removes a member |
+//! | `POST /api/v1/cluster/transfer` | has another member lead |
 //! | `GET /api/v1/runs/{uid}` | state, timeline, effects and receipts of a run |
 //! | `GET /api/v1/dlq?limit&offset` | dead letters, oldest first |
 //! | `GET /api/v1/dlq/analytics` | dead letters by cause, provider, state and age |
@@ -10,17 +14,24 @@
 
 mod access;
 mod cluster;
+mod digest;
 mod dlq;
+mod members;
 mod replay;
 mod runs;
+mod snapshot;
 
 use super::{Api, Problem, ProblemId};
 use axum::Router;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 
 pub(super) fn router() -> Router<Api> {
     Router::new()
         .route("/v1/cluster", get(cluster::show))
+        .route("/v1/cluster/digest", get(digest::show))
+        .route("/v1/cluster/snapshot", get(snapshot::show))
+        .route("/v1/cluster/members/{id}", delete(members::remove))
+        .route("/v1/cluster/transfer", post(members::transfer))
         .route("/v1/runs/{uid}", get(runs::show))
         .route("/v1/dlq", get(dlq::list))
         .route("/v1/dlq/analytics", get(dlq::analytics))

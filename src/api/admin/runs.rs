@@ -76,6 +76,7 @@ fn settled(effect: &SettledEffect) -> Value {
         Settlement::Delivered(receipt) => ("delivered", None, Some(receipt)),
         Settlement::Skipped(reason) => ("skipped", Some(reason.as_str()), None),
         Settlement::Dead(cause) => ("dead", Some(cause.as_str()), None),
+        Settlement::Late(receipt) => ("late", None, Some(receipt)),
     };
     json!({
         "id": effect.effect.to_string(),

@@ -1,7 +1,7 @@
 //! Applies committed entries to the state machine, and builds and installs its snapshots.
 
 use super::snapshot_file::{SnapshotError, decode, encode};
-use super::snapshot_store::{SnapshotStore, SnapshotStoreError};
+use super::snapshot_store::{SnapshotFile, SnapshotStore, SnapshotStoreError};
 use super::types::{Answers, LogId, RaftEntry, SnapshotMeta, StoredMembership, TypeConfig};
 use crate::state_machine::StateMachine;
 use futures_util::{Stream, TryStreamExt as _};
@@ -32,10 +32,10 @@ pub struct AppliedState {
 
 /// What a snapshot holds. Behind one lock: state and index always belong together.
 #[derive(Clone, Debug, Default)]
-struct Replica {
-    state: StateMachine,
-    last: Option<LogId>,
-    membership: StoredMembership,
+pub(super) struct Replica {
+    pub state: StateMachine,
+    pub last: Option<LogId>,
+    pub membership: StoredMembership,
 }
 
 impl Replica {
@@ -43,7 +43,7 @@ impl Replica {
         SnapshotMeta { last_log_id: self.last, last_membership: self.membership.clone() }
     }
 
-    fn apply(&mut self, entry: RaftEntry) -> Answers {
+    pub(super) fn apply(&mut self, entry: RaftEntry) -> Answers {
         self.last = Some(entry.log_id);
         match entry.payload {
             EntryPayload::Blank => Answers::default(),
@@ -78,6 +78,11 @@ impl AppliedState {
         self.look(|replica| look(&replica.state))
     }
 
+    /// Looks at the state together with the index of the last entry in it.
+    pub fn read_indexed<T>(&self, look: impl FnOnce(u64, &StateMachine) -> T) -> T {
+        self.look(|replica| look(replica.last.map_or(0, |id| id.index), &replica.state))
+    }
+
     /// The last applied entry.
     #[must_use]
     pub fn last(&self) -> Option<LogId> {
@@ -96,6 +101,14 @@ impl AppliedState {
     /// The folder cannot be read.
     pub fn oldest_snapshot_index(&self) -> io::Result<Option<u64>> {
         self.snapshots.oldest_index()
+    }
+
+    /// Opens the newest kept snapshot.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn open_newest_snapshot(&self) -> io::Result<Option<SnapshotFile>> {
+        self.snapshots.open_newest()
     }
 
     fn look<T>(&self, look: impl FnOnce(&Replica) -> T) -> T {
@@ -126,7 +139,11 @@ impl AppliedState {
     }
 }
 
-fn restore(bytes: &[u8]) -> Result<Replica, SnapshotError> {
+/// What a snapshot holds.
+///
+/// # Errors
+/// The bytes are damaged or of another version; nothing is taken from them.
+pub(super) fn restore(bytes: &[u8]) -> Result<Replica, SnapshotError> {
     let (meta, state) = decode(bytes)?;
     Ok(Replica { state, last: meta.last_log_id, membership: meta.last_membership })
 }

@@ -1,12 +1,11 @@
 //! What a snapshot holds, against what its header says it holds.
 
-use super::super::types::{Proposal, RaftEntry};
+use super::super::types::{MemberNode, Proposal, RaftEntry};
 use super::*;
 use crate::clock::Timestamp;
 use crate::state_machine::{Command, Entry};
 use futures_util::stream;
 use openraft::Membership;
-use openraft::impls::BasicNode;
 use std::collections::{BTreeMap, BTreeSet};
 
 fn in_memory() -> AppliedState {
@@ -59,7 +58,10 @@ async fn an_installed_snapshot_is_the_state_and_survives_a_restart() {
         AppliedState::open(snapshots).unwrap()
     };
     let mut source = in_memory();
-    let nodes = BTreeMap::from([(5, BasicNode::new("five:3320"))]);
+    let nodes = BTreeMap::from([(
+        5,
+        MemberNode { name: "relay-5".to_owned(), address: "five:3320".to_owned() },
+    )]);
     let membership = Membership::new(vec![BTreeSet::from([5])], nodes).unwrap();
     let payload = EntryPayload::Membership(membership);
     let member = RaftEntry { log_id: log_id(1), payload };

@@ -1,7 +1,7 @@
 //! The tables of the log in redb: their layout, what is checked when they are opened, and how
 //! entries are read back.
 
-use super::record::{RecordError, decode_log_id, decode_record, decode_vote};
+use super::record::{RecordError, decode_log_id, decode_record, decode_vote, encode_vote};
 use super::types::{LogId, RaftEntry, Vote};
 use crate::cluster::identity::sync_parent;
 use openraft::entry::RaftEntry as _;
@@ -93,6 +93,22 @@ pub(super) fn create(file: &Path) -> io::Result<()> {
     File::open(&unfinished)?.sync_all()?;
     std::fs::rename(&unfinished, file)?;
     sync_parent(file)
+}
+
+/// Creates the file of a new log that has a vote and no entry.
+///
+/// # Errors
+/// The disk refuses; the file is of no use.
+pub(super) fn create_with_vote(file: &Path, vote: &Vote) -> io::Result<()> {
+    create(file)?;
+    write_vote(file, vote).map_err(io_error)
+}
+
+fn write_vote(file: &Path, vote: &Vote) -> Result<(), redb::Error> {
+    let transaction = Database::open(file)?.begin_write()?;
+    transaction.open_table(META)?.insert(VOTE, encode_vote(vote).as_slice())?;
+    transaction.commit()?;
+    Ok(())
 }
 
 /// Creates the tables of a new log, so that readers always find them.

@@ -4,20 +4,31 @@ mod apply;
 mod log_file;
 mod log_store;
 mod log_tail;
+mod member;
+mod message;
 mod network;
 mod node;
+mod offline;
 mod record;
+mod serve;
 #[cfg(test)]
 #[path = "simulated_disk_test.rs"]
 pub(in crate::cluster) mod simulated_disk;
 mod snapshot_file;
 mod snapshot_store;
+mod timing;
 mod types;
 mod writer;
 
 pub use apply::RestoreError;
 pub use log_file::LogFileError;
-pub use node::{CompactError, OpenError, RaftNode, RaftStatus, StopCause, WriteError};
+pub use member::{ChangeError, MemberStatus, RaftStatus};
+pub use network::PeerNetwork;
+pub use node::{CompactError, OpenError, RaftNode, StopCause, WriteError, Written};
+pub use offline::{Offline, OfflineError, snapshot_index};
 pub use record::RecordError;
+pub use serve::RaftCallError;
 pub use snapshot_file::SnapshotError;
-pub use snapshot_store::SnapshotStoreError;
+pub use snapshot_store::{SnapshotFile, SnapshotStoreError};
+pub use timing::ELECTION_MIN;
+pub use types::MemberNode;

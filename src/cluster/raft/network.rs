@@ -1,65 +1,259 @@
-//! The way to other members. A cluster of one has none: every call says so.
+//! The way to other members, as openraft calls it. A cluster of one has none: every call says so.
 
-use super::types::TypeConfig;
+use super::message::{
+    decode_append_answer, decode_snapshot_answer, decode_vote_answer, encode_append,
+    encode_snapshot, encode_transfer, encode_vote_request,
+};
+use super::record::RecordError;
+use super::types::{LogId, TypeConfig};
+use crate::cluster::transport::{CallError, Peers, Route, Target};
+use crate::state_machine::NodeId;
 use openraft::anyerror::AnyError;
-use openraft::errors::{RPCError, ReplicationClosed, StreamingError, Unreachable};
+use openraft::errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable};
 use openraft::network::RPCOption;
 use openraft::raft::{
-    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, VoteRequest, VoteResponse,
+    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderRequest,
+    TransferLeaderResponse, VoteRequest, VoteResponse,
 };
 use openraft::{OptionalSend, RaftNetworkFactory, RaftNetworkV2, alias};
+use prost::Message as _;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-/// A network without peers.
-#[derive(Clone, Copy, Debug)]
-pub struct NoPeers;
+/// Deadline of an append: a follower flushes before it answers, and a slow disk is no dead node
+/// (rule 28). Also without entries: after an error openraft probes with an empty append, and a
+/// follower that misses the probe's deadline never gets an entry again. Heartbeats are given up
+/// earlier, by openraft itself.
+const APPEND_WITHIN: Duration = Duration::from_secs(1);
+/// Deadline of a snapshot that makes no progress; its default limit is 200 ms (rule 28).
+const SNAPSHOT_WITHIN: Duration = Duration::from_secs(30);
 
-fn unreachable() -> Unreachable<TypeConfig> {
-    Unreachable::new(&AnyError::error("this cluster has one member"))
+/// Ways to all members. Clones share connections and memory.
+#[derive(Clone)]
+pub struct PeerNetwork {
+    peers: Option<Peers>,
+    acknowledged: Arc<Mutex<Acknowledged>>,
 }
 
-impl RaftNetworkFactory<TypeConfig> for NoPeers {
-    type Network = Self;
+/// What followers have acknowledged, to notice one that forgot: its disk was put back (rule 28).
+#[derive(Debug, Default)]
+struct Acknowledged {
+    last: BTreeMap<u64, LogId>,
+    reverted: BTreeSet<u64>,
+}
 
-    async fn new_client(&mut self, _target: u64, _node: &alias::NodeOf<TypeConfig>) -> Self {
-        *self
+impl PeerNetwork {
+    /// Calls over `peers`; `None` in a cluster of one.
+    pub(in crate::cluster) fn new(peers: Option<Peers>) -> Self {
+        Self { peers, acknowledged: Arc::default() }
+    }
+
+    /// Nodes whose log lost entries that they had acknowledged.
+    #[must_use]
+    pub fn reverted(&self) -> Vec<NodeId> {
+        let acknowledged = self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
+        acknowledged.reverted.iter().copied().map(NodeId).collect()
     }
 }
 
-impl RaftNetworkV2<TypeConfig> for NoPeers {
+impl Acknowledged {
+    /// Notes an acknowledgement; entries of another term tell nothing about these.
+    fn took(&mut self, node: u64, last: LogId) {
+        let known = self.last.entry(node).or_insert(last);
+        *known = (*known).max(last);
+    }
+
+    /// Whether a conflict at `previous` contradicts what the node acknowledged under the same
+    /// leader. Under another one, entries that were not committed may have been replaced.
+    fn contradicts(&mut self, node: u64, previous: LogId, term: u64) -> bool {
+        let known = self.last.get(&node);
+        let is_reverted =
+            known.is_some_and(|known| *known.leader_id == term && previous.index <= known.index);
+        if is_reverted {
+            self.reverted.insert(node);
+        }
+        is_reverted
+    }
+}
+
+/// The way to one member.
+pub struct PeerLink {
+    network: PeerNetwork,
+    target: Target,
+    node: u64,
+}
+
+impl RaftNetworkFactory<TypeConfig> for PeerNetwork {
+    type Network = PeerLink;
+
+    async fn new_client(&mut self, target: u64, node: &alias::NodeOf<TypeConfig>) -> PeerLink {
+        let address = node.address.clone();
+        let peer = Target { node: Some(NodeId(target)), address };
+        PeerLink { network: self.clone(), target: peer, node: target }
+    }
+}
+
+impl PeerLink {
+    async fn call<T>(
+        &self,
+        route: Route,
+        body: Vec<u8>,
+        within: Duration,
+        decode: impl FnOnce(&[u8]) -> Result<T, RecordError>,
+    ) -> Result<T, RPCError<TypeConfig>> {
+        let Some(peers) = &self.network.peers else {
+            return Err(unreachable(&AnyError::error("this cluster has one member")));
+        };
+        match peers.call(&self.target, route, body, within).await {
+            Ok(bytes) => decode(&bytes).map_err(|error| unreachable(&error)),
+            Err(error @ (CallError::Unreachable { .. } | CallError::Refused { .. })) => {
+                Err(unreachable(&error))
+            }
+            Err(error @ (CallError::Broken { .. } | CallError::TimedOut { .. })) => {
+                Err(RPCError::Network(NetworkError::new(&error)))
+            }
+        }
+    }
+
+    /// Turns an answer that contradicts an earlier one into an error, so that openraft does not
+    /// silently fill the gap: the node has lost what a quorum counted on.
+    fn checked(
+        &self,
+        answer: AppendEntriesResponse<TypeConfig>,
+        previous: Option<LogId>,
+        last: Option<LogId>,
+        term: u64,
+    ) -> Result<AppendEntriesResponse<TypeConfig>, RPCError<TypeConfig>> {
+        let mut acknowledged =
+            self.network.acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
+        match &answer {
+            AppendEntriesResponse::Success => {
+                last.iter().for_each(|last| acknowledged.took(self.node, *last));
+            }
+            AppendEntriesResponse::PartialSuccess(upto) => {
+                upto.iter().for_each(|upto| acknowledged.took(self.node, *upto));
+            }
+            AppendEntriesResponse::Conflict => {
+                if previous.is_some_and(|at| acknowledged.contradicts(self.node, at, term)) {
+                    let lost = format!("node {} lost acknowledged entries", NodeId(self.node));
+                    return Err(unreachable(&AnyError::error(lost)));
+                }
+            }
+            AppendEntriesResponse::HigherVote(_) => {}
+        }
+        Ok(answer)
+    }
+}
+
+fn unreachable(error: &(impl std::error::Error + 'static)) -> RPCError<TypeConfig> {
+    RPCError::Unreachable(Unreachable::new(error))
+}
+
+impl RaftNetworkV2<TypeConfig> for PeerLink {
     type SnapshotData = Vec<u8>;
 
     async fn append_entries(
         &mut self,
-        _rpc: AppendEntriesRequest<TypeConfig>,
+        rpc: AppendEntriesRequest<TypeConfig>,
         _option: RPCOption,
     ) -> Result<AppendEntriesResponse<TypeConfig>, RPCError<TypeConfig>> {
-        Err(RPCError::Unreachable(unreachable()))
+        let append = encode_append(&rpc);
+        let called = self.call(Route::Append, append.bytes, APPEND_WITHIN, decode_append_answer);
+        let answer = called.await?;
+        let last = rpc.entries.last().map(|entry| entry.log_id).or(rpc.prev_log_id);
+        let answer = match (answer, append.cut_after) {
+            (AppendEntriesResponse::Success, Some(cut)) => {
+                AppendEntriesResponse::PartialSuccess(Some(cut))
+            }
+            (answer, _) => answer,
+        };
+        self.checked(answer, rpc.prev_log_id, last, rpc.vote.leader_id().term)
     }
 
     async fn vote(
         &mut self,
-        _rpc: VoteRequest<TypeConfig>,
-        _option: RPCOption,
+        rpc: VoteRequest<TypeConfig>,
+        option: RPCOption,
     ) -> Result<VoteResponse<TypeConfig>, RPCError<TypeConfig>> {
-        Err(RPCError::Unreachable(unreachable()))
+        let body = encode_vote_request(&rpc);
+        self.call(Route::Vote, body, option.hard_ttl(), decode_vote_answer).await
     }
 
     async fn pre_vote(
         &mut self,
-        _rpc: VoteRequest<TypeConfig>,
-        _option: RPCOption,
+        rpc: VoteRequest<TypeConfig>,
+        option: RPCOption,
     ) -> Result<VoteResponse<TypeConfig>, RPCError<TypeConfig>> {
-        Err(RPCError::Unreachable(unreachable()))
+        let body = encode_vote_request(&rpc);
+        self.call(Route::PreVote, body, option.hard_ttl(), decode_vote_answer).await
     }
 
     async fn full_snapshot(
         &mut self,
-        _vote: alias::VoteOf<TypeConfig>,
-        _snapshot: alias::SnapshotOf<TypeConfig, Vec<u8>>,
-        _cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
+        vote: alias::VoteOf<TypeConfig>,
+        snapshot: alias::SnapshotOf<TypeConfig, Vec<u8>>,
+        cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
         _option: RPCOption,
     ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
-        Err(StreamingError::Unreachable(unreachable()))
+        let body = encode_snapshot(&vote, snapshot.snapshot);
+        let called = self.call(Route::Snapshot, body, SNAPSHOT_WITHIN, decode_snapshot_answer);
+        let answer = tokio::select! {
+            closed = cancel => return Err(StreamingError::Closed(closed)),
+            answer = called => answer?,
+        };
+        if answer.vote <= vote
+            && let Some(last) = snapshot.meta.last_log_id
+        {
+            let mut known =
+                self.network.acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
+            known.took(self.node, last);
+        }
+        Ok(answer)
+    }
+
+    async fn transfer_leader(
+        &mut self,
+        req: TransferLeaderRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<TransferLeaderResponse<TypeConfig>, RPCError<TypeConfig>> {
+        let body = encode_transfer(&req);
+        let decode = |bytes: &[u8]| {
+            let answer = super::record::proto::TransferAnswer::decode(bytes);
+            answer.map_err(|source| RecordError::Malformed { record: "transfer answer", source })
+        };
+        let answer = self.call(Route::Transfer, body, option.hard_ttl(), decode).await?;
+        if answer.is_accepted {
+            return Ok(Ok(()));
+        }
+        Err(unreachable(&AnyError::error("the transfer was declined")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(term: u64, index: u64) -> LogId {
+        LogId { leader_id: term.into(), index }
+    }
+
+    #[test]
+    fn rule_28_a_node_that_forgot_what_it_acknowledged_is_found_out() {
+        let mut acknowledged = Acknowledged::default();
+        acknowledged.took(2, id(3, 10));
+        assert!(acknowledged.contradicts(2, id(3, 10), 3));
+        assert_eq!(acknowledged.reverted, BTreeSet::from([2]));
+    }
+
+    #[test]
+    fn a_conflict_behind_what_was_acknowledged_or_under_another_leader_is_normal() {
+        let mut acknowledged = Acknowledged::default();
+        acknowledged.took(2, id(3, 10));
+        assert!(!acknowledged.contradicts(2, id(3, 11), 3));
+        assert!(!acknowledged.contradicts(2, id(3, 10), 4));
+        assert!(!acknowledged.contradicts(5, id(3, 1), 3));
+        assert_eq!(acknowledged.reverted, BTreeSet::new());
     }
 }

@@ -3,14 +3,14 @@
 use super::apply::{AppliedState, RestoreError};
 use super::log_file::{self, LogFileError, io_error};
 use super::log_store::LogStore;
-use super::network::NoPeers;
-use super::snapshot_store::SnapshotStore;
-use super::types::{Proposal, TypeConfig};
+use super::network::PeerNetwork;
+use super::snapshot_store::{SnapshotFile, SnapshotStore};
+use super::timing::{ELECTION_MIN, config};
+use super::types::{MemberNode, Proposal, TypeConfig};
 use crate::state_machine::{Applied, Entry, NodeId, StateMachine};
 use openraft::async_runtime::watch::WatchReceiver as _;
 use openraft::errors::{ClientWriteError, Fatal, ForwardReason, RaftError};
-use openraft::impls::BasicNode;
-use openraft::{Config, Raft, ServerState, SnapshotPolicy};
+use openraft::{Raft, ServerState};
 use redb::Database;
 use std::collections::BTreeMap;
 use std::io;
@@ -19,15 +19,12 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// Milliseconds between heartbeats; also bounds their answers (rule 28).
-const HEARTBEAT_MS: u64 = 200;
-/// Election timeout, drawn anew for each election (rule 28).
-const ELECTION_MIN_MS: u64 = 500;
-const ELECTION_MAX_MS: u64 = 1000;
 /// A node of one is leader as soon as its vote is on disk: this is how long a disk may take.
 const LEADER_WITHIN: Duration = Duration::from_secs(30);
 /// A snapshot of the largest state takes seconds; after this much the disk is at fault.
 const SNAPSHOT_WITHIN: Duration = Duration::from_secs(300);
+/// Between two requests for one: openraft makes one at a time, and forgets the others.
+const SNAPSHOT_ASK_EVERY: Duration = Duration::from_secs(1);
 /// A leader that cannot be sure of its lease refuses entries, which is normal for some
 /// milliseconds after its election. It is asked again so often, for half an accept's deadline.
 const LEASE_RETRY: Duration = Duration::from_millis(5);
@@ -37,11 +34,8 @@ const DATABASE_CACHE_BYTES: usize = 4 * 1024 * 1024;
 /// A snapshot is due when this much was appended since the last one. The log holds twice as much
 /// at most: that is read again at a start, in well under a second.
 const SNAPSHOT_EVERY_BYTES: u64 = 32 * 1024 * 1024;
-/// Messages that may wait inside openraft, which sets the memory for them aside at once. One
-/// entry is written at a time, so few ever wait.
-const CHANNEL_MESSAGES_MAX: u64 = 1024;
-const LOG_FILE: &str = "log.redb";
-const SNAPSHOT_FOLDER: &str = "snapshots";
+pub(super) const LOG_FILE: &str = "log.redb";
+pub(super) const SNAPSHOT_FOLDER: &str = "snapshots";
 
 /// Why openraft has stopped.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -91,26 +85,30 @@ pub enum CompactError {
     /// The snapshot was not finished in time.
     #[error("no snapshot within {} s", SNAPSHOT_WITHIN.as_secs())]
     TimedOut,
-    /// The snapshots cannot be listed.
-    #[error("the snapshots cannot be listed")]
+    /// The snapshots cannot be listed, or the newest not be opened.
+    #[error("the snapshots cannot be read")]
     Disk(#[source] io::Error),
+    /// There is no state yet.
+    #[error("nothing was applied yet")]
+    Empty,
 }
 
-/// What a node knows of its cluster.
+/// An entry that was written and applied.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RaftStatus {
-    pub leader: Option<NodeId>,
-    pub term: u64,
-    pub voters: Vec<NodeId>,
+pub struct Written {
+    pub index: u64,
+    /// One for each command.
+    pub answers: Vec<Applied>,
 }
 
 /// A running openraft node. Clones share it.
 #[derive(Clone)]
 pub struct RaftNode {
-    raft: Raft<TypeConfig, AppliedState>,
+    pub(super) raft: Raft<TypeConfig, AppliedState>,
     log: LogStore,
-    state: AppliedState,
-    id: NodeId,
+    pub(super) state: AppliedState,
+    pub(super) network: PeerNetwork,
+    pub(super) id: NodeId,
 }
 
 impl RaftNode {
@@ -119,7 +117,22 @@ impl RaftNode {
     ///
     /// # Errors
     /// A store cannot be used, or no leadership is to be had.
-    pub async fn start(id: NodeId, folder: Option<&Path>) -> Result<Self, OpenError> {
+    pub async fn start_alone(id: NodeId, folder: Option<&Path>) -> Result<Self, OpenError> {
+        let node = Self::start(id, folder, PeerNetwork::new(None), ELECTION_MIN).await?;
+        node.lead_alone().await
+    }
+
+    /// Starts a node over the files in `folder`, or in memory, that reaches others by `network`.
+    /// A new one belongs to no cluster until it is told so.
+    ///
+    /// # Errors
+    /// A store cannot be used.
+    pub async fn start(
+        id: NodeId,
+        folder: Option<&Path>,
+        network: PeerNetwork,
+        election_min: Duration,
+    ) -> Result<Self, OpenError> {
         let snapshots = match folder {
             Some(folder) => SnapshotStore::in_folder(folder.join(SNAPSHOT_FOLDER)),
             None => Ok(SnapshotStore::in_memory()),
@@ -127,21 +140,29 @@ impl RaftNode {
         let snapshots = snapshots.map_err(|error| OpenError::State(RestoreError::Store(error)))?;
         let state = AppliedState::open(snapshots).map_err(OpenError::State)?;
         let database = open_database(folder).map_err(OpenError::Log)?;
-        Self::over(id, database, state).await
+        Self::over(id, database, state, (network, election_min)).await
     }
 
-    async fn over(id: NodeId, database: Database, state: AppliedState) -> Result<Self, OpenError> {
+    async fn over(
+        id: NodeId,
+        database: Database,
+        state: AppliedState,
+        (network, election_min): (PeerNetwork, Duration),
+    ) -> Result<Self, OpenError> {
         let log = LogStore::open(database, state.last()).map_err(OpenError::Log)?;
-        let config = config().validate().map_err(OpenError::Settings)?;
-        let raft = Raft::new(id.0, Arc::new(config), NoPeers, log.clone(), state.clone())
-            .await
-            .map_err(|fatal| OpenError::Stopped(fatal.into()))?;
-        let node = Self { raft, log, state, id };
-        if let Err(error) = node.lead().await {
-            node.shutdown().await;
+        let config = config(election_min).validate().map_err(OpenError::Settings)?;
+        let raft =
+            Raft::new(id.0, Arc::new(config), network.clone(), log.clone(), state.clone()).await;
+        let raft = raft.map_err(|fatal| OpenError::Stopped(fatal.into()))?;
+        Ok(Self { raft, log, state, network, id })
+    }
+
+    async fn lead_alone(self) -> Result<Self, OpenError> {
+        if let Err(error) = self.lead().await {
+            self.shutdown().await;
             return Err(error);
         }
-        Ok(node)
+        Ok(self)
     }
 
     /// A cluster of one has nobody to wait for.
@@ -150,13 +171,8 @@ impl RaftNode {
         if self.raft.is_initialized().await.map_err(stopped)? {
             self.raft.trigger().elect(false).await.map_err(stopped)?;
         } else {
-            let members = BTreeMap::from([(self.id.0, BasicNode::default())]);
-            match self.raft.initialize(members).await {
-                Ok(()) => {}
-                Err(RaftError::Fatal(fatal)) => return Err(stopped(fatal)),
-                // Not pristine after all: then the election decides.
-                Err(RaftError::APIError(_)) => {}
-            }
+            let members = BTreeMap::from([(self.id, MemberNode::default())]);
+            self.form(members).await.map_err(OpenError::Stopped)?;
         }
         let leading = self
             .raft
@@ -177,11 +193,14 @@ impl RaftNode {
     ///
     /// # Errors
     /// The entry was not confirmed; the variants say whether it may be in the log.
-    pub async fn write(&self, entry: Entry) -> Result<Vec<Applied>, WriteError> {
-        let proposal = Proposal(Arc::new(entry));
+    pub async fn write(&self, entry: Arc<Entry>) -> Result<Written, WriteError> {
+        let proposal = Proposal(entry);
         for _ in 0..LEASE_TRIES_MAX {
             match self.raft.client_write(proposal.clone()).await {
-                Ok(response) => return Ok(response.data.0),
+                Ok(response) => {
+                    let (index, answers) = (response.log_id.index, response.data.0);
+                    return Ok(Written { index, answers });
+                }
                 Err(RaftError::Fatal(fatal)) => return Err(WriteError::Stopped(fatal.into())),
                 Err(RaftError::APIError(ClientWriteError::ForwardToLeader(forward)))
                     if forward.reason == ForwardReason::LeaseExpired =>
@@ -201,9 +220,20 @@ impl RaftNode {
         Err(WriteError::NotLeader)
     }
 
+    /// This node's id.
+    #[must_use]
+    pub fn id(&self) -> NodeId {
+        self.id
+    }
+
     /// Looks at the applied state. Apply waits meanwhile: keep it short.
     pub fn read<T>(&self, look: impl FnOnce(&StateMachine) -> T) -> T {
         self.state.read(look)
+    }
+
+    /// Looks at the applied state together with the index of the last entry in it.
+    pub fn read_indexed<T>(&self, look: impl FnOnce(u64, &StateMachine) -> T) -> T {
+        self.state.read_indexed(look)
     }
 
     /// The index of the last applied entry, and a signal for each one.
@@ -232,17 +262,6 @@ impl RaftNode {
         }
     }
 
-    /// What this node knows of its cluster.
-    #[must_use]
-    pub fn status(&self) -> RaftStatus {
-        let metrics = self.raft.metrics().borrow_watched().clone();
-        RaftStatus {
-            leader: metrics.current_leader.map(NodeId),
-            term: metrics.current_term,
-            voters: metrics.membership_config.voter_ids().map(NodeId).collect(),
-        }
-    }
-
     /// Whether enough was appended for a snapshot.
     #[must_use]
     pub fn is_snapshot_due(&self) -> bool {
@@ -257,10 +276,19 @@ impl RaftNode {
         let stopped = |fatal: Fatal<TypeConfig>| CompactError::Stopped(fatal.into());
         let bytes = self.log.unsnapshotted_bytes();
         let applied = self.state.last();
-        self.raft.trigger().snapshot().await.map_err(stopped)?;
-        let waiting = self.raft.wait(Some(SNAPSHOT_WITHIN));
-        let made = waiting.metrics(|metrics| metrics.snapshot >= applied, "snapshot").await;
-        made.map_err(|_| CompactError::TimedOut)?;
+        let making = async {
+            loop {
+                // Not heard while another snapshot is made, which may end before `applied`.
+                self.raft.trigger().snapshot().await?;
+                let waiting = self.raft.wait(Some(SNAPSHOT_ASK_EVERY));
+                let made = waiting.metrics(|metrics| metrics.snapshot >= applied, "snapshot");
+                if made.await.is_ok() {
+                    return Ok(());
+                }
+            }
+        };
+        let made = tokio::time::timeout(SNAPSHOT_WITHIN, making).await;
+        made.map_err(|_| CompactError::TimedOut)?.map_err(stopped)?;
         self.log.note_snapshot(bytes);
         let oldest = self.state.oldest_snapshot_index().map_err(CompactError::Disk)?;
         if let Some(upto) = oldest {
@@ -269,10 +297,25 @@ impl RaftNode {
         Ok(())
     }
 
+    /// Makes a snapshot of what is applied now and opens it, as it is kept.
+    ///
+    /// # Errors
+    /// There is nothing to keep, or no snapshot; or the disk refuses.
+    pub async fn open_snapshot(&self) -> Result<SnapshotFile, CompactError> {
+        if self.state.last().is_none() {
+            return Err(CompactError::Empty);
+        }
+        self.compact().await?;
+        let opened = self.state.open_newest_snapshot().map_err(CompactError::Disk)?;
+        opened.ok_or(CompactError::Empty)
+    }
+
     /// Starts a node over a database of a test.
     #[cfg(test)]
     pub(crate) async fn over_database(id: NodeId, database: Database) -> Result<Self, OpenError> {
-        Self::over(id, database, AppliedState::open(SnapshotStore::in_memory()).unwrap()).await
+        let state = AppliedState::open(SnapshotStore::in_memory()).unwrap();
+        let alone = (PeerNetwork::new(None), ELECTION_MIN);
+        Self::over(id, database, state, alone).await?.lead_alone().await
     }
 
     /// Waits until entries were purged behind a snapshot.
@@ -291,7 +334,7 @@ impl RaftNode {
     }
 }
 
-fn open_database(folder: Option<&Path>) -> Result<Database, LogFileError> {
+pub(super) fn open_database(folder: Option<&Path>) -> Result<Database, LogFileError> {
     let mut builder = Database::builder();
     builder.set_cache_size(DATABASE_CACHE_BYTES);
     let opened = match folder {
@@ -303,21 +346,4 @@ fn open_database(folder: Option<&Path>) -> Result<Database, LogFileError> {
         None => builder.create_with_backend(redb::backends::InMemoryBackend::new()),
     };
     opened.map_err(|error| LogFileError::Disk(io_error(error)))
-}
-
-fn config() -> Config {
-    Config {
-        cluster_name: "tekton-events-relay".to_owned(),
-        heartbeat_interval: HEARTBEAT_MS,
-        election_timeout_min: ELECTION_MIN_MS,
-        election_timeout_max: ELECTION_MAX_MS,
-        enable_pre_vote: Some(true),
-        enable_leader_restore: Some(false),
-        api_channel_size: Some(CHANNEL_MESSAGES_MAX),
-        notification_channel_size: Some(CHANNEL_MESSAGES_MAX),
-        // Both are our own: snapshots by size, and the log kept from the older snapshot on.
-        snapshot_policy: SnapshotPolicy::Never,
-        max_in_snapshot_log_to_keep: u64::MAX,
-        ..Config::default()
-    }
 }

@@ -1,16 +1,15 @@
 //! openraft's types to our own messages and back. What is not understood is an error: a node
 //! that misreads its log must stop.
 
-use super::types::{LogId, Proposal, RaftEntry, SnapshotMeta, StoredMembership, Vote};
+use super::types::{LogId, MemberNode, Proposal, RaftEntry, SnapshotMeta, StoredMembership, Vote};
 use crate::wire::{WireError, decode_entry, encode_entry};
 use openraft::EntryPayload;
-use openraft::impls::BasicNode;
 use prost::Message as _;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 
-mod proto {
+pub(super) mod proto {
     include!(concat!(env!("OUT_DIR"), "/relay.raft.v1.rs"));
 }
 
@@ -46,19 +45,24 @@ impl From<RecordError> for io::Error {
 }
 
 pub(super) fn encode_vote(vote: &Vote) -> Vec<u8> {
-    let leader = vote.leader_id();
-    let message =
-        proto::Vote { term: leader.term, node: leader.voted_for, committed: vote.is_committed() };
-    message.encode_to_vec()
+    to_vote(vote).encode_to_vec()
 }
 
-pub(super) fn decode_vote(bytes: &[u8]) -> Result<Vote, RecordError> {
-    let vote: proto::Vote = decode("vote", bytes)?;
-    Ok(if vote.committed {
+pub(super) fn to_vote(vote: &Vote) -> proto::Vote {
+    let leader = vote.leader_id();
+    proto::Vote { term: leader.term, node: leader.voted_for, committed: vote.is_committed() }
+}
+
+pub(super) fn from_vote(vote: &proto::Vote) -> Vote {
+    if vote.committed {
         Vote::new_committed(vote.term, vote.node)
     } else {
         Vote::new(vote.term, vote.node)
-    })
+    }
+}
+
+pub(super) fn decode_vote(bytes: &[u8]) -> Result<Vote, RecordError> {
+    Ok(from_vote(&decode("vote", bytes)?))
 }
 
 pub(super) fn encode_log_id(id: &LogId) -> Vec<u8> {
@@ -118,22 +122,22 @@ pub(super) fn decode_snapshot_header(bytes: &[u8]) -> Result<SnapshotMeta, Recor
     })
 }
 
-fn decode<M: prost::Message + Default>(
+pub(super) fn decode<M: prost::Message + Default>(
     record: &'static str,
     bytes: &[u8],
 ) -> Result<M, RecordError> {
     M::decode(bytes).map_err(|source| RecordError::Malformed { record, source })
 }
 
-fn to_log_id(id: &LogId) -> proto::LogId {
+pub(super) fn to_log_id(id: &LogId) -> proto::LogId {
     proto::LogId { term: *id.leader_id, index: id.index }
 }
 
-fn from_log_id(id: &proto::LogId) -> LogId {
+pub(super) fn from_log_id(id: &proto::LogId) -> LogId {
     LogId { leader_id: id.term.into(), index: id.index }
 }
 
-type Membership = openraft::Membership<u64, BasicNode>;
+type Membership = openraft::Membership<u64, MemberNode>;
 
 fn to_membership(membership: &Membership) -> proto::Membership {
     let sets = membership.get_joint_config().iter();
@@ -141,7 +145,11 @@ fn to_membership(membership: &Membership) -> proto::Membership {
     proto::Membership {
         voters: sets.map(|set| proto::VoterSet { nodes: set.iter().copied().collect() }).collect(),
         members: members
-            .map(|(node, at)| proto::Member { node: *node, address: at.addr.clone() })
+            .map(|(node, at)| proto::Member {
+                node: *node,
+                address: at.address.clone(),
+                name: at.name.clone(),
+            })
             .collect(),
     }
 }
@@ -153,9 +161,13 @@ fn from_membership(membership: &proto::Membership) -> Result<Membership, RecordE
     let sets = membership.voters.iter();
     let sets: Vec<BTreeSet<u64>> = sets.map(|set| set.nodes.iter().copied().collect()).collect();
     let members = membership.members.iter();
-    let members: BTreeMap<u64, BasicNode> =
-        members.map(|member| (member.node, BasicNode::new(&member.address))).collect();
+    let members: BTreeMap<u64, MemberNode> =
+        members.map(|member| (member.node, member_node(member))).collect();
     Membership::new(sets, members).map_err(RecordError::Membership)
+}
+
+fn member_node(member: &proto::Member) -> MemberNode {
+    MemberNode { name: member.name.clone(), address: member.address.clone() }
 }
 
 #[cfg(test)]
@@ -165,7 +177,7 @@ mod tests {
     use crate::state_machine::{Command, Entry};
 
     fn member(node: u64) -> proto::Member {
-        proto::Member { node, address: format!("host-{node}:3320") }
+        proto::Member { node, address: format!("host-{node}:3320"), name: format!("relay-{node}") }
     }
 
     #[test]

@@ -31,6 +31,16 @@ pub enum SnapshotStoreError {
     },
 }
 
+/// A snapshot as it is kept, to be read from its beginning. It stays readable when a newer one
+/// takes its place.
+pub struct SnapshotFile {
+    /// The index of the last entry in it.
+    pub index: u64,
+    /// Its length.
+    pub bytes: u64,
+    pub content: Box<dyn io::Read + Send>,
+}
+
 /// The snapshots of one node.
 #[derive(Debug)]
 pub enum SnapshotStore {
@@ -103,6 +113,29 @@ impl SnapshotStore {
         match decode_meta(&bytes) {
             Ok(meta) => Ok(Some((meta, bytes))),
             Err(source) => Err(SnapshotStoreError::Unusable { path, source }),
+        }
+    }
+
+    /// Opens the newest snapshot, if there is one. It is not checked.
+    ///
+    /// # Errors
+    /// The folder or the file cannot be read.
+    pub fn open_newest(&self) -> io::Result<Option<SnapshotFile>> {
+        match self {
+            Self::Folder(folder) => {
+                let Some((index, path)) = snapshots(folder)?.pop() else { return Ok(None) };
+                let file = std::fs::File::open(path)?;
+                let bytes = file.metadata()?.len();
+                Ok(Some(SnapshotFile { index, bytes, content: Box::new(file) }))
+            }
+            Self::Memory(newest) => {
+                let newest = newest.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                Ok(newest.map(|(meta, content)| SnapshotFile {
+                    index: meta.last_log_id.map_or(0, |id| id.index),
+                    bytes: u64::try_from(content.len()).unwrap_or(u64::MAX),
+                    content: Box::new(io::Cursor::new(content)),
+                }))
+            }
         }
     }
 
@@ -200,6 +233,27 @@ mod tests {
         let store = SnapshotStore::in_folder(folder.path().to_owned()).unwrap();
         assert!(store.newest().unwrap().is_none());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn the_newest_is_read_as_it_is_kept_also_when_it_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        for store in [
+            SnapshotStore::in_folder(folder.path().to_owned()).unwrap(),
+            SnapshotStore::in_memory(),
+        ] {
+            assert!(store.open_newest().unwrap().is_none());
+            keep(&store, 9);
+            let newest = keep(&store, 10);
+            let mut opened = store.open_newest().unwrap().unwrap();
+            for index in 11..14 {
+                keep(&store, index);
+            }
+            let mut bytes = Vec::new();
+            opened.content.read_to_end(&mut bytes).unwrap();
+            assert_eq!((opened.index, opened.bytes), (10, bytes.len() as u64));
+            assert_eq!(decode_meta(&bytes).unwrap(), newest);
+        }
     }
 
     #[test]

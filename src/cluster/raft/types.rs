@@ -24,13 +24,23 @@ impl fmt::Display for Answers {
     }
 }
 
+/// How a member is known and reached. Part of the membership, so that a replaced disk is
+/// recognised by its pod's name when nobody gossips about the old node any more.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MemberNode {
+    /// Name of its pod.
+    pub name: String,
+    /// `HOST:PORT` of its peer listener; empty in a cluster of one.
+    pub address: String,
+}
+
 openraft::declare_raft_types!(
     /// openraft over our entries.
     pub TypeConfig:
         D = Proposal,
         R = Answers,
         NodeId = u64,
-        Node = openraft::impls::BasicNode,
+        Node = MemberNode,
         Term = u64,
         LeaderId = openraft::vote::leader_id_std::LeaderId<u64, u64>,
 );

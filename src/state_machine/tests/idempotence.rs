@@ -64,10 +64,70 @@ fn rule_17_a_plan_applied_twice_changes_nothing_and_gives_the_same_grants() {
     let mut core = Core::new();
     core.accept(pipeline_run("a").success());
     let mut begin = core.next_plan().unwrap();
-    begin.effects = begin.planned.as_ref().unwrap().effects.iter().map(|e| e.id).collect();
+    ask_for_all(&mut begin);
     let (first, second) = twice(&mut core, &Command::Begin(begin));
     assert_eq!(first, second);
     assert_eq!(core.state.backlog(), 2);
+}
+
+#[test]
+fn rule_17_a_begin_applied_again_while_its_call_is_under_way_gets_the_first_answer() {
+    let (mut core, grant) = under_way();
+    let before = core.text();
+    assert_eq!(core.ask_again(grant), Applied::Begun(vec![grant]));
+    assert_eq!(core.text(), before);
+}
+
+#[test]
+fn rule_17_a_begin_applied_again_after_its_call_was_recorded_begins_nothing() {
+    let kept = [AttemptResult::RetryIn { wait_ms: 0, cause: cause() }, AttemptResult::Unsent];
+    for result in kept {
+        let (mut core, grant) = under_way();
+        core.outcome(grant, result);
+        let before = core.text();
+        assert_eq!(core.ask_again(grant), Applied::Begun(Vec::new()));
+        assert_eq!(core.text(), before);
+    }
+}
+
+#[test]
+fn rule_17_a_begin_applied_again_after_a_newer_one_is_not_answered_with_its_number() {
+    let (mut core, first) = under_way();
+    core.fail(first, 0);
+    let second = core.begin(first.effect).unwrap();
+    assert_eq!(second.attempt, 2);
+    let before = core.text();
+    assert_eq!(core.ask_again(first), Applied::Begun(Vec::new()));
+    assert_eq!(core.ask_again(second), Applied::Begun(vec![second]));
+    assert_eq!(core.text(), before);
+}
+
+#[test]
+fn rule_17_a_begin_that_runs_ahead_of_the_attempts_made_begins_nothing() {
+    let (mut core, grant) = under_way();
+    core.fail(grant, 0);
+    let before = core.text();
+    for attempt in [0, 3, u32::MAX] {
+        let asked = Grant { attempt, ..grant };
+        assert_eq!(core.ask_again(asked), Applied::Begun(Vec::new()));
+    }
+    assert_eq!(core.text(), before);
+}
+
+#[test]
+fn rule_17_a_plan_that_comes_again_late_does_not_begin_its_effects_anew() {
+    let mut core = Core::new();
+    core.accept(pipeline_run("a").started());
+    let mut begin = core.next_plan().unwrap();
+    ask_for_all(&mut begin);
+    let command = Command::Begin(begin);
+    let Applied::Begun(grants) = core.apply(command.clone()) else { panic!("not begun") };
+    for grant in grants {
+        core.fail(grant, 0);
+    }
+    let before = core.text();
+    assert_eq!(core.apply(command), Applied::Begun(Vec::new()));
+    assert_eq!(core.text(), before);
 }
 
 #[test]
@@ -160,6 +220,14 @@ fn rule_20_apply_uses_the_committed_settings() {
     assert_eq!((core.state.run_counts(), core.state.deliveries_remembered()), ((0, 1), 0));
     core.pass(HOUR);
     assert_eq!(core.letters(), [""; 0]);
+}
+
+#[test]
+fn rule_21_a_checkpoint_changes_nothing_that_it_is_to_compare() {
+    let (mut core, _) = under_way();
+    let before = core.text();
+    assert_eq!(core.apply(Command::Checkpoint), Applied::Done);
+    assert_eq!(core.text(), before);
 }
 
 #[test]

@@ -7,9 +7,12 @@ mod draft;
 mod groups;
 mod idempotence;
 mod lanes;
+mod levels;
+mod lives;
 mod memory;
 mod model;
 mod parking;
+mod pauses;
 mod sending;
 mod summaries;
 mod takeover;
@@ -83,6 +86,11 @@ impl Core {
         self.apply(Command::Boot(Boot { node, number, ended_while_planning: None }))
     }
 
+    /// Nodes that booted and did not leave for good.
+    fn nodes(&self) -> impl Iterator<Item = NodeId> {
+        self.state.boots.keys().copied()
+    }
+
     /// Moves every slot to `to`.
     fn assign(&mut self, to: NodeId, is_forced: bool) {
         let slots = self.state.slots();
@@ -111,13 +119,13 @@ impl Core {
     }
 
     fn next_plan(&self) -> Option<Begin> {
-        let (slot, planned) = [A, B].into_iter().find_map(|node| {
+        let (slot, planned) = self.nodes().find_map(|node| {
             self.state.due_work(node, self.now).find_map(|work| match work {
                 DueWork::Plan { run, slot, queued } => Some((slot, plan(run, queued))),
                 DueWork::Send(_) => None,
             })
         })?;
-        Some(Begin { owner: self.owner(slot), planned: Some(planned), effects: Vec::new() })
+        Some(Begin { owner: self.owner(slot), planned: Some(planned), asked: Vec::new() })
     }
 
     /// The newest unsettled effect of a run on `action`.
@@ -156,7 +164,19 @@ impl Core {
     }
 
     fn begin_as(&mut self, owner: Owner, id: EffectId) -> Applied {
-        self.apply(Command::Begin(Begin { owner, planned: None, effects: vec![id] }))
+        let next = self.state.effect(id).map(EffectRecord::next_grant);
+        self.ask_as(owner, next.unwrap_or_else(|| Grant::first(id)))
+    }
+
+    /// Asks for one call by its number.
+    fn ask_as(&mut self, owner: Owner, asked: Grant) -> Applied {
+        self.apply(Command::Begin(Begin { owner, planned: None, asked: vec![asked] }))
+    }
+
+    /// Sends the request once more that led to `grant`, as the present owner.
+    fn ask_again(&mut self, grant: Grant) -> Applied {
+        let owner = self.owner(self.record(grant.effect).slot);
+        self.ask_as(owner, grant)
     }
 
     fn outcome(&mut self, grant: Grant, result: AttemptResult) {
@@ -189,7 +209,7 @@ impl Core {
     }
 
     fn next_send(&self) -> Option<EffectId> {
-        [A, B].into_iter().find_map(|node| {
+        self.nodes().find_map(|node| {
             self.state.due_work(node, self.now).find_map(|work| match work {
                 DueWork::Plan { .. } => None,
                 DueWork::Send(effect) => Some(effect.id),
@@ -215,6 +235,7 @@ impl Core {
                 Settlement::Delivered(_) => "delivered",
                 Settlement::Skipped(reason) => reason.as_str(),
                 Settlement::Dead(kind) => kind.as_str(),
+                Settlement::Late(_) => "late",
             };
             format!("{} {} {end}", settled.route.action, settled.state)
         };
@@ -236,6 +257,12 @@ impl Core {
         state.counters.fates.clear();
         format!("{state:?}")
     }
+}
+
+/// Lets the Begin of a plan ask for all that it planned.
+fn ask_for_all(begin: &mut Begin) {
+    let planned = begin.planned.as_ref().unwrap();
+    begin.asked = planned.effects.iter().map(|effect| Grant::first(effect.id)).collect();
 }
 
 /// Every event owes a status and a message; a summary owes a comment; what may have been sent

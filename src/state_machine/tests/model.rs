@@ -26,6 +26,10 @@ enum Step {
     Crash,
     /// The slots move to the other node, and the takeover wait passes.
     Move { is_forced: bool },
+    /// The node that owns nothing leaves for good, and a new one takes its place.
+    Leave,
+    /// One of the two instances asks to be left alone for a while.
+    Pause { is_status: bool },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -40,6 +44,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => Just(Step::Report),
         1 => Just(Step::Crash),
         1 => any::<bool>().prop_map(|is_forced| Step::Move { is_forced }),
+        1 => Just(Step::Leave),
+        1 => any::<bool>().prop_map(|is_status| Step::Pause { is_status }),
     ]
 }
 
@@ -55,8 +61,10 @@ struct World {
     /// Outcomes nobody has recorded yet, and the node that holds them.
     held: Vec<(NodeId, Outcome)>,
     owner: NodeId,
+    /// The node that owns nothing.
+    other: NodeId,
     boots: BTreeMap<NodeId, u64>,
-    /// Crashes and moves so far: three would make poison of an effect, which is another test.
+    /// Crashes, moves and departures so far: three would make poison of an effect, which is another test.
     upheavals: u32,
     /// Newest accepted event of each run.
     newest: BTreeMap<u8, RunEvent>,
@@ -70,6 +78,7 @@ impl World {
             calls: BTreeMap::new(),
             held: Vec::new(),
             owner: A,
+            other: B,
             boots: BTreeMap::from([(A, 1), (B, 1)]),
             upheavals: 0,
             newest: BTreeMap::new(),
@@ -87,6 +96,8 @@ impl World {
             Step::Report => self.report(),
             Step::Crash => self.crash(),
             Step::Move { is_forced } => self.change_owner(is_forced),
+            Step::Leave => self.leave(),
+            Step::Pause { is_status } => self.pause(is_status),
         }
     }
 
@@ -164,13 +175,33 @@ impl World {
             return;
         }
         self.upheavals += 1;
-        self.owner = if self.owner == A { B } else { A };
+        std::mem::swap(&mut self.owner, &mut self.other);
         self.core.assign(self.owner, is_forced);
         self.core.pass(Duration::from_secs(11));
     }
 
-    /// Everything is reported, planned and sent.
+    fn leave(&mut self) {
+        if self.upheavals == 2 {
+            return;
+        }
+        self.upheavals += 1;
+        let node = self.other;
+        self.held.retain(|(holder, _)| *holder != node);
+        assert_eq!(self.core.apply(Command::Retire { node }), Applied::Done);
+        self.other = NodeId(node.0 + 10);
+        self.boots.insert(self.other, 1);
+        self.core.boot(self.other, 1);
+    }
+
+    fn pause(&mut self, is_status: bool) {
+        let instance = route(if is_status { "status" } else { "chat" }).instance;
+        let until = self.core.now.after(MINUTE);
+        self.core.apply(Command::Pause { instance, until });
+    }
+
+    /// Pauses end, and everything is reported, planned and sent.
     fn calm_down(&mut self) {
+        self.core.pass(MINUTE);
         while !self.held.is_empty() {
             self.report();
         }

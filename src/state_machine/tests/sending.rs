@@ -29,8 +29,9 @@ fn rule_01_the_first_begin_carries_the_plan_and_is_granted_what_it_planned() {
     let mut core = Core::new();
     core.accept(pipeline_run("a").started());
     let mut begin = core.next_plan().unwrap();
-    begin.effects = begin.planned.as_ref().unwrap().effects.iter().map(|e| e.id).collect();
-    let grants = begin.effects.iter().map(|id| Grant { effect: *id, attempt: 1 }).collect();
+    ask_for_all(&mut begin);
+    let grants = begin.asked.clone();
+    assert_eq!(grants.len(), 2);
     assert_eq!(core.apply(Command::Begin(begin)), Applied::Begun(grants));
     assert_eq!((core.state.unplanned(), core.state.backlog()), (0, 2));
 }

@@ -111,9 +111,31 @@ fn rule_03_a_repair_starts_in_doubt_of_what_the_target_holds() {
 fn rule_03_a_late_record_counts_once() {
     let (mut core, old, _) = replaced();
     core.deliver(old);
+    let before = core.text();
     core.deliver(old);
+    assert_eq!(core.text(), before);
     assert_eq!(core.state.counters().late, 1);
     assert_eq!(core.queued("a").len(), 1);
+    assert_eq!(core.settled("a"), ["status running late"]);
+}
+
+#[test]
+fn rule_03_a_late_receipt_is_kept_in_the_history_of_its_run() {
+    let (mut core, old, new) = replaced();
+    core.outcome(new, AttemptResult::Delivered(receipt("new")));
+    core.outcome(old, AttemptResult::Delivered(receipt("late")));
+    let settled = core.run("a").settled.iter();
+    let lines: Vec<_> = settled.map(|line| (line.attempts, line.settlement.clone())).collect();
+    let expected =
+        [(2, Settlement::Delivered(receipt("new"))), (1, Settlement::Late(receipt("late")))];
+    assert_eq!(lines, expected);
+}
+
+#[test]
+fn rule_03_a_late_failure_has_no_receipt_to_keep() {
+    let (mut core, old, _) = replaced();
+    core.fail(old, 0);
+    assert_eq!(core.settled("a"), [""; 0]);
 }
 
 #[test]
@@ -202,4 +224,17 @@ fn rule_07_an_effect_that_ended_three_nodes_is_poison_also_when_each_was_taken_o
         core.boot(B, number);
     }
     assert_eq!(core.letters(), ["poison"]);
+}
+
+#[test]
+fn rule_17_a_grant_whose_answer_was_lost_can_be_found_and_given_back_by_its_node() {
+    let (mut core, grant) = moved(true);
+    let boot = core.state.boot_of(A).unwrap();
+    let begun = |core: &Core| core.state.begun_by(A, boot).collect::<Vec<_>>();
+    assert_eq!(begun(&core), [grant]);
+    assert_eq!(core.state.begun_by(B, boot).count(), 0);
+    core.outcome(grant, AttemptResult::Unsent);
+    assert_eq!(begun(&core), []);
+    assert_eq!(core.state.counters().in_doubt, 0);
+    assert!(core.begin(grant.effect).is_some());
 }

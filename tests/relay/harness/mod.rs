@@ -1,17 +1,12 @@
-//! What the scenarios share: a relay process, a receiver, recorded events and a way to wait.
+//! What the scenarios share: a relay process and its commands, and what the tests of a cluster
+//! use too.
 
-mod command;
-mod events;
-mod receiver;
 mod relay;
-mod seeded;
 mod setup;
-mod wait;
 
-pub use command::run;
-pub use events::{Expected, copy_of_the_recording, named, recorded, run_events};
-pub use receiver::{Call, Receiver, Seen};
-pub use relay::{Relay, client};
-pub use seeded::Seeded;
+pub use crate::shared::{
+    Call, Expected, Finished, Receiver, Seeded, Seen, client, copy_of_the_recording, eventually,
+    named, recorded, run, run_events,
+};
+pub use relay::Relay;
 pub use setup::Setup;
-pub use wait::eventually;

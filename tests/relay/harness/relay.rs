@@ -1,6 +1,7 @@
 //! A relay process: started, asked, stopped, killed.
 
-use super::{Setup, eventually};
+use super::Setup;
+use crate::shared::{client, eventually, signal};
 use serde_json::Value;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -140,11 +141,9 @@ impl<'s> Relay<'s> {
         self.child.kill().await.unwrap();
     }
 
-    /// Asks the process to end. The shell's `kill` spares a dependency.
+    /// Asks the process to end.
     pub async fn terminate(&self) {
-        let line = format!("kill -TERM {}", self.child.id().unwrap());
-        let asked = Command::new("sh").arg("-c").arg(line).status().await.unwrap();
-        assert!(asked.success());
+        signal(self.child.id().unwrap(), "TERM").await;
     }
 
     /// Waits for the end of the process.
@@ -167,11 +166,4 @@ impl<'s> Relay<'s> {
 
 fn log_of(setup: &Setup) -> String {
     std::fs::read_to_string(setup.path("log")).unwrap_or_default()
-}
-
-/// A client without proxies and with a deadline.
-pub fn client() -> reqwest::Client {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10));
-    client.build().unwrap()
 }

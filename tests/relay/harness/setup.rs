@@ -1,13 +1,8 @@
 //! A directory with a configuration, its secrets and the relay's data, and an address of its own.
 
-use super::Receiver;
+use crate::shared::{Receiver, free_address, write_config};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU16, Ordering};
 use tempfile::TempDir;
-
-/// Ports that the system gives to outgoing connections start above these on Linux (32768), so
-/// none of those can sit on a relay's port while it restarts.
-const PORTS: std::ops::Range<u16> = 20_000..32_000;
 
 /// What one relay needs, across its restarts.
 pub struct Setup {
@@ -24,10 +19,7 @@ impl Setup {
     /// Sends commit statuses, comments, messages and webhooks to `receiver`.
     pub fn of(receiver: &Receiver) -> Self {
         let setup = Self::empty();
-        setup.write("github-token", "right");
-        setup.write("slack-url", &format!("{}/slack", receiver.url()));
-        setup.write("webhook-url", &format!("{}/webhook", receiver.url()));
-        setup.write("relay.yaml", &config(&setup, &receiver.url()));
+        write_config(setup.folder(), receiver, "relay-0");
         setup
     }
 
@@ -54,56 +46,5 @@ impl Setup {
 
     pub fn folder(&self) -> &Path {
         self.folder.path()
-    }
-}
-
-fn config(setup: &Setup, receiver: &str) -> String {
-    let path = |name: &str| setup.path(name).display().to_string();
-    let (token, slack) = (path("github-token"), path("slack-url"));
-    let webhook = path("webhook-url");
-    format!(
-        r#"retry: {{ initial_backoff: 20ms, max_backoff: 200ms }}
-store: {{ free_bytes_min: 0 }}
-accumulator:
-  enabled: true
-  straggler_window: 300ms
-  provider: {{ name: summary }}
-scm:
-  github:
-    - name: hub
-      base_url: "{receiver}"
-      auth: {{ secret_file: "{token}" }}
-      actions:
-        - name: checks
-          type: commit_status
-        - name: summary
-          type: pr_comment
-          mode: upsert
-          when: isPipelineRun() && stateIn("success", "failure", "error", "canceled")
-          template: "{{{{ .RunName }}}}: {{{{ .State }}}}"
-notifiers:
-  slack:
-    - name: team
-      when: isPipelineRun() && stateIn("failure", "error", "canceled")
-      auth: {{ webhook_url_file: "{slack}" }}
-  webhook:
-    - name: archive
-      url_file: "{webhook}"
-"#
-    )
-}
-
-/// An address nobody listens on. Tests of one process never get the same.
-fn free_address() -> String {
-    static TRIED: AtomicU16 = AtomicU16::new(0);
-    let span = PORTS.end - PORTS.start;
-    let first = u16::try_from(std::process::id() % u32::from(span)).unwrap();
-    loop {
-        let tried = TRIED.fetch_add(1, Ordering::Relaxed);
-        let port = PORTS.start + (first + tried) % span;
-        let address = format!("127.0.0.1:{port}");
-        if std::net::TcpListener::bind(&address).is_ok() {
-            return address;
-        }
     }
 }

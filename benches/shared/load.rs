@@ -1,7 +1,7 @@
 //! The load generator: HTTP/1.1 over plain sockets, on one thread, so that it takes as little as
 //! possible of the processor it shares with what it measures.
 
-use crate::recorded::HttpTemplate;
+use super::recorded::HttpTemplate;
 use anyhow::{Context as _, bail};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,7 +17,8 @@ const ANSWER_BYTES_MAX: usize = 4096;
 /// What to send.
 #[derive(Clone)]
 pub struct Load {
-    pub address: SocketAddr,
+    /// Connections are spread over these.
+    pub addresses: Vec<SocketAddr>,
     pub template: HttpTemplate,
     /// Every answer has to contain this.
     pub expected: &'static str,
@@ -32,10 +33,33 @@ pub struct Load {
 /// How it went.
 #[derive(Clone, Copy)]
 pub struct Measured {
+    /// Taken; what was turned away does not count.
     pub answered: u64,
+    pub refused: u64,
     pub per_second: f64,
     pub p50_ms: f64,
     pub p99_ms: f64,
+}
+
+impl Measured {
+    /// Requests that all were taken within `elapsed`, each after one of these times.
+    pub fn of(mut latencies: Vec<Duration>, elapsed: Duration) -> anyhow::Result<Self> {
+        if latencies.is_empty() {
+            bail!("nothing was answered");
+        }
+        latencies.sort_unstable();
+        let at = |percent: usize| {
+            let latency = latencies.get(latencies.len() * percent / 100);
+            latency.map_or(0.0, |latency| latency.as_secs_f64() * 1000.0)
+        };
+        Ok(Self {
+            answered: u64::try_from(latencies.len())?,
+            refused: 0,
+            per_second: latencies.len() as f64 / elapsed.as_secs_f64(),
+            p50_ms: at(50),
+            p99_ms: at(99),
+        })
+    }
 }
 
 /// Sends until all is answered or the time is over.
@@ -44,56 +68,50 @@ pub fn send(load: &Load) -> anyhow::Result<Measured> {
     runtime.block_on(send_all(load))
 }
 
-async fn send_all(load: &Load) -> anyhow::Result<Measured> {
+/// Sends until all is answered or the time is over. Works best on a runtime of one thread.
+pub async fn send_all(load: &Load) -> anyhow::Result<Measured> {
     let next = Arc::new(AtomicU64::new(load.first));
     let started = Instant::now();
+    let until = started + load.time_max;
     let mut tasks = JoinSet::new();
-    for _ in 0..load.connections {
-        tasks.spawn(send_some(load.clone(), Arc::clone(&next), started + load.time_max));
+    for address in load.addresses.iter().cycle().take(load.connections) {
+        let (load, next) = (load.clone(), Arc::clone(&next));
+        tasks.spawn(send_some(load, *address, next, until));
     }
-    let mut latencies = Vec::new();
+    let (mut latencies, mut refused) = (Vec::new(), 0);
     while let Some(task) = tasks.join_next().await {
-        latencies.extend(task??);
+        let (answered, turned_away) = task??;
+        latencies.extend(answered);
+        refused += turned_away;
     }
-    let elapsed = started.elapsed();
-    latencies.sort_unstable();
-    let at = |percent: usize| {
-        let latency = latencies.get((latencies.len() * percent / 100).min(latencies.len() - 1));
-        latency.map_or(0.0, |latency| latency.as_secs_f64() * 1000.0)
-    };
-    if latencies.is_empty() {
-        bail!("nothing was answered");
-    }
-    Ok(Measured {
-        answered: u64::try_from(latencies.len())?,
-        per_second: latencies.len() as f64 / elapsed.as_secs_f64(),
-        p50_ms: at(50),
-        p99_ms: at(99),
-    })
+    Ok(Measured { refused, ..Measured::of(latencies, started.elapsed())? })
 }
 
 async fn send_some(
     mut load: Load,
+    address: SocketAddr,
     next: Arc<AtomicU64>,
     until: Instant,
-) -> anyhow::Result<Vec<Duration>> {
+) -> anyhow::Result<(Vec<Duration>, u64)> {
     let end = load.first + load.requests;
-    let mut latencies = Vec::new();
+    let (mut latencies, mut refused) = (Vec::new(), 0);
     let mut kept = None;
     loop {
         let number = next.fetch_add(1, Ordering::Relaxed);
         if number >= end || Instant::now() >= until {
-            return Ok(latencies);
+            return Ok((latencies, refused));
         }
         let request = load.template.numbered(number);
         let started = Instant::now();
         let mut stream = match kept.take() {
             Some(stream) => stream,
-            None => connect(load.address).await?,
+            None => connect(address).await?,
         };
         stream.write_all(request).await.context("the request was cut")?;
-        read_answer(&mut stream, load.expected).await?;
-        latencies.push(started.elapsed());
+        match read_answer(&mut stream, load.expected).await? {
+            Taken::Yes => latencies.push(started.elapsed()),
+            Taken::NotNow => refused += 1,
+        }
         if load.keeps_connections {
             kept = Some(stream);
         }
@@ -106,7 +124,14 @@ async fn connect(address: SocketAddr) -> anyhow::Result<TcpStream> {
     Ok(stream)
 }
 
-async fn read_answer(stream: &mut TcpStream, expected: &str) -> anyhow::Result<()> {
+/// Whether a request was taken.
+enum Taken {
+    Yes,
+    /// 503: a sender would come again.
+    NotNow,
+}
+
+async fn read_answer(stream: &mut TcpStream, expected: &str) -> anyhow::Result<Taken> {
     let mut bytes = Vec::with_capacity(ANSWER_BYTES_MAX);
     loop {
         if stream.read_buf(&mut bytes).await? == 0 {
@@ -119,9 +144,12 @@ async fn read_answer(stream: &mut TcpStream, expected: &str) -> anyhow::Result<(
         if body.len() < length {
             continue;
         }
+        if head.starts_with("HTTP/1.1 503") {
+            return Ok(Taken::NotNow);
+        }
         if !head.starts_with("HTTP/1.1 202") || !body.contains(expected) {
             bail!("unexpected answer: {answer}");
         }
-        return Ok(());
+        return Ok(Taken::Yes);
     }
 }

@@ -5,6 +5,8 @@ use anyhow::Context as _;
 use std::ops::Range;
 use tekton_events_relay::clock::Timestamp;
 use tekton_events_relay::event::{Decoded, Keep, RunEvent, decode, parse};
+use tekton_events_relay::state_machine::{Command, Entry};
+use tekton_events_relay::wire::encode_entry;
 
 const RECORDING: &str = include_str!("../../src/event/testdata/recorded-v1.12plus.jsonl");
 /// `seq` of the request in the recording.
@@ -78,6 +80,12 @@ impl Recorded {
         }
     }
 
+    /// Bytes that one event takes in the log.
+    pub fn entry_bytes(&self) -> anyhow::Result<usize> {
+        let commands = vec![Command::Accept(Box::new(self.run_event(0)?))];
+        Ok(encode_entry(&Entry { at: Timestamp(1), commands }).len())
+    }
+
     /// The request as HTTP/1.1, to be numbered in place.
     pub fn http(&self, connection: &str) -> HttpTemplate {
         let mut text = "POST / HTTP/1.1\r\nhost: relay\r\n".to_owned();
@@ -126,6 +134,11 @@ const REPLACED: [(&str, Replacement); 4] = [
     (PARENT_UID, |number| format!("e057acf0-b2db-44f1-9998-{:012x}", number / TASKS)),
     (CE_ID, |number| format!("54369bfc-e04d-4790-8f50-{number:012x}")),
 ];
+
+/// The number of the copy whose run has this uid.
+pub fn number_of(uid: &str) -> Option<u64> {
+    u64::from_str_radix(uid.rsplit('-').next()?, 16).ok()
+}
 
 fn numbered(text: &str, number: u64) -> String {
     let mut text = text.to_owned();

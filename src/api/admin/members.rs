@@ -1,0 +1,128 @@
+//! Orders to the cluster, taken by any replica: `DELETE /api/v1/cluster/members/{id}` and
+//! `POST /api/v1/cluster/transfer`.
+
+use super::access;
+use crate::api::{Api, Problem, ProblemId};
+use crate::cluster::OrderError;
+use crate::state_machine::NodeId;
+use axum::Json;
+use axum::extract::{Path, Request, State};
+use serde_json::{Value, json};
+
+/// Longest body of a transfer: one id.
+const REQUEST_BYTES_MAX: usize = 4 * 1024;
+
+/// Removes a member, and tells which it was.
+pub(super) async fn remove(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Json<Value>, Problem> {
+    access::require(&api, request.headers(), request.extensions()).await?;
+    let removed = api.cluster.remove(node_id("id", &id)?).await.map_err(problem)?;
+    Ok(Json(json!({ "removed": removed.node.to_string(), "name": removed.name })))
+}
+
+/// Hands the leadership to the node in `{"to": "..."}`, or to whoever is fit, and tells who leads.
+pub(super) async fn transfer(
+    State(api): State<Api>,
+    request: Request,
+) -> Result<Json<Value>, Problem> {
+    let (parts, body) = request.into_parts();
+    access::require(&api, &parts.headers, &parts.extensions).await?;
+    let body = axum::body::to_bytes(body, REQUEST_BYTES_MAX).await;
+    let to = heir(&body.map_err(|_| invalid("failed to read body"))?)?;
+    let leader = api.cluster.transfer(to).await.map_err(problem)?;
+    Ok(Json(json!({ "leader": leader.node.to_string(), "name": leader.name })))
+}
+
+/// The node that is to lead; `None` where the body leaves it open.
+fn heir(body: &[u8]) -> Result<Option<NodeId>, Problem> {
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Ok(None);
+    }
+    let body: Value = serde_json::from_slice(body).map_err(|_| invalid("invalid JSON body"))?;
+    let Some(fields) = body.as_object() else {
+        return Err(invalid("the body is no JSON object"));
+    };
+    if let Some(name) = fields.keys().find(|name| *name != "to") {
+        return Err(invalid(&format!("unknown field {name:?}; accepted: to")));
+    }
+    match fields.get("to") {
+        None | Some(Value::Null) => Ok(None),
+        Some(to) => node_id("to", to.as_str().unwrap_or_default()).map(Some),
+    }
+}
+
+/// Ids are up to 16 hexadecimal digits, and never zero.
+fn node_id(field: &str, text: &str) -> Result<NodeId, Problem> {
+    let is_hex = text.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let id = u64::from_str_radix(text, 16).ok().filter(|id| is_hex && *id != 0);
+    let told = format!("{field} {text:?} is no node id; accepted: 16 hexadecimal digits");
+    id.map(NodeId).ok_or_else(|| invalid(&told))
+}
+
+fn invalid(detail: &str) -> Problem {
+    Problem::new(ProblemId::InvalidRequest, detail)
+}
+
+fn problem(error: OrderError) -> Problem {
+    let id = match error {
+        OrderError::Unknown(_) => ProblemId::NotFound,
+        OrderError::Leads(_)
+        | OrderError::ChangeUnderWay
+        | OrderError::NoQuorum { .. }
+        | OrderError::QuorumLost { .. }
+        | OrderError::NoVote(_)
+        | OrderError::Draining(_)
+        | OrderError::Silent(_)
+        | OrderError::Behind { .. }
+        | OrderError::NoHeir => ProblemId::Conflict,
+        OrderError::NoLeader | OrderError::Unconfirmed => ProblemId::NotCarriedOut,
+    };
+    Problem::new(id, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_body_leaves_the_heir_open() {
+        for body in ["", " \n", "{}", r#"{"to":null}"#] {
+            assert_eq!(heir(body.as_bytes()).unwrap(), None, "{body}");
+        }
+        let to = heir(br#"{"to":"00000000000000ab"}"#).unwrap();
+        assert_eq!(to, Some(NodeId(0xab)));
+    }
+
+    #[test]
+    fn a_body_that_is_not_understood_is_told_by_field_and_value() {
+        for (body, told) in [
+            ("{", "invalid JSON body"),
+            ("[]", "the body is no JSON object"),
+            (r#"{"node":"ab"}"#, "unknown field \"node\"; accepted: to"),
+            (r#"{"to":"relay-1"}"#, "to \"relay-1\" is no node id"),
+            (r#"{"to":7}"#, "to \"\" is no node id"),
+            (r#"{"to":"+1"}"#, "to \"+1\" is no node id"),
+            (r#"{"to":"0"}"#, "to \"0\" is no node id"),
+        ] {
+            let problem = heir(body.as_bytes()).unwrap_err();
+            assert_eq!(problem.id, ProblemId::InvalidRequest);
+            assert!(problem.detail.contains(told), "{}", problem.detail);
+        }
+    }
+
+    #[test]
+    fn what_may_heal_by_itself_is_told_from_what_an_operator_has_to_mend() {
+        let node = NodeId(7);
+        let id = |error| problem(error).id;
+        assert_eq!(id(OrderError::Unknown(node)), ProblemId::NotFound);
+        assert_eq!(id(OrderError::Leads(node)), ProblemId::Conflict);
+        let lost = OrderError::QuorumLost { node, answering: 1, needed: 2 };
+        assert_eq!(problem(lost).detail, lost.to_string());
+        assert_eq!(id(lost), ProblemId::Conflict);
+        assert_eq!(id(OrderError::NoLeader), ProblemId::NotCarriedOut);
+        assert_eq!(id(OrderError::Unconfirmed), ProblemId::NotCarriedOut);
+    }
+}

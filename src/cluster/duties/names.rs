@@ -1,0 +1,91 @@
+//! Whether DNS still has the names of members. Their absence is the only sign, short of the
+//! Kubernetes API, that a pod was scaled away and is not just restarting.
+
+use crate::cluster::Discovery;
+use crate::cluster::membership::Dns;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Between two rounds of questions.
+const ASK_EVERY: Duration = Duration::from_secs(5);
+/// A resolver that needs longer has not answered.
+const ASK_WITHIN: Duration = Duration::from_secs(2);
+
+/// What DNS last said, by pod name.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    asked_at: Option<Duration>,
+    absent_since: BTreeMap<String, Duration>,
+    present: BTreeMap<String, bool>,
+}
+
+impl Names {
+    /// What is known of a pod's name.
+    pub fn of(&self, name: &str, now: Duration) -> Dns {
+        match (self.present.get(name), self.absent_since.get(name)) {
+            (Some(true), _) => Dns::Present,
+            (Some(false), Some(since)) => Dns::Absent(now.saturating_sub(*since)),
+            (Some(false) | None, _) => Dns::Unknown,
+        }
+    }
+
+    /// Asks for the names of pods, now and then.
+    pub async fn ask(&mut self, discovery: &Discovery, pods: &[String], now: Duration) {
+        let Discovery::Service { name: service, .. } = discovery else { return };
+        if self.asked_at.is_some_and(|asked_at| now.saturating_sub(asked_at) < ASK_EVERY) {
+            return;
+        }
+        self.asked_at = Some(now);
+        // A resolver that does not even know the Service says nothing about its pods.
+        let is_answered = has_record(service).await;
+        let mut present = BTreeMap::new();
+        for pod in pods.iter().filter(|_| is_answered) {
+            present.insert(pod.clone(), has_record(&format!("{pod}.{service}")).await);
+        }
+        self.take(present, now);
+    }
+
+    fn take(&mut self, present: BTreeMap<String, bool>, now: Duration) {
+        let absent = present.iter().filter(|(_, is_present)| !**is_present);
+        let absent = absent
+            .map(|(pod, _)| (pod.clone(), self.absent_since.get(pod).copied().unwrap_or(now)));
+        self.absent_since = absent.collect();
+        self.present = present;
+    }
+}
+
+async fn has_record(name: &str) -> bool {
+    let asked = tokio::time::timeout(ASK_WITHIN, tokio::net::lookup_host((name, 0))).await;
+    asked.is_ok_and(|answer| answer.is_ok_and(|mut addresses| addresses.next().is_some()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn round(pods: &[(&str, bool)]) -> BTreeMap<String, bool> {
+        pods.iter().map(|(pod, is_present)| ((*pod).to_owned(), *is_present)).collect()
+    }
+
+    #[test]
+    fn absence_counts_from_the_first_answer_without_the_name() {
+        let mut names = Names::default();
+        assert_eq!(names.of("relay-2", SECOND), Dns::Unknown);
+        names.take(round(&[("relay-2", false), ("relay-1", true)]), SECOND);
+        names.take(round(&[("relay-2", false), ("relay-1", true)]), 6 * SECOND);
+        assert_eq!(names.of("relay-2", 9 * SECOND), Dns::Absent(8 * SECOND));
+        assert_eq!(names.of("relay-1", 9 * SECOND), Dns::Present);
+    }
+
+    #[test]
+    fn a_round_without_an_answer_makes_absence_unknown_and_starts_it_anew() {
+        let mut names = Names::default();
+        names.take(round(&[("relay-2", false)]), SECOND);
+        names.take(BTreeMap::new(), 6 * SECOND);
+        assert_eq!(names.of("relay-2", 6 * SECOND), Dns::Unknown);
+        names.take(round(&[("relay-2", false)]), 11 * SECOND);
+        assert_eq!(names.of("relay-2", 12 * SECOND), Dns::Absent(SECOND));
+    }
+}

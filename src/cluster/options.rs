@@ -1,0 +1,85 @@
+//! How a cluster is started.
+
+use super::ClusterId;
+use super::gossip::Discovery;
+use crate::config::OnQuorumLoss;
+use crate::secret::Secret;
+use crate::state_machine::Settings;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Default deadline of an accept: Tekton's own ladder repeats it after less.
+const ACCEPT_TIMEOUT: Duration = Duration::from_secs(1);
+/// Default of `store.free_bytes_min`.
+const FREE_BYTES_MIN: u64 = 512 * 1024 * 1024;
+
+/// Where the log lives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// In this directory.
+    Disk(PathBuf),
+    /// In memory: gone with the process.
+    Memory,
+}
+
+/// How a cluster is started.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub backend: Backend,
+    pub settings: Settings,
+    /// Free bytes below which events are refused.
+    pub free_bytes_min: u64,
+    /// How long an accept or a proposal waits for its confirmation.
+    pub accept_timeout: Duration,
+    /// How this node finds others; `None` for a cluster of one.
+    pub several: Option<Several>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            backend: Backend::Memory,
+            settings: Settings::default(),
+            free_bytes_min: FREE_BYTES_MIN,
+            accept_timeout: ACCEPT_TIMEOUT,
+            several: None,
+        }
+    }
+}
+
+/// What happens to events without a quorum (rule 13).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Degrade {
+    /// How long a quorum may be gone before anything else is done than waiting.
+    pub spool_after: Duration,
+    pub on_quorum_loss: OnQuorumLoss,
+}
+
+/// How a node of a cluster of several is known and finds the others.
+#[derive(Clone, Debug)]
+pub struct Several {
+    /// Name of its pod.
+    pub name: String,
+    /// Replicas that the first formation waits for.
+    pub replicas: Option<u16>,
+    /// Addresses to listen on, `HOST:PORT`.
+    pub peer_addr: String,
+    pub gossip_addr: String,
+    /// Host that others reach it at; `None`: that of the peer address.
+    pub advertise_host: Option<String>,
+    /// Where it takes events, for people to see.
+    pub http_address: String,
+    pub discovery: Discovery,
+    /// Key of the gossip.
+    pub secret: Option<Secret>,
+    /// Lower bound of the election timeout; the upper one is twice this.
+    pub election_timeout: Duration,
+    /// How long a member has to be gone before it is removed.
+    pub removal_grace: Duration,
+    /// What happens to events without a quorum.
+    pub degrade: Degrade,
+    /// The only cluster this node may belong to.
+    pub expected_cluster: Option<ClusterId>,
+    /// Equal on nodes with the same rules.
+    pub config_hash: u64,
+}

@@ -1,0 +1,387 @@
+//! Starts a cluster of one, or a node of a cluster of several, and registers its life.
+
+use super::ballast::Ballast;
+use super::batch::{Rank, batcher};
+use super::degraded::Degraded;
+use super::disk::FreeDisk;
+use super::formation::Expected;
+use super::gossip::{Gossip, GossipOptions};
+use super::meet::{self, Meeting};
+use super::member::{Member, Own};
+use super::planning_mark::PlanningMark;
+use super::quorum::Quorum;
+use super::raft::{PeerNetwork, RaftNode};
+use super::spool::{SPOOL_BYTES_MAX, Spool};
+use super::stamp::SharedStamps;
+use super::ticker::Ticker;
+use super::transport::{Gate, Hello, PeerListener, Peers};
+use super::way::{Guides, Way};
+use super::{
+    Backend, Cluster, ClusterId, DataDirectory, Discovery, Identity, Options, Several, StartError,
+    compaction, duties, guard, leave, pulse,
+};
+use crate::clock::Clock;
+use crate::event::Key;
+use crate::state_machine::{
+    Applied, Boot, Command, NodeId, Refusal, Settings, SlotMove, StateMachine,
+};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+/// Deadline of the first entry of a life: a disk that was just mounted may be slow.
+const REGISTER_TIMEOUT: Duration = Duration::from_secs(30);
+const SPOOL_FOLDER: &str = "spool";
+/// Wait after a life was not registered: nothing is sent before it is.
+const REGISTER_RETRY: Duration = Duration::from_millis(100);
+
+/// How a cluster tells that it has failed, and that its life is registered.
+type Signals =
+    ((watch::Sender<Option<String>>, watch::Receiver<Option<String>>), watch::Receiver<bool>);
+
+/// What a cluster runs over.
+struct Base {
+    identity: Identity,
+    directory: Option<Arc<DataDirectory>>,
+    ballast: Option<Ballast>,
+    planning: Option<PlanningMark>,
+    ended_while_planning: Option<(Key, u64)>,
+}
+
+impl Base {
+    fn open(options: &Options) -> Result<Self, StartError> {
+        let Backend::Disk(path) = &options.backend else {
+            let drawn = Identity::draw().map_err(StartError::Identity)?;
+            let identity = Identity { boot: 1, ..drawn };
+            let (directory, ballast, planning) = (None, None, None);
+            return Ok(Self { identity, directory, ballast, planning, ended_while_planning: None });
+        };
+        let directory = DataDirectory::open(path).map_err(StartError::Identity)?;
+        let (planning, ended_while_planning) =
+            PlanningMark::open(path).map_err(StartError::Disk)?;
+        Ok(Self {
+            identity: directory.identity(),
+            ballast: Some(Ballast::load(path, options.free_bytes_min)),
+            planning: Some(planning),
+            directory: Some(Arc::new(directory)),
+            ended_while_planning,
+        })
+    }
+
+    fn folder(&self) -> Option<&Path> {
+        self.directory.as_deref().map(DataDirectory::path)
+    }
+
+    fn boot(&self) -> Boot {
+        let (node, number) = (self.identity.node_id, self.identity.boot);
+        Boot { node, number, ended_while_planning: self.ended_while_planning }
+    }
+}
+
+impl Cluster {
+    /// Opens the log and registers this life of the node. Everything that an earlier life of a
+    /// cluster of one confirmed is in the state when this returns; a node of several goes on
+    /// looking for its peers, and [`Cluster::registered`] tells when it may send.
+    ///
+    /// # Errors
+    /// The disk or what is on it cannot be used, or an address is taken.
+    pub async fn start(options: Options, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+        let base = Base::open(&options)?;
+        match &options.several {
+            None => Self::start_alone(base, &options, clock).await,
+            Some(several) => {
+                let several = several.clone();
+                Self::start_member(base, &options, &several, clock).await
+            }
+        }
+    }
+
+    async fn start_alone(
+        base: Base,
+        options: &Options,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StartError> {
+        let raft = RaftNode::start_alone(base.identity.node_id, base.folder()).await;
+        let raft = raft.map_err(StartError::Raft)?;
+        Self::alone_over(base, raft, options, clock).await
+    }
+
+    async fn alone_over(
+        base: Base,
+        raft: RaftNode,
+        options: &Options,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StartError> {
+        let cluster_id = match base.identity.cluster_id {
+            Some(cluster_id) => cluster_id,
+            None => ClusterId::draw().map_err(StartError::Identity)?,
+        };
+        if let Some(directory) = &base.directory {
+            directory.join(cluster_id).map_err(StartError::Disk)?;
+        }
+        let boot = base.boot();
+        let way = Way::alone(raft, Arc::clone(&clock));
+        let (registering, registered) = watch::channel(false);
+        let signals = (watch::channel(None), registered);
+        let mut cluster = Self::over(base, options, way, signals, clock);
+        cluster.cluster_id = Some(cluster_id);
+        match cluster.register_alone(boot, &options.settings).await {
+            Ok(()) => {
+                registering.send_replace(true);
+                Ok(cluster)
+            }
+            Err(error) => {
+                cluster.shutdown().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn start_member(
+        base: Base,
+        options: &Options,
+        several: &Several,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StartError> {
+        let Some(directory) = base.directory.clone() else { return Err(StartError::NeedsDisk) };
+        let expected = Expected::new(&several.name, several.replicas);
+        let expected = expected.map_err(StartError::Formation)?;
+        let listener = PeerListener::bind(&several.peer_addr).await;
+        let listener = listener.map_err(StartError::Listen)?;
+        let identity = base.identity;
+        let life = getrandom::u64().map_err(|_| StartError::NoRandomness)?;
+        let hello = Hello::new(identity.cluster_id, identity.node_id, identity.boot, life);
+        let peers = Peers::new(hello);
+        let network = PeerNetwork::new(Some(peers.clone()));
+        let election = several.election_timeout;
+        let raft = RaftNode::start(identity.node_id, base.folder(), network, election).await;
+        let raft = raft.map_err(StartError::Raft)?;
+        let own = own(identity, several, &listener);
+        let facts = pulse::first_facts(&own, identity.cluster_id, clock.wall());
+        let gossip = Gossip::start(gossip_options(identity, several), facts).await;
+        let gossip = gossip.map_err(StartError::Gossip)?;
+        let (bound, advertised) = (gossip.address(), gossip.advertised());
+        info!(peers = %own.peer_address, gossip = %bound, %advertised, "looking for others");
+        let stamps = SharedStamps::following(raft.read(StateMachine::now), Arc::clone(&clock));
+        let (quorum, guides) = (Quorum::new(Arc::clone(&clock)), Guides::default());
+        let way = Way { raft, stamps, quorum, peers: Some(peers.clone()), guides };
+        let (failing, failed) = watch::channel(None);
+        let means = (Arc::clone(&clock), failing.clone());
+        let degraded = degraded(directory.path(), several, &way, means)?;
+        let boot = base.boot();
+        let (registering, registered) = watch::channel(false);
+        let signals = ((failing.clone(), failed), registered);
+        let mut cluster = Self::over(base, options, way.clone(), signals, Arc::clone(&clock));
+        let meeting = Meeting { expected, pods: pods(several) };
+        let member = Arc::new(Member {
+            own,
+            way,
+            queue: cluster.queue.clone(),
+            peers,
+            gate: Gate::default(),
+            gossip,
+            directory,
+            expected_cluster: several.expected_cluster,
+            clock,
+            is_draining: false.into(),
+            checks: Mutex::default(),
+            discovery: several.discovery.clone(),
+            removal_grace: several.removal_grace,
+            duties: tokio::sync::Notify::new(),
+            degraded: degraded.clone(),
+            settings: options.settings.clone(),
+            failing,
+        });
+        let stop = cluster.stop.clone();
+        let queue = cluster.queue.clone();
+        cluster.run([
+            tokio::spawn(degraded.run(queue, stop.clone())),
+            tokio::spawn(listener.serve(Arc::clone(&member), stop.clone())),
+            tokio::spawn(pulse::run(Arc::clone(&member), stop.clone())),
+            tokio::spawn(meet::run(Arc::clone(&member), meeting, stop.clone())),
+            tokio::spawn(duties::run(Arc::clone(&member), stop.clone())),
+            tokio::spawn(duties::membership::run(Arc::clone(&member), stop.clone())),
+            tokio::spawn(leave::run(Arc::clone(&member), stop.clone())),
+            tokio::spawn(register_member(Arc::clone(&member), boot, registering, stop)),
+        ]);
+        cluster.member = Some(member);
+        Ok(cluster)
+    }
+
+    /// A cluster of one over a database of a test.
+    #[cfg(test)]
+    pub(super) async fn over_database(
+        database: redb::Database,
+        ballast: Option<Ballast>,
+        options: &Options,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let identity = Identity { boot: 1, ..Identity::draw().unwrap() };
+        let raft = RaftNode::over_database(identity.node_id, database).await.unwrap();
+        let (directory, planning, ended_while_planning) = (None, None, None);
+        let base = Base { identity, directory, ballast, planning, ended_while_planning };
+        Self::alone_over(base, raft, options, clock).await.unwrap()
+    }
+
+    /// Starts the tasks that every node has.
+    fn over(
+        base: Base,
+        options: &Options,
+        way: Way,
+        ((failing, failed), registered): Signals,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let folder = base.folder().map(Path::to_owned);
+        let Base { identity, directory, ballast, planning, .. } = base;
+        let stop = CancellationToken::new();
+        let raft = way.raft.clone();
+        let (batcher, queue) = batcher(way.clone(), stop.clone());
+        let ticker = Ticker { way: way.clone(), queue: queue.clone(), stop: stop.clone() };
+        let tasks = vec![
+            tokio::spawn(ticker.run()),
+            tokio::spawn(compaction::run(raft.clone(), stop.clone())),
+            tokio::spawn(guard::run(raft, ballast, failing, stop.clone())),
+            tokio::spawn(batcher.run()),
+        ];
+        Self {
+            disk: FreeDisk::new(folder, options.free_bytes_min, clock),
+            accept_timeout: options.accept_timeout,
+            tasks: Mutex::new(tasks),
+            _stop_on_drop: stop.clone().drop_guard(),
+            _directory: directory,
+            node: identity.node_id,
+            boot: identity.boot,
+            cluster_id: identity.cluster_id,
+            member: None,
+            registered,
+            way,
+            queue,
+            planning,
+            failed,
+            stop,
+        }
+    }
+
+    fn run(&self, more: impl IntoIterator<Item = JoinHandle<()>>) {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).extend(more);
+    }
+
+    /// Registers this life, then settings that differ and slots that nobody owns.
+    async fn register_alone(&self, boot: Boot, settings: &Settings) -> Result<(), StartError> {
+        let node = self.node;
+        let mut commands = vec![Command::Boot(boot)];
+        if self.read(|state| state.settings() != settings) {
+            commands.push(Command::Settings(settings.clone()));
+        }
+        let moves = self.read(|state| unowned(state, node));
+        if !moves.is_empty() {
+            commands.push(Command::Assign(moves));
+        }
+        let submitted = self.queue.submit(commands, Rank::Work, REGISTER_TIMEOUT).await;
+        let answers = submitted.map_err(StartError::Register)?;
+        let is_over = [Refusal::StaleBoot, Refusal::Retired].map(Applied::Refused);
+        if answers.iter().any(|answer| is_over.contains(answer)) {
+            return Err(StartError::StaleBoot { node, boot: self.boot });
+        }
+        // Only now: until the accusation is in the log, the file is all there is of it.
+        self.planning_ended();
+        Ok(())
+    }
+}
+
+/// Moves of all slots that nobody owns to `node`.
+fn unowned(state: &StateMachine, node: NodeId) -> Vec<SlotMove> {
+    let unowned = state.slots().filter(|(_, held)| held.owner.is_none());
+    unowned
+        .map(|(slot, held)| SlotMove {
+            slot,
+            expected_epoch: held.epoch,
+            to: node,
+            is_forced: false,
+        })
+        .collect()
+}
+
+/// Registers this life once the node is in a cluster. Of an older life, or a node that was
+/// removed, nothing may ever be sent: the directory is put aside.
+async fn register_member(
+    member: Arc<Member>,
+    boot: Boot,
+    registering: watch::Sender<bool>,
+    stop: CancellationToken,
+) {
+    loop {
+        let commands = vec![Command::Boot(boot.clone())];
+        let submitted = member.queue.submit(commands, Rank::Work, REGISTER_TIMEOUT);
+        let answers = tokio::select! {
+            () = stop.cancelled() => return,
+            answers = submitted => answers,
+        };
+        match answers.as_deref() {
+            Ok([Applied::Refused(refusal)]) => {
+                warn!(?refusal, "the cluster does not want this node any more");
+                member.peers.tell_off();
+                return;
+            }
+            Ok(_) => {
+                registering.send_replace(true);
+                return;
+            }
+            Err(_) => tokio::time::sleep(REGISTER_RETRY).await,
+        }
+    }
+}
+
+/// Opens the spool of the data directory.
+fn degraded(
+    folder: &Path,
+    several: &Several,
+    way: &Way,
+    (clock, failing): (Arc<dyn Clock>, watch::Sender<Option<String>>),
+) -> Result<Degraded, StartError> {
+    let folder = folder.join(SPOOL_FOLDER);
+    let spool = Spool::open(&folder, SPOOL_BYTES_MAX).map_err(StartError::Spool)?;
+    let quorum = way.quorum.clone();
+    Ok(Degraded::new((spool, folder), quorum, several.degrade, (clock, failing)))
+}
+
+fn own(identity: Identity, several: &Several, listener: &PeerListener) -> Own {
+    let host = match &several.advertise_host {
+        Some(host) => host.clone(),
+        None => listener.address().ip().to_string(),
+    };
+    let port = |address: &str| address.rsplit(':').next().unwrap_or_default().to_owned();
+    Own {
+        node: identity.node_id,
+        boot: identity.boot,
+        name: several.name.clone(),
+        peer_address: format!("{host}:{}", listener.address().port()),
+        http_address: several.http_address.clone(),
+        gossip_address: format!("{host}:{}", port(&several.gossip_addr)),
+        config_hash: several.config_hash,
+    }
+}
+
+fn gossip_options(identity: Identity, several: &Several) -> GossipOptions {
+    GossipOptions {
+        listen: several.gossip_addr.clone(),
+        advertise: several.advertise_host.clone(),
+        discovery: several.discovery.clone(),
+        node: identity.node_id,
+        boot: identity.boot,
+        secret: several.secret.clone(),
+    }
+}
+
+/// Peer addresses of the pods that the first formation waits for.
+fn pods(several: &Several) -> Vec<String> {
+    let Discovery::Service { name: service, .. } = &several.discovery else { return Vec::new() };
+    let base = several.name.trim_end_matches(|letter: char| letter.is_ascii_digit());
+    let port = several.peer_addr.rsplit(':').next().unwrap_or_default();
+    let pods = 0..several.replicas.unwrap_or_default();
+    pods.map(|ordinal| format!("{base}{ordinal}.{service}:{port}")).collect()
+}

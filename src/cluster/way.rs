@@ -1,0 +1,181 @@
+//! The way of commands into the log: into the local log on the leader, else one hop to it.
+
+use super::AcceptError;
+use super::batch::Rank;
+use super::quorum::Quorum;
+use super::raft::{RaftNode, WriteError, Written};
+use super::stamp::SharedStamps;
+use super::transport::proto::{Forward, Forwarded, forwarded::Failure};
+use super::transport::{CallError, Peers, Route, Target};
+use crate::clock::{Clock, Timestamp};
+use crate::state_machine::{Command, Entry, StateMachine, millis};
+use crate::wire::{decode_answers, encode_entry};
+use prost::Message as _;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Deadline of one attempt. A leader that is cut off never answers; then another way is tried.
+const ATTEMPT_MAX: Duration = Duration::from_secs(1);
+
+/// Commands on their way, kept to be sent again.
+pub(super) struct Cargo {
+    pub commands: Vec<Command>,
+    pub rank: Rank,
+    /// Times that they were handed on already.
+    pub hops: u32,
+}
+
+/// Who else may know the leader: live peers, as gossip had them at the last beat.
+#[derive(Clone, Default)]
+pub(super) struct Guides(Arc<Mutex<Vec<Target>>>);
+
+impl Guides {
+    /// Replaces them.
+    pub fn set(&self, guides: Vec<Target>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = guides;
+    }
+
+    fn get(&self) -> Vec<Target> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// The way into the log. Clones share it.
+#[derive(Clone)]
+pub(super) struct Way {
+    pub raft: RaftNode,
+    pub stamps: SharedStamps,
+    pub quorum: Quorum,
+    pub peers: Option<Peers>,
+    pub guides: Guides,
+}
+
+impl Way {
+    /// The way of a cluster of one.
+    pub fn alone(raft: RaftNode, clock: Arc<dyn Clock>) -> Self {
+        let stamps = SharedStamps::new(raft.read(StateMachine::now), Arc::clone(&clock));
+        let quorum = Quorum::new(clock);
+        Self { raft, stamps, quorum, peers: None, guides: Guides::default() }
+    }
+
+    /// Writes commands into one entry, wherever the leader is, and gives back the answers. The
+    /// commands are left in `cargo` when they may be tried again.
+    ///
+    /// # Errors
+    /// The entry was not confirmed; the variants say whether it may be in the log.
+    pub async fn write(&self, cargo: &mut Cargo) -> Result<Written, AcceptError> {
+        let written = match (&self.peers, self.raft.leads_term()) {
+            // A node that stopped leads nothing, but knows best why.
+            (None, _) => self.write_here(cargo).await,
+            (Some(_), Some(term)) => {
+                self.stamps.lead(term, self.raft.read(StateMachine::now));
+                self.write_here(cargo).await
+            }
+            (Some(peers), None) => self.forward(cargo, peers).await,
+        };
+        if written.is_ok() {
+            self.quorum.proven();
+        }
+        written
+    }
+
+    async fn write_here(&self, cargo: &mut Cargo) -> Result<Written, AcceptError> {
+        let commands = std::mem::take(&mut cargo.commands);
+        let entry = Arc::new(Entry { at: self.stamps.take(), commands });
+        let writing = self.raft.write(Arc::clone(&entry));
+        let written = match self.peers {
+            // Alone, only the disk can be waited for, and the caller has a deadline of its own.
+            None => writing.await.map_err(|error| accept_error(&error)),
+            Some(_) => match tokio::time::timeout(ATTEMPT_MAX, writing).await {
+                Ok(written) => written.map_err(|error| accept_error(&error)),
+                Err(_) => Err(AcceptError::Unconfirmed),
+            },
+        };
+        if written.is_err() {
+            cargo.commands = Arc::unwrap_or_clone(entry).commands;
+        }
+        written
+    }
+
+    /// Tries the leader that this node knows, then everybody who may know another one (rule 12).
+    async fn forward(&self, cargo: &Cargo, peers: &Peers) -> Result<Written, AcceptError> {
+        let leader =
+            self.raft.leader().map(|(node, at)| Target { node: Some(node), address: at.address });
+        let body = self.body(cargo);
+        let mut failed = AcceptError::NoLeader;
+        if let Some(leader) = &leader {
+            match send(peers, leader, body.clone()).await {
+                Err(error) if error.is_passing() => failed = error,
+                answered => return answered,
+            }
+        }
+        if cargo.hops > 0 || leader.is_some() && !self.quorum.is_lost() {
+            return Err(failed);
+        }
+        for guide in self.guides.get().iter().filter(|guide| Some(*guide) != leader.as_ref()) {
+            match send(peers, guide, body.clone()).await {
+                Err(error) if error.is_passing() => failed = error,
+                answered => return answered,
+            }
+        }
+        Err(failed)
+    }
+
+    fn body(&self, cargo: &Cargo) -> Vec<u8> {
+        let entry = Entry { at: Timestamp::UNKNOWN, commands: cargo.commands.clone() };
+        let forward = Forward {
+            entry: encode_entry(&entry),
+            is_event: cargo.rank == Rank::Event,
+            within_ms: millis(ATTEMPT_MAX),
+            hops: cargo.hops,
+        };
+        forward.encode_to_vec()
+    }
+
+    /// The leader and its address, if this node knows one and is not it.
+    pub fn leader(&self) -> Option<Target> {
+        let (node, at) = self.raft.leader()?;
+        (node != self.raft.id()).then_some(Target { node: Some(node), address: at.address })
+    }
+}
+
+async fn send(peers: &Peers, target: &Target, body: Vec<u8>) -> Result<Written, AcceptError> {
+    let answer = peers.call(target, Route::Forward, body, ATTEMPT_MAX).await;
+    let answer = answer.map_err(|error| match error {
+        CallError::Unreachable { .. } | CallError::Refused { .. } => AcceptError::NoLeader,
+        CallError::Broken { .. } | CallError::TimedOut { .. } => AcceptError::Unconfirmed,
+    })?;
+    let answer = Forwarded::decode(answer).map_err(|_| AcceptError::Unconfirmed)?;
+    let answers = match answer.failure() {
+        Failure::None => decode_answers(&answer.answers),
+        Failure::NoLeader => return Err(AcceptError::NoLeader),
+        Failure::Unconfirmed | Failure::Unanswered => return Err(AcceptError::Unconfirmed),
+        Failure::Overloaded => return Err(AcceptError::Overloaded),
+        Failure::DiskLow => return Err(AcceptError::DiskLow),
+        Failure::Stopped => return Err(AcceptError::NoLeader),
+    };
+    let answers = answers.map_err(|_| AcceptError::Unconfirmed)?;
+    Ok(Written { index: answer.index, answers })
+}
+
+fn accept_error(error: &WriteError) -> AcceptError {
+    match error {
+        WriteError::NotLeader => AcceptError::NoLeader,
+        WriteError::Unconfirmed => AcceptError::Unconfirmed,
+        WriteError::Stopped(_) => AcceptError::Stopped,
+    }
+}
+
+/// The failure as a forwarder hears it.
+pub(super) fn failure(error: &AcceptError) -> Failure {
+    match error {
+        AcceptError::NoLeader => Failure::NoLeader,
+        AcceptError::Unconfirmed | AcceptError::TooLarge { .. } | AcceptError::Full => {
+            Failure::Unconfirmed
+        }
+        AcceptError::Unanswered { .. } => Failure::Unanswered,
+        AcceptError::Overloaded => Failure::Overloaded,
+        AcceptError::DiskLow => Failure::DiskLow,
+        AcceptError::Stopped => Failure::Stopped,
+    }
+}

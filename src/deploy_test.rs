@@ -1,0 +1,304 @@
+//! The manifests and the image say the same as the binary: flags, ports, paths, names, times.
+
+use crate::cli::{Cli, Command};
+use crate::config::{self, ClusterSettings, FileError, Files, Overrides, SecretCheck, Server};
+use clap::{CommandFactory as _, Parser as _};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+/// What a voter may wait for at its end, beside the drain (rule 25).
+const LAST_VOTER_WAIT: Duration = Duration::from_secs(15);
+
+struct NoFiles;
+
+impl Files for NoFiles {
+    fn read(&self, _path: &Path) -> Result<String, FileError> {
+        Err(FileError::NotFound)
+    }
+}
+
+fn text(file: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+/// The one document of a file below `deploy`.
+fn manifest(file: &str) -> Value {
+    let documents: Vec<Value> = serde_saphyr::from_multiple(&text(&format!("deploy/{file}")))
+        .unwrap_or_else(|error| panic!("{file}: {error}"));
+    let [document] = documents.try_into().unwrap_or_else(|all| panic!("{file}: {all:?}"));
+    document
+}
+
+fn base(file: &str) -> Value {
+    manifest(&format!("headless-service/{file}"))
+}
+
+fn stateful_set() -> Value {
+    base("statefulset.yaml")["spec"].clone()
+}
+
+fn pod() -> Value {
+    stateful_set()["template"]["spec"].clone()
+}
+
+fn container() -> Value {
+    let containers = pod()["containers"].clone();
+    let [container] = <[Value; 1]>::try_from(containers.as_array().unwrap().clone()).unwrap();
+    container
+}
+
+fn texts(list: &Value) -> Vec<String> {
+    let items = list.as_array().unwrap().iter();
+    items.map(|item| item.as_str().unwrap().to_owned()).collect()
+}
+
+/// What the pods are started with.
+fn overrides() -> Overrides {
+    let arguments = texts(&container()["args"]);
+    let cli = Cli::try_parse_from(["tekton-events-relay".to_owned()].into_iter().chain(arguments))
+        .unwrap_or_else(|error| panic!("{error}"));
+    let Command::Serve(flags) = cli.command else { panic!("the pods do not serve") };
+    assert_eq!(flags.config.as_deref(), Some(Path::new("/etc/relay/relay.yaml")));
+    flags.overrides()
+}
+
+fn port_of(address: &str) -> u16 {
+    address.rsplit_once(':').unwrap().1.parse().unwrap()
+}
+
+/// The ports of the binary: name, number, protocol.
+fn ports() -> [(&'static str, u16, &'static str); 3] {
+    let cluster = ClusterSettings::default();
+    [
+        ("http", port_of(&Server::default().addr), "TCP"),
+        ("peers", port_of(&cluster.peer_addr), "TCP"),
+        ("gossip", port_of(&cluster.gossip_addr), "UDP"),
+    ]
+}
+
+/// `TCP` is what Kubernetes takes for an absent protocol.
+fn numbers(list: &Value, number: &str) -> BTreeSet<(u64, String)> {
+    let protocol = |port: &Value| port["protocol"].as_str().unwrap_or("TCP").to_owned();
+    let ports = list.as_array().unwrap().iter();
+    ports.map(|port| (port[number].as_u64().unwrap(), protocol(port))).collect()
+}
+
+fn expected(names: &[&str]) -> BTreeSet<(u64, String)> {
+    let named = ports().into_iter().filter(|(name, ..)| names.contains(name));
+    named.map(|(_, number, protocol)| (number.into(), protocol.to_owned())).collect()
+}
+
+#[test]
+fn kustomize_is_told_of_every_manifest() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/headless-service");
+    let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name());
+    let mut files: Vec<String> = files.map(|name| name.into_string().unwrap()).collect();
+    files.retain(|name| name != "kustomization.yaml");
+    files.sort_unstable();
+    let mut listed = texts(&base("kustomization.yaml")["resources"]);
+    listed.sort_unstable();
+    assert_eq!(listed, files);
+    let strict = manifest("strict/kustomization.yaml");
+    assert_eq!(strict["resources"], json!(["../headless-service"]));
+    assert_eq!(strict["patches"], json!([{"path": "networkpolicy.yaml"}]));
+}
+
+#[test]
+fn every_variable_of_the_pod_is_a_flag_of_serve() {
+    let cli = Cli::command();
+    let serve = cli.find_subcommand("serve").unwrap();
+    let known: BTreeSet<&str> =
+        serve.get_arguments().filter_map(|flag| flag.get_env()?.to_str()).collect();
+    for variable in container()["env"].as_array().unwrap() {
+        let name = variable["name"].as_str().unwrap();
+        assert!(known.contains(name), "{name}");
+    }
+    // A Service named `relay` must not set RELAY_ variables in the pods.
+    assert_eq!(pod()["enableServiceLinks"], json!(false));
+}
+
+#[test]
+fn the_pods_form_a_cluster_of_the_pods() {
+    let (overrides, stateful_set) = (overrides(), stateful_set());
+    assert_eq!(stateful_set["replicas"], json!(overrides.replicas.unwrap()));
+    let service = overrides.service.unwrap();
+    assert_eq!(stateful_set["serviceName"], json!(service));
+    assert_eq!(stateful_set["podManagementPolicy"], json!("Parallel"));
+    let headless = base("headless-service.yaml");
+    assert_eq!(headless["metadata"]["name"], json!(service));
+    assert_eq!(headless["spec"]["clusterIP"], json!("None"));
+    assert_eq!(headless["spec"]["publishNotReadyAddresses"], json!(true));
+    let pod_name = json!({"name": "RELAY_POD_NAME",
+        "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}});
+    assert_eq!(container()["env"], json!([pod_name]));
+}
+
+#[test]
+fn the_shipped_file_loads_under_the_flags_of_the_pods() {
+    let config_map = base("configmap.yaml");
+    let file = config_map["data"]["relay.yaml"].as_str().unwrap();
+    let overrides = Overrides { pod_name: Some("relay-0".to_owned()), ..overrides() };
+    let loaded =
+        config::load_under(file, "relay.yaml", &NoFiles, SecretCheck::Required, &overrides);
+    let loaded = loaded.unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!((loaded.config.rules.routes.len(), loaded.notices.len()), (1, 0));
+    assert_eq!(loaded.config.cluster.host_for_others(), "relay-0.relay-headless");
+}
+
+#[test]
+fn what_the_flags_name_is_mounted() {
+    let data_dir = overrides().data_dir.unwrap();
+    let claims = stateful_set()["volumeClaimTemplates"].clone();
+    assert_eq!(claims[0]["metadata"]["name"], json!("data"));
+    let config_map = base("configmap.yaml")["metadata"]["name"].clone();
+    assert_eq!(pod()["volumes"], json!([{"name": "config", "configMap": {"name": config_map}}]));
+    assert_eq!(
+        container()["volumeMounts"],
+        json!([
+            {"name": "data", "mountPath": data_dir},
+            {"name": "config", "mountPath": "/etc/relay", "readOnly": true},
+        ])
+    );
+}
+
+#[test]
+fn every_port_is_that_of_the_binary() {
+    let open = container()["ports"].clone();
+    for (place, (name, number, _)) in ports().into_iter().enumerate() {
+        assert_eq!(
+            (&open[place]["name"], &open[place]["containerPort"]),
+            (&json!(name), &json!(number))
+        );
+    }
+    assert_eq!(numbers(&open, "containerPort"), expected(&["http", "peers", "gossip"]));
+    let service = base("service.yaml")["spec"]["ports"].clone();
+    assert_eq!(numbers(&service, "port"), expected(&["http"]));
+    let headless = base("headless-service.yaml")["spec"]["ports"].clone();
+    assert_eq!(numbers(&headless, "port"), expected(&["peers", "gossip"]));
+    for port in service.as_array().unwrap().iter().chain(headless.as_array().unwrap()) {
+        assert_eq!(port["targetPort"], port["name"]);
+    }
+}
+
+#[test]
+fn only_replicas_reach_the_ports_of_replicas() {
+    let replicas =
+        json!([{"podSelector": {"matchLabels": stateful_set()["selector"]["matchLabels"]}}]);
+    for file in ["headless-service/networkpolicy.yaml", "strict/networkpolicy.yaml"] {
+        let policy = manifest(file)["spec"].clone();
+        let [events, peers] =
+            <[Value; 2]>::try_from(policy["ingress"].as_array().unwrap().clone()).unwrap();
+        assert_eq!(numbers(&events["ports"], "port"), expected(&["http"]), "{file}");
+        assert_eq!(numbers(&peers["ports"], "port"), expected(&["peers", "gossip"]), "{file}");
+        assert_eq!(peers["from"], replicas, "{file}");
+    }
+    let (open, strict) = (base("networkpolicy.yaml"), manifest("strict/networkpolicy.yaml"));
+    assert_eq!(open["metadata"]["name"], strict["metadata"]["name"]);
+    assert_eq!(open["spec"]["policyTypes"], json!(["Ingress"]));
+    assert_eq!(strict["spec"]["policyTypes"], json!(["Ingress", "Egress"]));
+    let egress = strict["spec"]["egress"].as_array().unwrap();
+    let to_replicas = egress.iter().find(|rule| rule["to"] == replicas).unwrap();
+    assert_eq!(numbers(&to_replicas["ports"], "port"), expected(&["peers", "gossip"]));
+}
+
+#[test]
+fn every_selector_selects_the_pods() {
+    let labels = stateful_set()["template"]["metadata"]["labels"].clone();
+    let selectors = [
+        stateful_set()["selector"]["matchLabels"].clone(),
+        base("service.yaml")["spec"]["selector"].clone(),
+        base("headless-service.yaml")["spec"]["selector"].clone(),
+        base("pdb.yaml")["spec"]["selector"]["matchLabels"].clone(),
+        base("networkpolicy.yaml")["spec"]["podSelector"]["matchLabels"].clone(),
+        manifest("strict/networkpolicy.yaml")["spec"]["podSelector"]["matchLabels"].clone(),
+        pod()["topologySpreadConstraints"][0]["labelSelector"]["matchLabels"].clone(),
+    ];
+    for selector in selectors {
+        assert_eq!(selector, labels);
+    }
+    assert_eq!(base("pdb.yaml")["spec"]["maxUnavailable"], json!(1));
+}
+
+#[test]
+fn every_probe_asks_a_route_that_exists() {
+    let router = include_str!("api/mod.rs");
+    let container = container();
+    for (probe, path) in
+        [("startupProbe", "/healthz"), ("readinessProbe", "/readyz"), ("livenessProbe", "/healthz")]
+    {
+        assert_eq!(container[probe]["httpGet"], json!({"path": path, "port": "http"}));
+        assert!(router.contains(&format!(".route(\"{path}\", get(")), "{path}");
+    }
+}
+
+#[test]
+fn a_pod_has_time_to_hand_over() {
+    let grace = pod()["terminationGracePeriodSeconds"].as_u64().unwrap();
+    let needed = Server::default().shutdown_timeout + LAST_VOTER_WAIT;
+    assert!(grace >= 60 && Duration::from_secs(grace) > needed, "{grace} s, {needed:?}");
+}
+
+#[test]
+fn a_pod_can_do_nothing_but_its_work() {
+    let (pod, container) = (pod(), container());
+    let context = json!({"runAsNonRoot": true, "runAsUser": 65532, "runAsGroup": 65532,
+        "fsGroup": 65532, "fsGroupChangePolicy": "OnRootMismatch",
+        "seccompProfile": {"type": "RuntimeDefault"}});
+    assert_eq!(pod["securityContext"], context);
+    assert_eq!(
+        container["securityContext"],
+        json!({"allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true,
+            "capabilities": {"drop": ["ALL"]}})
+    );
+    let account = base("serviceaccount.yaml");
+    assert_eq!(pod["serviceAccountName"], account["metadata"]["name"]);
+    for holder in [&account, &pod] {
+        assert_eq!(holder["automountServiceAccountToken"], json!(false));
+    }
+    assert!(container["resources"]["limits"]["memory"].is_string());
+    assert!(container["resources"]["limits"]["cpu"].is_null());
+}
+
+#[test]
+fn the_image_is_of_this_version() {
+    let image = format!("{}:{}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
+    assert_eq!(container()["image"], json!(image));
+    let images = base("kustomization.yaml")["images"].clone();
+    assert_eq!(images[0]["name"], json!(env!("CARGO_PKG_NAME")));
+}
+
+/// The arguments of an instruction of the image's last stage.
+fn instruction(name: &str) -> Vec<String> {
+    let dockerfile = text("Dockerfile");
+    let (_, last) = dockerfile.rsplit_once("\nFROM ").unwrap();
+    let lines = last.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    lines.map(str::to_owned).collect()
+}
+
+#[test]
+fn the_image_starts_the_binary_as_the_user_of_the_pods() {
+    let binary = concat!("/usr/local/bin/", env!("CARGO_PKG_NAME"));
+    assert_eq!(instruction("ENTRYPOINT"), [format!("[{binary:?}]")]);
+    assert!(instruction("COPY")[0].ends_with(&format!(" {binary}")));
+    // Arguments of the pod take the place of CMD, and are given to the entry point.
+    assert!(container()["command"].is_null());
+    let user = pod()["securityContext"]["runAsUser"].clone();
+    assert_eq!(instruction("USER"), [format!("{user}:{user}")]);
+    let open: Vec<String> = ports()
+        .into_iter()
+        .map(|(_, number, protocol)| format!("{number}/{}", protocol.to_lowercase()))
+        .collect();
+    assert_eq!(instruction("EXPOSE"), [open.join(" ")]);
+    let data_dir = overrides().data_dir.unwrap();
+    assert_eq!(instruction("VOLUME"), [data_dir.display().to_string()]);
+    assert_eq!(instruction("ENV"), [format!("RELAY_DATA_DIR={}", data_dir.display())]);
+}
+
+#[test]
+fn the_image_is_built_by_the_compiler_that_the_package_asks_for() {
+    let builder = format!("FROM rust:{}-bookworm AS build\n", env!("CARGO_PKG_RUST_VERSION"));
+    assert!(text("Dockerfile").contains(&builder), "{builder}");
+}
