@@ -1,0 +1,370 @@
+//! The nodes of one cluster, the receiver they send to, the senders, and who watches them all.
+
+use super::deadline::{FORMED_MAX, SETTLED_MAX};
+use super::evidence::{Evidence, collect, left};
+use super::history::Sent;
+use super::lab::{Counts, Lab};
+use super::load::Load;
+use super::network::{Network, Processes};
+use super::node::{Node, Serve};
+use super::observer::Observer;
+use super::place::Street;
+use super::pods::Pods;
+use super::site::Site;
+use super::view::{MemberView, View, agree};
+use crate::invariant;
+use crate::shared::{POD_HEADER, Receiver, eventually, reached, try_reach, write_config};
+use futures_util::future::join_all;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Violations that are printed; files in the scenario's directory have the rest.
+const LINES_TOLD_MAX: usize = 20;
+
+/// How a cluster is laid out.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    /// Places for nodes; not all have to run.
+    pub places: usize,
+    /// How many replicas the first formation waits for.
+    pub replicas: usize,
+    /// Whether the network between them can be broken.
+    pub is_fronted: bool,
+}
+
+impl Shape {
+    /// So many nodes, all of them at the first formation.
+    pub fn of(nodes: usize) -> Self {
+        Self { places: nodes, replicas: nodes, is_fronted: false }
+    }
+
+    /// The same with a network that can be broken.
+    pub fn fronted(self) -> Self {
+        Self { is_fronted: true, ..self }
+    }
+}
+
+/// A cluster with everything around it.
+pub struct Cluster {
+    pub nodes: Vec<Node>,
+    pub receiver: Receiver,
+    pub load: Load,
+    pub serve: Serve,
+    site: Site,
+    network: Option<Network>,
+    observer: Observer,
+    folder: PathBuf,
+}
+
+impl Cluster {
+    /// Lays everything out. No node runs yet.
+    pub async fn new(lab: &Lab, shape: Shape) -> Self {
+        let street = Street::new(shape.is_fronted);
+        let (receiver, processes) = (Receiver::start().await, Processes::default());
+        let identify = processes.identify();
+        let mut cluster = Self::laid_out(lab, shape, receiver, (Site::Street(street), processes));
+        if shape.is_fronted {
+            let attachments: Vec<_> = (0..shape.places).map(|at| street.attachment(at)).collect();
+            cluster.network = Some(Network::start(&attachments, identify).await);
+        }
+        cluster
+    }
+
+    /// Lays everything out in pods that find each other by DNS, which knows none of them yet.
+    /// Members that are gone are removed as soon as it can be configured.
+    pub async fn in_pods(lab: &Lab, count: usize) -> Self {
+        let pods = Arc::new(Pods::new(count).await);
+        let receiver = Receiver::start_at(pods.outside()).await;
+        let site = (Site::Pods(pods), Processes::default());
+        let cluster = Self::laid_out(lab, Shape::of(count), receiver, site);
+        cluster.nodes.iter().for_each(|node| remove_soon(node.folder()));
+        cluster
+    }
+
+    fn laid_out(lab: &Lab, shape: Shape, receiver: Receiver, site: (Site, Processes)) -> Self {
+        let (site, processes) = site;
+        let mut nodes = Vec::new();
+        for number in 0..shape.places {
+            let folder = lab.folder.join(format!("relay-{number}"));
+            std::fs::create_dir_all(&folder).unwrap();
+            let node = Node::new(number, folder, site.clone(), processes.clone());
+            write_config(node.folder(), &receiver, &node.pod());
+            nodes.push(node);
+        }
+        let urls = nodes.iter().map(|node| node.url("/")).collect();
+        let observed = nodes.iter().map(|node| (node.pod(), node.url(""))).collect();
+        let serve = Serve {
+            binary: lab.binary.clone(),
+            replicas: shape.replicas,
+            seeds: (0..shape.replicas).collect(),
+        };
+        let load = Load::new(urls, site.client(), lab.seed);
+        let observer = Observer::start(observed, site.client());
+        let folder = lab.folder.clone();
+        Self { nodes, receiver, load, serve, site, network: None, observer, folder }
+    }
+
+    /// Starts as many nodes as form the cluster, and waits until they have.
+    pub async fn formed(lab: &Lab, shape: Shape) -> Self {
+        let mut cluster = Self::new(lab, shape).await;
+        for node in 0..shape.replicas {
+            cluster.start(node);
+        }
+        cluster.agreed(shape.replicas).await;
+        cluster.spread().await;
+        cluster
+    }
+
+    /// The network that can be broken.
+    pub fn network(&self) -> &Network {
+        self.network.as_ref().expect("the scenario asked for a fronted shape")
+    }
+
+    /// The pods that the nodes run in.
+    pub fn pods(&self) -> &Pods {
+        match &self.site {
+            Site::Pods(pods) => pods,
+            Site::Street(_) => panic!("the scenario did not ask for pods"),
+        }
+    }
+
+    /// Starts a node, and does not wait.
+    pub fn start(&mut self, node: usize) {
+        let serve = self.serve.clone();
+        self.nodes[node].start(&serve);
+    }
+
+    fn running(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.iter().filter(|node| node.is_running())
+    }
+
+    fn assert_all_run(&mut self) {
+        self.nodes.iter_mut().for_each(Node::assert_runs);
+    }
+
+    /// Waits until all running nodes are ready and name the same cluster, one of them as leader,
+    /// the same members, so many of them, and no slot without an owner.
+    pub async fn agreed(&mut self, members: usize) -> View {
+        let what = format!("{members} members agree:");
+        reached(&what, FORMED_MAX, async || {
+            self.assert_all_run();
+            self.agreement(members).await
+        })
+        .await
+    }
+
+    /// What the running nodes agree on.
+    async fn agreement(&self, members: usize) -> Result<View, String> {
+        let ready = join_all(self.running().map(Node::is_ready)).await;
+        let views = join_all(self.running().map(Node::view)).await;
+        let answered: Vec<View> = views.iter().flatten().cloned().collect();
+        let is_all = answered.len() == views.len() && ready.iter().all(|is_ready| *is_ready);
+        let agreed = answered.first().filter(|view| view.members.len() == members);
+        match agreed {
+            Some(view) if is_all && agree(&answered) => Ok(view.clone()),
+            Some(_) | None => {
+                let told: String = answered.iter().map(View::to_string).collect();
+                Err(format!("ready {ready:?}\n{told}"))
+            }
+        }
+    }
+
+    /// Waits until the running members own equally many slots, give or take one.
+    pub async fn spread(&self) {
+        eventually("slots are spread over the running nodes", FORMED_MAX, async || {
+            let views = join_all(self.running().map(Node::view)).await;
+            let views: Vec<View> = views.into_iter().collect::<Option<_>>()?;
+            let first = views.first()?;
+            let counts = views.iter().map(|view| first.member(&view.node)?.slots);
+            let counts: Vec<u64> = counts.collect::<Option<_>>()?;
+            let (least, most) = (counts.iter().min()?, counts.iter().max()?);
+            let is_all = counts.iter().sum::<u64>() == first.slots.total;
+            (is_all && most - least <= 1).then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until a running node names a running node as leader; its number.
+    pub async fn leader(&self) -> usize {
+        eventually("there is a leader", FORMED_MAX, async || {
+            let views = join_all(self.running().map(Node::view)).await;
+            let views: Vec<(usize, View)> = self
+                .running()
+                .zip(views)
+                .filter_map(|(node, view)| Some((node.number, view?)))
+                .collect();
+            // The newest term knows best.
+            let newest = views.iter().max_by_key(|(_, view)| view.term)?;
+            let leader = newest.1.leader.as_ref()?;
+            views.iter().find(|(_, view)| view.node == *leader).map(|(number, _)| *number)
+        })
+        .await
+    }
+
+    /// Waits until one of these nodes leads, as they say themselves; its number.
+    pub async fn other_leader(&self, among: &[usize]) -> usize {
+        eventually("there is another leader", FORMED_MAX, async || {
+            let views = join_all(among.iter().map(|node| self.nodes[*node].view())).await;
+            let views: Vec<View> = views.into_iter().collect::<Option<_>>()?;
+            let leader = views.first()?.leader.clone()?;
+            let is_agreed = views.iter().all(|view| view.leader.as_ref() == Some(&leader));
+            let found = views.iter().position(|view| view.node == leader && is_agreed);
+            found.map(|at| among[at])
+        })
+        .await
+    }
+
+    /// Waits until `lost` owns no slot any more, as `asked` has it.
+    pub async fn taken_over(&self, lost: usize, asked: usize) {
+        let pod = self.nodes[lost].pod();
+        let what = format!("the slots of {pod} are taken over");
+        eventually(&what, FORMED_MAX, async || {
+            let view = self.nodes[asked].view().await?;
+            let of_lost = |member: &&MemberView| member.name.as_ref() == Some(&pod);
+            (view.members.iter().find(of_lost)?.slots == Some(0)).then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until all running nodes, so many of them, are the members, that as many of them vote
+    /// as fits, and that the slots are spread over them.
+    pub async fn resized(&mut self, members: usize) {
+        // An even number of members leaves one out, except that two are two.
+        let voters = if members == 2 { 2 } else { (members - 1) / 2 * 2 + 1 };
+        assert_eq!(self.running().count(), members);
+        let what = format!("{voters} of {members} members vote:");
+        reached(&what, FORMED_MAX, async || {
+            self.assert_all_run();
+            let view = self.agreement(members).await?;
+            let is_met = view.voters() == voters;
+            is_met.then_some(()).ok_or_else(|| view.to_string())
+        })
+        .await;
+        self.spread().await;
+    }
+
+    /// Some running node that does not lead.
+    pub async fn follower(&self) -> usize {
+        let leader = self.leader().await;
+        let mut others = self.running().map(|node| node.number).filter(|node| *node != leader);
+        others.next().expect("more than one node runs")
+    }
+
+    /// Waits until so many more events have been acknowledged.
+    pub async fn progress(&self, events: usize) {
+        let wanted = self.load.acknowledged() + events;
+        let what = format!("{events} more events are acknowledged");
+        eventually(&what, FORMED_MAX, async || (self.load.acknowledged() >= wanted).then_some(()))
+            .await;
+    }
+
+    /// Waits until `node` has made so many more webhook calls.
+    pub async fn calls_by(&self, node: usize, calls: usize) {
+        let pod = self.nodes[node].pod();
+        let made = || {
+            let seen = self.receiver.seen();
+            seen.webhooks().iter().filter(|call| call.headers[POD_HEADER] == pod).count()
+        };
+        let wanted = made() + calls;
+        let what = format!("{pod} makes {calls} more calls");
+        eventually(&what, FORMED_MAX, async || (made() >= wanted).then_some(())).await;
+    }
+
+    /// Waits until nothing is to be planned or sent, and all running nodes have applied the same.
+    ///
+    /// # Panics
+    /// That took too long; what is left is told.
+    pub async fn settled(&mut self) {
+        let settled = try_reach(SETTLED_MAX, async || {
+            self.assert_all_run();
+            let settling = join_all(self.running().map(Node::settling)).await;
+            let first = settling.first().cloned().flatten();
+            let is_same = settling.iter().all(|node| *node == first);
+            match first {
+                Some(first) if is_same && first.left() == 0 => Ok(()),
+                Some(_) | None => Err(format!("{settling:?}")),
+            }
+        })
+        .await;
+        if let Err(missing) = settled {
+            let node = self.running().next().expect("a node runs");
+            let left = left(node, &self.load.history()).await;
+            panic!("not settled within {SETTLED_MAX:?}: {missing}\n{}", told(&left));
+        }
+    }
+
+    /// Waits until the cluster has settled; everything known about it by then.
+    pub async fn evidence(&mut self) -> Evidence {
+        self.settled().await;
+        let node = self.running().next().expect("a node runs");
+        let (history, sightings) = (self.load.history(), self.observer.sightings());
+        collect(node, &self.receiver.seen(), history, sightings).await
+    }
+
+    /// Waits until the cluster has settled, and checks all invariants.
+    ///
+    /// # Panics
+    /// One is violated, or a node has panicked.
+    pub async fn verify(&mut self) -> Counts {
+        self.verify_but(&[]).await
+    }
+
+    /// The same but for the invariants of these names, which the scenario breaks on purpose.
+    pub async fn verify_but(&mut self, excused: &[&str]) -> Counts {
+        let evidence = self.evidence().await;
+        let mut violations = invariant::violations(&evidence, excused);
+        let panicked = self.nodes.iter().filter(|node| node.log().contains("panicked at"));
+        violations.extend(panicked.map(|node| format!("{} has panicked", node.pod())));
+        assert!(violations.is_empty(), "{} violations:\n{}", violations.len(), told(&violations));
+        let history = &evidence.history;
+        Counts {
+            events: history.sent.len(),
+            tries: history.tries(),
+            unacknowledged: history.unacknowledged().len(),
+            spooled: history.with_fate("spooled"),
+            arrivals: evidence.arrivals.len(),
+            repeated: invariant::counted_repeats::repeated(&evidence),
+            in_doubt: evidence.in_doubt,
+        }
+    }
+
+    /// Fails where a sender was not acknowledged.
+    pub fn assert_all_acknowledged(&self) {
+        let history = self.load.history();
+        let refused = history.unacknowledged().into_iter().map(Sent::title).collect::<Vec<_>>();
+        assert!(refused.is_empty(), "{} not acknowledged:\n{}", refused.len(), told(&refused));
+    }
+}
+
+/// What the nodes logged is kept where a scenario fails; so is what was sent and what arrived.
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        let calls = self.receiver.seen().calls.into_iter();
+        let calls = calls.map(|call| {
+            let header =
+                |name| call.headers.get(name).map_or("", |text| text.to_str().unwrap_or(""));
+            let (effect, pod) = (header("webhook-id"), header(POD_HEADER));
+            format!("{} {} {} {effect} {pod} {}\n", call.status, call.method, call.path, call.body)
+        });
+        // The failure itself is more important than this.
+        let _ = std::fs::write(self.folder.join("arrivals"), calls.collect::<String>());
+        let _ = std::fs::write(self.folder.join("history"), self.load.history().to_text());
+        let sightings = format!("{:#?}\n", self.observer.sightings());
+        let _ = std::fs::write(self.folder.join("sightings"), sightings);
+    }
+}
+
+/// Configures the shortest time that a member may be gone before it is removed.
+fn remove_soon(folder: &Path) {
+    let config = std::fs::File::options().append(true).open(folder.join("relay.yaml"));
+    config.unwrap().write_all(b"cluster: { removal_grace: 30s }\n").unwrap();
+}
+
+/// The first lines of a long list.
+fn told(lines: &[String]) -> String {
+    lines[..lines.len().min(LINES_TOLD_MAX)].join("\n")
+}

@@ -1,0 +1,135 @@
+//! What the invariants look at: the senders' history, what arrived, what was seen of the nodes,
+//! and what the cluster knows in the end. A value, so that a broken one can be made by hand.
+
+use super::Node;
+use super::history::{Delivery, History};
+use super::observer::Sightings;
+use crate::shared::{POD_HEADER, Seen};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// One webhook call that the receiver took.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// Names the effect; equal for all attempts.
+    pub effect: String,
+    /// The pod that made the call.
+    pub pod: String,
+    pub run_uid: String,
+}
+
+/// What receivers show in the end.
+#[derive(Clone, Debug, Default)]
+pub struct Shown {
+    /// Last state of each check, by (commit, check name).
+    pub checks: BTreeMap<(String, String), String>,
+    /// How many comments each pull request has.
+    pub comments: BTreeMap<u64, usize>,
+}
+
+/// (run uid, state, reason, attempt, ce-time): one line of a run's timeline.
+pub type Moment = (String, String, String, u64, String);
+
+/// Everything known about one scenario when it has ended.
+#[derive(Clone, Debug, Default)]
+pub struct Evidence {
+    pub history: History,
+    /// In the order of arrival.
+    pub arrivals: Vec<Arrival>,
+    pub shown: Shown,
+    pub sightings: Sightings,
+    /// Emissions whose webhook call became a dead letter.
+    pub dead: BTreeSet<Delivery>,
+    /// Events that came after a later one of their run.
+    pub superseded: BTreeSet<Moment>,
+    /// Slots of runs, by uid.
+    pub slots: BTreeMap<String, usize>,
+    /// Effects that the cluster counted as perhaps sent twice.
+    pub in_doubt: u64,
+}
+
+/// Asks `node`, which has to have settled.
+pub async fn collect(node: &Node, seen: &Seen, history: History, sightings: Sightings) -> Evidence {
+    let mut evidence = Evidence {
+        arrivals: arrivals(seen),
+        shown: Shown {
+            checks: seen.checks(),
+            comments: seen.threads().into_iter().map(|(pr, texts)| (pr, texts.len())).collect(),
+        },
+        sightings,
+        dead: dead(node).await,
+        in_doubt: node.gauge("effects_in_doubt").await.expect("a settled node answers"),
+        ..Evidence::default()
+    };
+    let uids: BTreeSet<&str> = history.sent.iter().map(|sent| sent.event.uid.as_str()).collect();
+    for uid in uids {
+        // What was never accepted is not known.
+        let Some(run) = node.get(&format!("/api/v1/runs/{uid}")).await else { continue };
+        let slot = run["slot"].as_u64().and_then(|slot| usize::try_from(slot).ok());
+        evidence.slots.extend(slot.map(|slot| (uid.to_owned(), slot)));
+        evidence.superseded.extend(superseded(uid, &run));
+    }
+    evidence.history = history;
+    evidence
+}
+
+/// What `node` still has to do about the runs of a history, a line each.
+pub async fn left(node: &Node, history: &History) -> Vec<String> {
+    let uids: BTreeSet<&str> = history.sent.iter().map(|sent| sent.event.uid.as_str()).collect();
+    let mut left = Vec::new();
+    for uid in uids {
+        let Some(run) = node.get(&format!("/api/v1/runs/{uid}")).await else { continue };
+        let slot = &run["slot"];
+        let effects = run["effects"].as_array().into_iter().flatten();
+        let open =
+            effects.filter(|effect| effect["status"] == "waiting" || effect["status"] == "sending");
+        left.extend(open.map(|effect| format!("run {uid} slot {slot}: {effect}")));
+        let unplanned = run["events_unplanned"].as_u64().filter(|events| *events > 0);
+        left.extend(unplanned.map(|events| format!("run {uid} slot {slot}: {events} unplanned")));
+    }
+    left
+}
+
+fn arrivals(seen: &Seen) -> Vec<Arrival> {
+    let header = |headers: &http::HeaderMap, name| headers[name].to_str().unwrap().to_owned();
+    let calls = seen.webhooks().into_iter();
+    calls
+        .map(|call| Arrival {
+            effect: header(&call.headers, "webhook-id"),
+            pod: header(&call.headers, POD_HEADER),
+            run_uid: call.body["run_id"].as_str().unwrap().to_owned(),
+        })
+        .collect()
+}
+
+async fn dead(node: &Node) -> BTreeSet<Delivery> {
+    let mut found = BTreeSet::new();
+    let mut offset = 0;
+    loop {
+        let page = node.get(&format!("/api/v1/dlq?limit=100&offset={offset}")).await;
+        let page = page.expect("a settled node answers");
+        let letters = page["events"].as_array().unwrap();
+        if letters.is_empty() {
+            return found;
+        }
+        offset += letters.len();
+        let webhooks = letters.iter().filter(|letter| letter["effect"]["integration"] == "webhook");
+        found.extend(webhooks.map(|letter| {
+            let text = |field: &str| letter["envelope"][field].as_str().unwrap().to_owned();
+            (text("Source"), text("CloudEventID"), text("CloudEventType"))
+        }));
+    }
+}
+
+fn superseded(uid: &str, run: &Value) -> Vec<Moment> {
+    let timeline = run["timeline"].as_array().unwrap().iter();
+    let text = |moment: &Value, field: &str| moment[field].as_str().unwrap().to_owned();
+    timeline
+        .filter(|moment| moment["fate"] == "superseded")
+        .map(|moment| {
+            let attempt = moment["attempt"].as_u64().unwrap();
+            let (state, reason) = (text(moment, "state"), text(moment, "reason"));
+            (uid.to_owned(), state, reason, attempt, text(moment, "ce_time"))
+        })
+        .collect()
+}

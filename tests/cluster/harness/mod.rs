@@ -1,0 +1,27 @@
+//! What the scenarios share: processes, a network that can be broken, senders that keep a history,
+//! and observers.
+
+mod cluster;
+mod deadline;
+pub mod evidence;
+mod folder;
+pub mod history;
+mod lab;
+pub mod load;
+pub mod network;
+mod node;
+pub mod observer;
+mod place;
+pub mod pods;
+mod site;
+pub mod view;
+
+pub use cluster::{Cluster, Shape};
+pub use deadline::{FORMED_MAX, SCENARIO_MAX};
+pub use evidence::{Evidence, Moment};
+pub use folder::copy_folder;
+pub use history::Sent;
+pub use lab::{Counts, Lab};
+pub use load::{To, Traffic};
+pub use node::Node;
+pub use view::View;

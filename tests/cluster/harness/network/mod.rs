@@ -1,0 +1,83 @@
+//! A network between processes on loopback that can be broken, without root: what others send to
+//! a member goes to its front, an address of this process, and is passed on to the real one as
+//! the rule for this pair of members says. Linux only: it finds the sender of a connection in
+//! `/proc`, and uses all of 127.0.0.0/8.
+
+mod datagrams;
+mod rule;
+pub mod sender;
+mod streams;
+
+pub use rule::{Rule, Rules};
+pub use sender::{Identify, Processes};
+
+use datagrams::Front;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// Number of a member, from 0.
+pub type Member = usize;
+
+/// Where a member listens, and where others are told that it does.
+#[derive(Clone, Copy, Debug)]
+pub struct Attachment {
+    pub real_tcp: SocketAddr,
+    pub real_udp: SocketAddr,
+    pub front_tcp: SocketAddr,
+    pub front_udp: SocketAddr,
+}
+
+/// A running network; gone with the runtime of its scenario.
+pub struct Network {
+    rules: Arc<Rules>,
+    members: usize,
+}
+
+impl Network {
+    /// Listens on all fronts and lets everything pass. Members are numbered in the order given.
+    pub async fn start(attachments: &[Attachment], identify: Identify) -> Self {
+        let rules = Arc::new(Rules::default());
+        for (member, attachment) in attachments.iter().enumerate() {
+            let lane = (Arc::clone(&rules), Arc::clone(&identify));
+            streams::listen(member, *attachment, lane).await;
+        }
+        let mut fronts = Vec::new();
+        for attachment in attachments {
+            fronts.push(Front::bind(*attachment).await);
+        }
+        datagrams::forward(fronts, &rules);
+        Self { rules, members: attachments.len() }
+    }
+
+    /// Sets the rule for what `from` sends to `to`.
+    pub fn set(&self, from: Member, to: Member, rule: Rule) {
+        self.rules.set(&[(from, to)], rule);
+    }
+
+    /// Sets the rule for what `member` sends to all others.
+    pub fn set_outbound(&self, member: Member, rule: Rule) {
+        let pairs: Vec<_> = self.others(member).map(|other| (member, other)).collect();
+        self.rules.set(&pairs, rule);
+    }
+
+    /// Sets the rule for what all others send to `member`.
+    pub fn set_inbound(&self, member: Member, rule: Rule) {
+        let pairs: Vec<_> = self.others(member).map(|other| (other, member)).collect();
+        self.rules.set(&pairs, rule);
+    }
+
+    /// Nothing passes between `member` and all others, in either direction.
+    pub fn isolate(&self, member: Member) {
+        self.set_outbound(member, Rule::Hold);
+        self.set_inbound(member, Rule::Hold);
+    }
+
+    /// Everything passes again.
+    pub fn heal(&self) {
+        self.rules.clear();
+    }
+
+    fn others(&self, member: Member) -> impl Iterator<Item = Member> {
+        (0..self.members).filter(move |other| *other != member)
+    }
+}

@@ -1,0 +1,258 @@
+//! One relay process on a place of its own, through its starts and ends.
+
+use super::deadline::STOPPED_MAX;
+use super::network::Processes;
+use super::site::Site;
+use super::view::View;
+use super::{FORMED_MAX, copy_folder};
+use crate::shared::{Finished, eventually, run, signal};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use tokio::process::Child;
+
+/// What a node is started with, besides its addresses.
+#[derive(Clone, Debug)]
+pub struct Serve {
+    pub binary: PathBuf,
+    /// How many replicas the first formation waits for.
+    pub replicas: usize,
+    /// Nodes whose gossip addresses are seeds.
+    pub seeds: Vec<usize>,
+}
+
+/// What a node still has to do, as it has applied it itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settling {
+    unplanned: u64,
+    unsettled: u64,
+    applied_index: u64,
+}
+
+impl Settling {
+    /// Events and effects that are not done with.
+    pub fn left(&self) -> u64 {
+        self.unplanned + self.unsettled
+    }
+}
+
+/// A node: its directory, its addresses, and its process while it runs. Killed when dropped.
+pub struct Node {
+    pub number: usize,
+    folder: PathBuf,
+    site: Site,
+    processes: Processes,
+    child: Option<Child>,
+    client: reqwest::Client,
+}
+
+impl Node {
+    /// A node that has never run. `folder` holds its configuration.
+    pub fn new(number: usize, folder: PathBuf, site: Site, processes: Processes) -> Self {
+        let client = site.client();
+        Self { number, folder, site, processes, child: None, client }
+    }
+
+    /// The pod name; its number is the ordinal.
+    pub fn pod(&self) -> String {
+        format!("relay-{}", self.number)
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The data directory.
+    pub fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.site.url(self.number))
+    }
+
+    /// Starts the process, and does not wait.
+    pub fn start(&mut self, serve: &Serve) {
+        assert!(self.child.is_none(), "{} runs already", self.pod());
+        let log = std::fs::File::options().create(true).append(true).open(self.log_file());
+        let log = log.unwrap();
+        let mut command = self.site.command(self.number, &serve.binary);
+        command.args(self.arguments(serve)).current_dir(&self.folder).stdin(Stdio::null());
+        command.stdout(log.try_clone().unwrap()).stderr(log).kill_on_drop(true);
+        let child = command.spawn().unwrap();
+        self.processes.started(self.number, child.id().unwrap());
+        self.child = Some(child);
+    }
+
+    fn arguments(&self, serve: &Serve) -> Vec<String> {
+        let path = |name: &str| self.folder.join(name).display().to_string();
+        let mut arguments = vec!["serve".to_owned()];
+        let flags = [
+            ("--config", path("relay.yaml")),
+            ("--data-dir", self.data().display().to_string()),
+            ("--pod-name", self.pod()),
+            ("--replicas", serve.replicas.to_string()),
+        ];
+        let of_site = self.site.flags(self.number, &serve.seeds);
+        let flags = flags.into_iter().chain(of_site);
+        arguments.extend(flags.flat_map(|(flag, value)| [flag.to_owned(), value]));
+        arguments
+    }
+
+    pub fn is_running(&self) -> bool {
+        self.child.is_some()
+    }
+
+    fn pid(&self) -> u32 {
+        let child = self.child.as_ref().unwrap_or_else(|| panic!("{} is down", self.pod()));
+        child.id().unwrap_or_else(|| panic!("{} has ended:\n{}", self.pod(), self.log_tail()))
+    }
+
+    /// SIGKILL: no drain, no last write.
+    pub async fn kill(&mut self) {
+        let mut child = self.child.take().unwrap_or_else(|| panic!("{} is down", self.pod()));
+        child.kill().await.unwrap();
+    }
+
+    /// SIGSTOP: the process does nothing, its connections stay.
+    pub async fn freeze(&self) {
+        signal(self.pid(), "STOP").await;
+    }
+
+    /// SIGCONT: the process goes on where it was.
+    pub async fn thaw(&self) {
+        signal(self.pid(), "CONT").await;
+    }
+
+    /// SIGTERM, and waits for the end of the process.
+    pub async fn terminate(&mut self) -> ExitStatus {
+        signal(self.pid(), "TERM").await;
+        self.ended().await
+    }
+
+    /// Waits for the end of the process.
+    pub async fn ended(&mut self) -> ExitStatus {
+        let mut child = self.child.take().unwrap_or_else(|| panic!("{} is down", self.pod()));
+        let ended = tokio::time::timeout(STOPPED_MAX, child.wait()).await;
+        ended.unwrap_or_else(|_| panic!("{} does not end", self.pod())).unwrap()
+    }
+
+    /// SIGTERM, a drain, and exit code 0.
+    pub async fn stop(&mut self) {
+        let status = self.terminate().await;
+        assert_eq!(status.code(), Some(0), "{}:\n{}", self.pod(), self.log_tail());
+    }
+
+    /// Removes everything the node has kept. It has to be down.
+    pub fn wipe(&self) {
+        assert!(self.child.is_none(), "{} runs", self.pod());
+        std::fs::remove_dir_all(self.data()).unwrap();
+    }
+
+    /// Takes over the data directory of another node. Both have to be down.
+    pub fn copy_data_of(&self, other: &Self) {
+        assert!(self.child.is_none() && other.child.is_none(), "both have to be down");
+        if self.data().exists() {
+            self.wipe();
+        }
+        copy_folder(&other.data(), &self.data());
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.folder.join("log")
+    }
+
+    /// What all processes of this node have logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.log_file()).unwrap_or_default()
+    }
+
+    /// The last lines of the log.
+    pub fn log_tail(&self) -> String {
+        let log = self.log();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(20)..].join("\n")
+    }
+
+    /// The status of a path, if the node answers.
+    pub async fn status(&self, path: &str) -> Option<u16> {
+        Some(self.client.get(self.url(path)).send().await.ok()?.status().as_u16())
+    }
+
+    /// Asks for JSON. `None` when the node does not answer, or not with a success.
+    pub async fn get(&self, path: &str) -> Option<Value> {
+        let answer = self.client.get(self.url(path)).send().await.ok()?;
+        let answer = answer.error_for_status().ok()?;
+        serde_json::from_str(&answer.text().await.ok()?).ok()
+    }
+
+    /// The node's view of the cluster, if it answers.
+    pub async fn view(&self) -> Option<View> {
+        serde_json::from_value(self.get("/api/v1/cluster").await?).ok()
+    }
+
+    /// How far the node has come, if it answers.
+    pub async fn settling(&self) -> Option<Settling> {
+        Some(Settling {
+            unplanned: self.gauge("events_unplanned").await?,
+            unsettled: self.gauge("effects_unsettled").await?,
+            applied_index: self.get("/api/v1/cluster/digest").await?["applied_index"].as_u64()?,
+        })
+    }
+
+    /// Whether events are accepted.
+    pub async fn is_ready(&self) -> bool {
+        self.status("/readyz").await == Some(200)
+    }
+
+    /// Waits until events are accepted.
+    ///
+    /// # Panics
+    /// The process has ended, or is not ready in time.
+    pub async fn ready(&mut self) {
+        let pod = self.pod();
+        eventually(&format!("{pod} is ready"), FORMED_MAX, async || {
+            self.assert_runs();
+            self.is_ready().await.then_some(())
+        })
+        .await;
+    }
+
+    /// Fails with the log where the process has ended by itself.
+    pub fn assert_runs(&mut self) {
+        let ended = self.child.as_mut().and_then(|child| child.try_wait().unwrap());
+        if let Some(status) = ended {
+            panic!("{} ended with {status}:\n{}", self.pod(), self.log_tail());
+        }
+    }
+
+    /// One value of the metrics, if the node answers.
+    pub async fn metric(&self, line: &str) -> Option<u64> {
+        let answer = self.client.get(self.url("/metrics")).send().await.ok()?;
+        let text = answer.text().await.ok()?;
+        let value = text.lines().find_map(|known| known.strip_prefix(line))?;
+        value.trim().parse().ok()
+    }
+
+    /// The gauge `tekton_events_relay_state{of="..."}`.
+    pub async fn gauge(&self, of: &str) -> Option<u64> {
+        self.metric(&format!("tekton_events_relay_state{{of=\"{of}\"}}")).await
+    }
+
+    /// Runs a command of the program against this node.
+    ///
+    /// # Panics
+    /// It does not end.
+    pub async fn command(&self, arguments: &[&str]) -> Finished {
+        let url = self.url("");
+        let arguments: Vec<&str> = arguments.iter().copied().chain(["--url", &url]).collect();
+        run(&self.folder, &arguments).await
+    }
+
+    /// Posts or deletes; the status, if the node answers.
+    pub async fn ask(&self, method: http::Method, path: &str, body: &Value) -> Option<u16> {
+        let request = self.client.request(method, self.url(path)).body(body.to_string());
+        let answer = request.header("content-type", "application/json").send().await.ok()?;
+        Some(answer.status().as_u16())
+    }
+}

@@ -1,0 +1,105 @@
+//! A DNS server as pods have one: the name of a headless Service leads to all of its pods, ready
+//! or not, and each pod has a name of its own below it.
+
+use super::dns::Question;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::net::UdpSocket;
+
+/// The longest message over UDP without an extension.
+const MESSAGE_BYTES_MAX: usize = 512;
+
+/// What is known, and what was asked.
+#[derive(Clone, Debug)]
+pub struct Zone {
+    service: String,
+    /// By the pod's full name.
+    pods: BTreeMap<String, IpAddr>,
+    /// Answers that the Service's name does not exist, by who asked.
+    denied: BTreeMap<IpAddr, usize>,
+}
+
+impl Zone {
+    /// A Service without pods: like Kubernetes' DNS, its name does not exist.
+    pub fn new(service: &str) -> Self {
+        Self { service: service.to_owned(), pods: BTreeMap::new(), denied: BTreeMap::new() }
+    }
+
+    /// Has `pod` lead to this address and no other one.
+    pub fn publish(&mut self, pod: &str, address: IpAddr) {
+        self.pods.insert(format!("{pod}.{}", self.service), address);
+    }
+
+    /// Forgets `pod`.
+    pub fn withdraw(&mut self, pod: &str) {
+        self.pods.remove(&format!("{pod}.{}", self.service));
+    }
+
+    /// Addresses behind a name; `None` when there is no such name.
+    pub fn look_up(&self, name: &str) -> Option<Vec<IpAddr>> {
+        if name == self.service {
+            let all: Vec<IpAddr> = self.pods.values().copied().collect();
+            return (!all.is_empty()).then_some(all);
+        }
+        self.pods.get(name).map(|address| vec![*address])
+    }
+
+    /// How often `asker` was told that the Service's name does not exist.
+    pub fn denied(&self, asker: IpAddr) -> usize {
+        self.denied.get(&asker).copied().unwrap_or_default()
+    }
+
+    /// The answer to a message, if it is a question.
+    pub fn answer(&mut self, message: &[u8], asker: IpAddr) -> Option<Vec<u8>> {
+        let question = Question::parse(message)?;
+        let found = self.look_up(&question.name);
+        if found.is_none() && question.name == self.service {
+            *self.denied.entry(asker).or_default() += 1;
+        }
+        Some(question.answer(found.as_deref()))
+    }
+}
+
+/// A running server; ends when dropped.
+pub struct Resolver {
+    zone: Arc<Mutex<Zone>>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Resolver {
+    /// Answers on `socket`.
+    pub fn start(socket: std::net::UdpSocket, zone: Zone) -> Self {
+        socket.set_nonblocking(true).unwrap();
+        let socket = UdpSocket::from_std(socket).unwrap();
+        let zone = Arc::new(Mutex::new(zone));
+        let task = tokio::spawn(serve(socket, Arc::clone(&zone)));
+        Self { zone, task }
+    }
+
+    /// Changes the zone, or only looks at it.
+    pub fn change<T>(&self, change: impl FnOnce(&mut Zone) -> T) -> T {
+        change(&mut self.zone.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Drop for Resolver {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn serve(socket: UdpSocket, zone: Arc<Mutex<Zone>>) {
+    let mut message = [0; MESSAGE_BYTES_MAX];
+    loop {
+        // An error is that of an earlier answer, to somebody who has gone meanwhile.
+        let Ok((length, asker)) = socket.recv_from(&mut message).await else { continue };
+        let answer = {
+            let mut zone = zone.lock().unwrap_or_else(PoisonError::into_inner);
+            zone.answer(&message[..length], asker.ip())
+        };
+        if let Some(answer) = answer {
+            let _ = socket.send_to(&answer, asker).await;
+        }
+    }
+}

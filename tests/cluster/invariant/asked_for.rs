@@ -1,0 +1,11 @@
+//! Every webhook call belongs to an event that somebody sent.
+
+use crate::harness::{Evidence, Sent};
+use std::collections::BTreeSet;
+
+/// Calls that no event asked for.
+pub fn violations(evidence: &Evidence) -> Vec<String> {
+    let asked: BTreeSet<String> = evidence.history.sent.iter().map(Sent::effect).collect();
+    let unasked = evidence.arrivals.iter().filter(|arrival| !asked.contains(&arrival.effect));
+    unasked.map(|arrival| format!("{arrival:?}")).collect()
+}

@@ -1,0 +1,103 @@
+//! Runs scenarios one after the other: each with a runtime and a directory of its own, so that
+//! what one leaves behind is never met by the next. A directory is kept where its scenario fails.
+
+use crate::harness::{Counts, Lab, SCENARIO_MAX};
+use crate::options::Options;
+use futures_util::FutureExt as _;
+use futures_util::future::LocalBoxFuture;
+use std::panic::AssertUnwindSafe;
+use std::path::Path;
+use std::time::Instant;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// One scenario.
+pub struct Scenario {
+    pub name: &'static str,
+    pub run: fn(Lab) -> LocalBoxFuture<'static, Counts>,
+    /// What it lacks to run here; `None` when it lacks nothing.
+    pub lacks: fn(&Options) -> Option<&'static str>,
+}
+
+/// How one run ended.
+enum Outcome {
+    Passed(Counts),
+    Failed(String),
+    /// SIGINT or SIGTERM.
+    Interrupted,
+}
+
+/// Runs what was asked for; whether everything passed.
+pub fn run(scenarios: &[Scenario], options: &Options) -> bool {
+    let selected: Vec<_> = scenarios.iter().filter(|known| options.selects(known.name)).collect();
+    if options.is_list {
+        selected.iter().for_each(|scenario| println!("{}: test", scenario.name));
+        return true;
+    }
+    println!("\nrunning {} scenarios, {} times each", selected.len(), options.repeat);
+    let (mut failed, mut skipped, started) = (Vec::new(), 0, Instant::now());
+    for scenario in &selected {
+        if let Some(lacking) = (scenario.lacks)(options) {
+            println!("{} skipped: {lacking}", scenario.name);
+            skipped += 1;
+            continue;
+        }
+        for round in 0..options.repeat {
+            match run_once(scenario, options, round) {
+                Outcome::Passed(_) => {}
+                Outcome::Failed(name) => failed.push(name),
+                Outcome::Interrupted => return false,
+            }
+        }
+    }
+    let runs = (selected.len() - skipped) as u64 * options.repeat;
+    let passed = runs - failed.len() as u64;
+    println!(
+        "\n{passed} passed, {} failed, {skipped} scenarios skipped, {:.1} s",
+        failed.len(),
+        started.elapsed().as_secs_f64()
+    );
+    failed.iter().for_each(|name| println!("failed: {name}"));
+    failed.is_empty()
+}
+
+/// Runs one scenario, and tells how that went.
+fn run_once(scenario: &Scenario, options: &Options, round: u64) -> Outcome {
+    let (root, seed) = (Path::new(env!("CARGO_TARGET_TMPDIR")), options.seed + round);
+    let lab = Lab::new(&root.join("cluster"), scenario.name, seed);
+    let lab = Lab { other_binary: options.other_binary.clone(), ..lab };
+    let (folder, started) = (lab.folder.clone(), Instant::now());
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let outcome = runtime.block_on(to_the_end(scenario, lab));
+    drop(runtime);
+    let (name, seconds) = (scenario.name, started.elapsed().as_secs_f64());
+    match &outcome {
+        Outcome::Passed(counts) => {
+            println!("{name} seed {seed} ok, {seconds:.1} s: {counts}");
+            std::fs::remove_dir_all(folder).unwrap();
+        }
+        Outcome::Failed(_) => {
+            println!("{name} seed {seed} FAILED, {seconds:.1} s, kept: {}", folder.display());
+        }
+        Outcome::Interrupted => println!("{name} interrupted"),
+    }
+    outcome
+}
+
+/// Waits for the end of the scenario. Its processes are killed with it, however it ends.
+async fn to_the_end(scenario: &Scenario, lab: Lab) -> Outcome {
+    let name = format!("{} seed {}", scenario.name, lab.seed);
+    let whole = AssertUnwindSafe((scenario.run)(lab)).catch_unwind();
+    let mut interrupt = signal(SignalKind::interrupt()).unwrap();
+    let mut terminate = signal(SignalKind::terminate()).unwrap();
+    let ended = tokio::select! {
+        ended = tokio::time::timeout(SCENARIO_MAX, whole) => ended,
+        _ = interrupt.recv() => return Outcome::Interrupted,
+        _ = terminate.recv() => return Outcome::Interrupted,
+    };
+    match ended {
+        Ok(Ok(counts)) => Outcome::Passed(counts),
+        // What it said is above.
+        Ok(Err(_)) => Outcome::Failed(name),
+        Err(_) => Outcome::Failed(format!("{name}: not within {SCENARIO_MAX:?}")),
+    }
+}

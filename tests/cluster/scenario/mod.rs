@@ -1,0 +1,69 @@
+//! The scenarios, in the order in which they run: simple ones first, since the others build on
+//! what those find.
+
+mod accept_anywhere;
+mod copied_disk;
+mod formation;
+mod freeze;
+mod full_stop;
+mod headless;
+mod headless_scale;
+mod leader_kill;
+mod lost_quorum;
+mod orders;
+mod owner_kill;
+mod partition;
+mod quorum_loss_spool;
+mod rolling_restart;
+mod scale;
+mod slow_peer;
+mod version_skew;
+mod wiped_disk;
+
+use crate::harness::{Counts, Lab, pods};
+use crate::options::Options;
+use crate::runner::Scenario;
+use futures_util::future::LocalBoxFuture;
+
+/// All scenarios. Only those with pods need root.
+pub const ALL: [Scenario; 21] = [
+    always("formation", |lab| Box::pin(formation::run(lab))),
+    always("accept_anywhere", |lab| Box::pin(accept_anywhere::run(lab))),
+    always("leader_kill", |lab| Box::pin(leader_kill::run(lab))),
+    always("owner_kill", |lab| Box::pin(owner_kill::run(lab))),
+    always("rolling_restart", |lab| Box::pin(rolling_restart::run(lab))),
+    always("full_stop", |lab| Box::pin(full_stop::run(lab))),
+    always("freeze", |lab| Box::pin(freeze::run(lab))),
+    always("partition_both_ways", |lab| Box::pin(partition::both_ways(lab))),
+    always("partition_mute_leader", |lab| Box::pin(partition::mute_leader(lab))),
+    always("partition_deaf_follower", |lab| Box::pin(partition::deaf_follower(lab))),
+    always("partition_one_pair", |lab| Box::pin(partition::one_pair(lab))),
+    always("wiped_disk", |lab| Box::pin(wiped_disk::run(lab))),
+    always("quorum_loss_spool", |lab| Box::pin(quorum_loss_spool::run(lab))),
+    always("scale", |lab| Box::pin(scale::run(lab))),
+    always("copied_disk", |lab| Box::pin(copied_disk::run(lab))),
+    always("orders", |lab| Box::pin(orders::run(lab))),
+    always("lost_quorum", |lab| Box::pin(lost_quorum::run(lab))),
+    always("slow_peer", |lab| Box::pin(slow_peer::run(lab))),
+    in_pods("headless", |lab| Box::pin(headless::run(lab))),
+    in_pods("headless_scale", |lab| Box::pin(headless_scale::run(lab))),
+    Scenario {
+        name: "version_skew",
+        run: |lab| Box::pin(version_skew::run(lab)),
+        lacks: another_build,
+    },
+];
+
+/// A scenario that needs nothing but the binary.
+const fn always(name: &'static str, run: fn(Lab) -> LocalBoxFuture<'static, Counts>) -> Scenario {
+    Scenario { name, run, lacks: |_| None }
+}
+
+/// A scenario that needs network namespaces.
+const fn in_pods(name: &'static str, run: fn(Lab) -> LocalBoxFuture<'static, Counts>) -> Scenario {
+    Scenario { name, run, lacks: |_| pods::missing() }
+}
+
+fn another_build(options: &Options) -> Option<&'static str> {
+    options.other_binary.is_none().then_some("needs another build, --other-binary PATH")
+}

@@ -1,0 +1,31 @@
+//! A node loses its disk and comes back under its old name: it is another member, which takes
+//! the place of the old one. Also the pod that once formed the cluster: it must not form another.
+
+use crate::harness::{Cluster, Counts, Lab, Shape, To};
+use std::collections::BTreeSet;
+
+const NODES: usize = 3;
+const EVENTS: usize = 40;
+
+pub async fn run(lab: Lab) -> Counts {
+    let mut cluster = Cluster::formed(&lab, Shape::of(NODES)).await;
+    let before = cluster.agreed(NODES).await;
+    let traffic = cluster.load.keep_sending(1, To::any(NODES));
+    let mut ids: BTreeSet<String> = before.ids().into_iter().map(str::to_owned).collect();
+    for wiped in [2, 0] {
+        cluster.progress(EVENTS).await;
+        cluster.nodes[wiped].kill().await;
+        cluster.nodes[wiped].wipe();
+        cluster.start(wiped);
+        let view = cluster.agreed(NODES).await;
+        assert_eq!(view.cluster_id, before.cluster_id);
+        assert_eq!(view.voters(), NODES, "{view:?}");
+        let new: Vec<&str> = view.ids().into_iter().filter(|id| !ids.contains(*id)).collect();
+        assert_eq!(new.len(), 1, "a wiped disk has a new id: {view:?}");
+        ids.insert(new[0].to_owned());
+    }
+    traffic.finish().await;
+    cluster.spread().await;
+    cluster.assert_all_acknowledged();
+    cluster.verify().await
+}

@@ -1,0 +1,45 @@
+//! The command line of the scenarios.
+
+use crate::options::Options;
+
+fn parsed(line: &str) -> Result<Options, String> {
+    Options::parse(line.split_whitespace().map(str::to_owned))
+}
+
+#[test]
+fn without_arguments_everything_runs_once() {
+    let options = parsed("").unwrap();
+    assert!(options.selects("formation") && options.selects("leader_kill"));
+    assert_eq!((options.repeat, options.is_list), (1, false));
+}
+
+#[test]
+fn names_are_selected_by_any_part_or_exactly() {
+    let options = parsed("kill --skip owner form").unwrap();
+    let names = ["leader_kill", "owner_kill", "formation", "freeze"];
+    assert_eq!(names.map(|name| options.selects(name)), [true, false, true, false]);
+    assert!(!parsed("kill --exact").unwrap().selects("leader_kill"));
+    assert!(parsed("leader_kill --exact").unwrap().selects("leader_kill"));
+}
+
+#[test]
+fn values_follow_a_space_or_an_equals_sign() {
+    for line in ["--repeat 20 --seed 7", "--repeat=20 --seed=7"] {
+        let options = parsed(line).unwrap();
+        assert_eq!((options.repeat, options.seed), (20, 7));
+    }
+}
+
+#[test]
+fn flags_of_the_standard_test_binary_are_passed_over() {
+    let options = parsed("--nocapture --test-threads 1 --color=always -q kill").unwrap();
+    assert_eq!(options.filters, ["kill"]);
+}
+
+#[test]
+fn mistakes_are_named() {
+    assert_eq!(parsed("--again").unwrap_err(), "unknown flag --again");
+    assert_eq!(parsed("--repeat").unwrap_err(), "--repeat needs a value");
+    let error = parsed("--repeat 0").unwrap_err();
+    assert_eq!(error, "--repeat takes a number above 0, not \"0\"");
+}
