@@ -1,0 +1,35 @@
+//! Waiting for other processes with a deadline, and what they said last.
+
+use anyhow::bail;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// A cluster forms or heals within seconds; a busy machine takes longer.
+const WITHIN: Duration = Duration::from_secs(40);
+/// Between two looks: the error of every time that is measured by looking.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+const LINES_SHOWN: usize = 15;
+
+/// Looks until `look` gives something.
+pub async fn eventually<T>(
+    what: &str,
+    mut look: impl AsyncFnMut() -> Option<T>,
+) -> anyhow::Result<T> {
+    let until = Instant::now() + WITHIN;
+    loop {
+        if let Some(found) = look().await {
+            return Ok(found);
+        }
+        if Instant::now() >= until {
+            bail!("not within {} s: {what}", WITHIN.as_secs());
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// The last lines of a log.
+pub fn log_tail(log: &Path) -> String {
+    let text = std::fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    format!("its log ends with:\n{}", lines[lines.len().saturating_sub(LINES_SHOWN)..].join("\n"))
+}
