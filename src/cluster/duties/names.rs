@@ -39,8 +39,11 @@ impl Names {
         // A resolver that does not even know the Service says nothing about its pods.
         let is_answered = has_record(service).await;
         let mut present = BTreeMap::new();
-        for pod in pods.iter().filter(|_| is_answered) {
-            present.insert(pod.clone(), has_record(&format!("{pod}.{service}")).await);
+        for pod in pods.iter().filter(|_| is_answered == Some(true)) {
+            // Silence about one name says nothing about its pod.
+            if let Some(is_present) = has_record(&format!("{pod}.{service}")).await {
+                present.insert(pod.clone(), is_present);
+            }
         }
         self.take(present, now);
     }
@@ -54,9 +57,11 @@ impl Names {
     }
 }
 
-async fn has_record(name: &str) -> bool {
+/// `None` when the resolver has not answered in time.
+async fn has_record(name: &str) -> Option<bool> {
     let asked = tokio::time::timeout(ASK_WITHIN, tokio::net::lookup_host((name, 0))).await;
-    asked.is_ok_and(|answer| answer.is_ok_and(|mut addresses| addresses.next().is_some()))
+    let answer = asked.ok()?;
+    Some(answer.is_ok_and(|mut addresses| addresses.next().is_some()))
 }
 
 #[cfg(test)]
@@ -77,6 +82,24 @@ mod tests {
         names.take(round(&[("relay-2", false), ("relay-1", true)]), 6 * SECOND);
         assert_eq!(names.of("relay-2", 9 * SECOND), Dns::Absent(8 * SECOND));
         assert_eq!(names.of("relay-1", 9 * SECOND), Dns::Present);
+    }
+
+    #[tokio::test]
+    async fn a_name_that_cannot_be_is_absent_and_not_unknown() {
+        // Too long for a label of a name: refused without asking anybody.
+        assert_eq!(has_record(&"x".repeat(64)).await, Some(false));
+        assert_eq!(has_record("127.0.0.1").await, Some(true));
+    }
+
+    #[test]
+    fn silence_about_one_name_starts_only_its_absence_anew() {
+        let mut names = Names::default();
+        names.take(round(&[("relay-1", false), ("relay-2", false)]), SECOND);
+        names.take(round(&[("relay-1", false)]), 6 * SECOND);
+        assert_eq!(names.of("relay-2", 6 * SECOND), Dns::Unknown);
+        names.take(round(&[("relay-1", false), ("relay-2", false)]), 11 * SECOND);
+        assert_eq!(names.of("relay-1", 12 * SECOND), Dns::Absent(11 * SECOND));
+        assert_eq!(names.of("relay-2", 12 * SECOND), Dns::Absent(SECOND));
     }
 
     #[test]
