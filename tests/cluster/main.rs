@@ -1,7 +1,7 @@
 //! Clusters as they are met from outside: processes on loopback, killed, frozen, cut off, wiped,
 //! rolled and scaled under load. One file a scenario, one file an invariant.
 //!
-//! `cargo test --test cluster -- [NAME]... [--repeat N] [--seed N] [--list]`
+//! `cargo test --test cluster -- [NAME]... [--repeat N] [--jobs N] [--seed N] [--list]`
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,4 +1,4 @@
-//! The command line of the scenarios: names to run, `--repeat`, `--list`, and what `cargo test`
+//! The command line of the scenarios: names to run, `--repeat`, `--jobs`, `--list`, and what `cargo test`
 //! hands to every test binary.
 
 use std::path::PathBuf;
@@ -12,6 +12,8 @@ pub struct Options {
     pub is_exact: bool,
     pub skipped: Vec<String>,
     pub repeat: u64,
+    /// Scenarios that run at the same time.
+    pub jobs: u64,
     pub seed: u64,
     /// Another build of the program, for scenarios about mixed versions.
     pub other_binary: Option<PathBuf>,
@@ -21,6 +23,9 @@ pub struct Options {
 
 /// Decides everything random unless another seed is given.
 const SEED: u64 = 20_261_120;
+
+/// Most of a scenario is waiting for deadlines of the cluster, so two share two cores well.
+const JOBS: u64 = 2;
 
 /// Flags of the standard test binary that change nothing here.
 const IGNORED: [&str; 9] = [
@@ -48,6 +53,7 @@ impl Options {
             is_exact: false,
             skipped: Vec::new(),
             repeat: 1,
+            jobs: JOBS,
             seed: SEED,
             other_binary: None,
             is_list: false,
@@ -65,6 +71,7 @@ impl Options {
                 "--list" => options.is_list = true,
                 "--exact" => options.is_exact = true,
                 "--repeat" => options.repeat = number(&argument, &value()?)?,
+                "--jobs" => options.jobs = number(&argument, &value()?)?,
                 "--seed" => options.seed = number(&argument, &value()?)?,
                 "--other-binary" => options.other_binary = Some(PathBuf::from(value()?)),
                 "--skip" => options.skipped.push(value()?),

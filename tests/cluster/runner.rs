@@ -1,12 +1,15 @@
-//! Runs scenarios one after the other: each with a runtime and a directory of its own, so that
-//! what one leaves behind is never met by the next. A directory is kept where its scenario fails.
+//! Runs scenarios, some at once: each with a runtime, a directory and addresses of its own, so that
+//! what one leaves behind is never met by another. A directory is kept where its scenario fails.
 
 use crate::harness::{Counts, Lab, SCENARIO_MAX};
 use crate::options::Options;
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
+use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -26,6 +29,13 @@ enum Outcome {
     Interrupted,
 }
 
+/// One run of a scenario that is to be made.
+#[derive(Clone, Copy)]
+struct Turn<'a> {
+    scenario: &'a Scenario,
+    round: u64,
+}
+
 /// Runs what was asked for; whether everything passed.
 pub fn run(scenarios: &[Scenario], options: &Options) -> bool {
     let selected: Vec<_> = scenarios.iter().filter(|known| options.selects(known.name)).collect();
@@ -33,31 +43,52 @@ pub fn run(scenarios: &[Scenario], options: &Options) -> bool {
         selected.iter().for_each(|scenario| println!("{}: test", scenario.name));
         return true;
     }
-    println!("\nrunning {} scenarios, {} times each", selected.len(), options.repeat);
-    let (mut failed, mut skipped, started) = (Vec::new(), 0, Instant::now());
+    let (times, jobs) = (options.repeat, options.jobs);
+    println!("\nrunning {} scenarios, {times} times each, {jobs} at once", selected.len());
+    let (mut turns, mut skipped) = (VecDeque::new(), 0);
     for scenario in &selected {
         if let Some(lacking) = (scenario.lacks)(options) {
             println!("{} skipped: {lacking}", scenario.name);
             skipped += 1;
             continue;
         }
-        for round in 0..options.repeat {
-            match run_once(scenario, options, round) {
-                Outcome::Passed(_) => {}
-                Outcome::Failed(name) => failed.push(name),
-                Outcome::Interrupted => return false,
-            }
-        }
+        turns.extend((0..options.repeat).map(|round| Turn { scenario, round }));
     }
-    let runs = (selected.len() - skipped) as u64 * options.repeat;
-    let passed = runs - failed.len() as u64;
+    let (runs, started) = (turns.len(), Instant::now());
+    let Some(failed) = take_turns(turns, options) else { return false };
     println!(
-        "\n{passed} passed, {} failed, {skipped} scenarios skipped, {:.1} s",
+        "\n{} passed, {} failed, {skipped} scenarios skipped, {:.1} s",
+        runs - failed.len(),
         failed.len(),
         started.elapsed().as_secs_f64()
     );
     failed.iter().for_each(|name| println!("failed: {name}"));
     failed.is_empty()
+}
+
+/// Runs all turns, as many at once as was asked for, and names those that failed. `None` after an
+/// interruption, which ends what runs and leaves out the rest.
+fn take_turns(turns: VecDeque<Turn<'_>>, options: &Options) -> Option<Vec<String>> {
+    let (turns, failed) = (Mutex::new(turns), Mutex::new(Vec::new()));
+    let is_interrupted = AtomicBool::new(false);
+    let next = || turns.lock().unwrap().pop_front();
+    std::thread::scope(|threads| {
+        for _ in 0..options.jobs {
+            threads.spawn(|| {
+                while let Some(Turn { scenario, round }) = next() {
+                    match run_once(scenario, options, round) {
+                        Outcome::Passed(_) => {}
+                        Outcome::Failed(name) => failed.lock().unwrap().push(name),
+                        Outcome::Interrupted => {
+                            is_interrupted.store(true, Ordering::Relaxed);
+                            turns.lock().unwrap().clear();
+                        }
+                    }
+                }
+            });
+        }
+    });
+    (!is_interrupted.into_inner()).then(|| failed.into_inner().unwrap())
 }
 
 /// Runs one scenario, and tells how that went.

@@ -10,7 +10,7 @@ fn parsed(line: &str) -> Result<Options, String> {
 fn without_arguments_everything_runs_once() {
     let options = parsed("").unwrap();
     assert!(options.selects("formation") && options.selects("leader_kill"));
-    assert_eq!((options.repeat, options.is_list), (1, false));
+    assert_eq!((options.repeat, options.jobs, options.is_list), (1, 2, false));
 }
 
 #[test]
@@ -24,9 +24,9 @@ fn names_are_selected_by_any_part_or_exactly() {
 
 #[test]
 fn values_follow_a_space_or_an_equals_sign() {
-    for line in ["--repeat 20 --seed 7", "--repeat=20 --seed=7"] {
+    for line in ["--repeat 20 --jobs 3 --seed 7", "--repeat=20 --jobs=3 --seed=7"] {
         let options = parsed(line).unwrap();
-        assert_eq!((options.repeat, options.seed), (20, 7));
+        assert_eq!((options.repeat, options.jobs, options.seed), (20, 3, 7));
     }
 }
 

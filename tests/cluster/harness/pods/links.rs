@@ -8,6 +8,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// Where `ip netns` keeps a file for each namespace.
 const NAMESPACES: &str = "/run/netns";
@@ -55,6 +56,9 @@ impl Links {
     /// Makes everything. Pods have no address yet.
     pub fn new(pods: usize) -> Self {
         static MADE: AtomicU8 = AtomicU8::new(0);
+        static MAKING: Mutex<()> = Mutex::new(());
+        // Until its link is up nobody else sees that a subnet is taken.
+        let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
         let (pid, number) = (std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
         let links = Self {
             prefix: format!("relay-{pid}-{number}"),
