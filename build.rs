@@ -15,6 +15,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=proto");
     let files = protox::compile(ROOTS, INCLUDES)?;
     // An event is ten times the size of any other command: boxed, the others stay small.
-    prost_build::Config::new().boxed(".relay.v1.Command.kind.accept").compile_fds(files)?;
+    // Entries are handed on as they came: their bytes are shared, not copied.
+    prost_build::Config::new()
+        .boxed(".relay.v1.Command.kind.accept")
+        .bytes([
+            ".relay.raft.v1.LogRecord.entry",
+            ".relay.raft.v1.AppendRequest.entries",
+            ".relay.peer.v1.Forward.entry",
+        ])
+        .compile_fds(files)?;
     Ok(())
 }

@@ -4,9 +4,8 @@
 use super::AcceptError;
 use super::raft::Written;
 use super::way::{Cargo, Way};
-use crate::clock::Timestamp;
-use crate::state_machine::{Applied, Command, Entry, millis};
-use crate::wire::encode_entry;
+use crate::state_machine::{Applied, Command, millis};
+use crate::wire::EncodedCommands;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
@@ -40,11 +39,8 @@ type Answer = oneshot::Receiver<Result<Written, AcceptError>>;
 
 /// Commands that go into one entry together, and who waits for their answers.
 struct Request {
-    commands: Vec<Command>,
-    /// How many commands there are, also while they are on their way.
-    count: usize,
+    commands: EncodedCommands,
     rank: Rank,
-    bytes: usize,
     answered: oneshot::Sender<Result<Written, AcceptError>>,
     /// Gives the room back when the request is dropped.
     _room: OwnedSemaphorePermit,
@@ -71,6 +67,19 @@ impl Queue {
     pub(super) async fn submit(
         &self,
         commands: Vec<Command>,
+        rank: Rank,
+        deadline: Duration,
+    ) -> Answers {
+        self.submit_encoded(EncodedCommands::new(commands), rank, deadline).await
+    }
+
+    /// The same for commands that came encoded.
+    ///
+    /// # Errors
+    /// As for [`Queue::submit`].
+    pub(super) async fn submit_encoded(
+        &self,
+        commands: EncodedCommands,
         rank: Rank,
         deadline: Duration,
     ) -> Answers {
@@ -103,11 +112,10 @@ impl Queue {
 
     fn request(
         &self,
-        commands: Vec<Command>,
+        commands: EncodedCommands,
         rank: Rank,
     ) -> Result<(Request, Answer), AcceptError> {
-        let entry = Entry { at: Timestamp::UNKNOWN, commands };
-        let bytes = encode_entry(&entry).len();
+        let bytes = commands.bytes();
         if bytes > ENTRY_BYTES_MAX {
             return Err(AcceptError::TooLarge { bytes, bytes_max: ENTRY_BYTES_MAX });
         }
@@ -115,9 +123,7 @@ impl Queue {
         let room = Arc::clone(&self.room).try_acquire_many_owned(permits);
         let room = room.map_err(|_| AcceptError::Overloaded)?;
         let (answered, answer) = oneshot::channel();
-        let commands = entry.commands;
-        let count = commands.len();
-        Ok((Request { commands, count, rank, bytes, answered, _room: room }, answer))
+        Ok((Request { commands, rank, answered, _room: room }, answer))
     }
 }
 
@@ -167,11 +173,11 @@ impl Batcher {
 
     /// Takes what waits already; gives back the request that no longer fits.
     fn gather(&mut self, batch: &mut Vec<Request>) -> Option<Request> {
-        let mut count: usize = batch.iter().map(|request| request.commands.len()).sum();
-        let mut bytes: usize = batch.iter().map(|request| request.bytes).sum();
+        let mut count: usize = batch.iter().map(|request| request.commands.count()).sum();
+        let mut bytes: usize = batch.iter().map(|request| request.commands.bytes()).sum();
         while let Ok(request) = self.requests.try_recv() {
-            count += request.commands.len();
-            bytes += request.bytes;
+            count += request.commands.count();
+            bytes += request.commands.bytes();
             if count > COMMANDS_PER_ENTRY_MAX || bytes > ENTRY_BYTES_MAX {
                 return Some(request);
             }
@@ -186,21 +192,14 @@ impl Batcher {
             // Who stopped waiting will send again: the log need not hold it twice.
             batch.retain(|request| !request.answered.is_closed());
             let Some(rank) = batch.iter().map(|request| request.rank).max() else { return };
-            let commands = batch.iter_mut().flat_map(|request| {
-                request.count = request.commands.len();
-                std::mem::take(&mut request.commands)
-            });
-            let mut cargo = Cargo { commands: commands.collect(), rank, hops: 0 };
-            let error = match self.way.write(&mut cargo).await {
+            let parts = batch.iter_mut().map(|request| request.commands.take()).collect();
+            let cargo = Cargo { commands: EncodedCommands::join(parts), rank, hops: 0 };
+            let error = match self.way.write(cargo).await {
                 Ok(written) => return answer(batch, written),
                 Err(error) => error,
             };
             if !error.is_passing() || self.stop.is_cancelled() {
                 return refuse(batch, &error);
-            }
-            let mut commands = cargo.commands.into_iter();
-            for request in &mut batch {
-                request.commands = commands.by_ref().take(request.count).collect();
             }
             tokio::time::sleep(RETRY_WAIT).await;
         }
@@ -211,7 +210,7 @@ fn answer(batch: Vec<Request>, written: Written) {
     let index = written.index;
     let mut answers = written.answers.into_iter();
     for request in batch {
-        let answers = answers.by_ref().take(request.count).collect();
+        let answers = answers.by_ref().take(request.commands.count()).collect();
         // Who stopped waiting meanwhile will send again.
         let _ = request.answered.send(Ok(Written { index, answers }));
     }

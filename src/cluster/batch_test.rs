@@ -27,7 +27,7 @@ fn keys(count: usize) -> Command {
 
 /// Puts a request into the queue without waiting for it.
 fn put(queue: &Queue, commands: Vec<Command>) -> Answer {
-    let (request, answer) = queue.request(commands, Rank::Work).unwrap();
+    let (request, answer) = queue.request(EncodedCommands::new(commands), Rank::Work).unwrap();
     queue.requests.try_send(request).ok().unwrap();
     answer
 }
@@ -90,7 +90,7 @@ async fn waiting_bytes_are_bounded_and_given_back() {
     let nearly_full = (ENTRY_BYTES_MAX - 64) / 16;
     let mut waiting = Vec::new();
     let refused = loop {
-        match queue.request(vec![keys(nearly_full)], Rank::Work) {
+        match queue.request(EncodedCommands::new(vec![keys(nearly_full)]), Rank::Work) {
             Ok((request, answer)) => {
                 queue.requests.try_send(request).ok().unwrap();
                 waiting.push(answer);

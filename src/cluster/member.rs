@@ -12,8 +12,8 @@ use super::transport::{Gate, Hello, PeerService, Peers, Refused, Route, Standing
 use super::way::{Cargo, Way, failure};
 use super::{AcceptError, ClusterId, DataDirectory, Discovery, pulse, view};
 use crate::clock::Clock;
-use crate::state_machine::{Command, FEATURE_LEVEL, NodeId, Settings, StateMachine, millis};
-use crate::wire::{decode_entry, encode_answers};
+use crate::state_machine::{FEATURE_LEVEL, NodeId, Settings, StateMachine, millis};
+use crate::wire::{EncodedCommands, encode_answers};
 use axum::body::Bytes;
 use prost::Message as _;
 use std::collections::BTreeMap;
@@ -229,11 +229,11 @@ impl Member {
     }
 
     async fn answer_forward(&self, forward: Forward) -> Result<Forwarded, Refused> {
-        let entry =
-            decode_entry(&forward.entry).map_err(|error| Refused::Malformed(error.to_string()))?;
+        let commands = EncodedCommands::decode(&forward.entry)
+            .map_err(|error| Refused::Malformed(error.to_string()))?;
         let rank = if forward.is_event { Rank::Event } else { Rank::Work };
         let within = Duration::from_millis(forward.within_ms);
-        let written = self.hand_on(entry.commands, rank, (within, forward.hops)).await;
+        let written = self.hand_on(commands, rank, (within, forward.hops)).await;
         Ok(match written {
             Ok((index, answers)) => Forwarded { failure: Failure::None.into(), answers, index },
             Err(error) => {
@@ -244,20 +244,19 @@ impl Member {
 
     async fn hand_on(
         &self,
-        commands: Vec<Command>,
+        commands: EncodedCommands,
         rank: Rank,
         (within, hops): (Duration, u32),
     ) -> Result<(u64, Vec<u8>), AcceptError> {
         if self.raft().leads_term().is_some() {
-            let answers = self.queue.submit(commands, rank, within).await?;
+            let answers = self.queue.submit_encoded(commands, rank, within).await?;
             // At least the index of the entry, which is applied here.
             return Ok((*self.raft().applied().borrow(), encode_answers(&answers)));
         }
         if hops > 0 {
             return Err(AcceptError::NoLeader);
         }
-        let mut cargo = Cargo { commands, rank, hops: hops + 1 };
-        let written = self.way.write(&mut cargo).await?;
+        let written = self.way.write(Cargo { commands, rank, hops: hops + 1 }).await?;
         Ok((written.index, encode_answers(&written.answers)))
     }
 
@@ -288,7 +287,7 @@ impl PeerService for Member {
         self.admit(&hello, route)?;
         let raft = self.raft();
         match route {
-            Route::Append => raft.answer_append(&body).await.map_err(|error| {
+            Route::Append => raft.answer_append(body).await.map_err(|error| {
                 if error.is_unknown_command() {
                     self.fail("the log holds what this version does not know".to_owned());
                 }

@@ -3,13 +3,13 @@
 use super::AcceptError;
 use super::batch::Rank;
 use super::quorum::Quorum;
-use super::raft::{RaftNode, WriteError, Written};
+use super::raft::{Proposal, RaftNode, WriteError, Written};
 use super::stamp::SharedStamps;
 use super::transport::proto::{Forward, Forwarded, forwarded::Failure};
 use super::transport::{CallError, Peers, Route, Target};
-use crate::clock::{Clock, Timestamp};
-use crate::state_machine::{Command, Entry, StateMachine, millis};
-use crate::wire::{decode_answers, encode_entry};
+use crate::clock::Clock;
+use crate::state_machine::{StateMachine, millis};
+use crate::wire::{EncodedCommands, decode_answers};
 use prost::Message as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -17,9 +17,9 @@ use std::time::Duration;
 /// Deadline of one attempt. A leader that is cut off never answers; then another way is tried.
 const ATTEMPT_MAX: Duration = Duration::from_secs(1);
 
-/// Commands on their way, kept to be sent again.
+/// Commands on their way.
 pub(super) struct Cargo {
-    pub commands: Vec<Command>,
+    pub commands: EncodedCommands,
     pub rank: Rank,
     /// Times that they were handed on already.
     pub hops: u32,
@@ -58,20 +58,19 @@ impl Way {
         Self { raft, stamps, quorum, peers: None, guides: Guides::default() }
     }
 
-    /// Writes commands into one entry, wherever the leader is, and gives back the answers. The
-    /// commands are left in `cargo` when they may be tried again.
+    /// Writes commands into one entry, wherever the leader is, and gives back the answers.
     ///
     /// # Errors
     /// The entry was not confirmed; the variants say whether it may be in the log.
-    pub async fn write(&self, cargo: &mut Cargo) -> Result<Written, AcceptError> {
+    pub async fn write(&self, cargo: Cargo) -> Result<Written, AcceptError> {
         let written = match (&self.peers, self.raft.leads_term()) {
             // A node that stopped leads nothing, but knows best why.
-            (None, _) => self.write_here(cargo).await,
+            (None, _) => self.write_here(cargo.commands).await,
             (Some(_), Some(term)) => {
                 self.stamps.lead(term, self.raft.read(StateMachine::now));
-                self.write_here(cargo).await
+                self.write_here(cargo.commands).await
             }
-            (Some(peers), None) => self.forward(cargo, peers).await,
+            (Some(peers), None) => self.forward(&cargo, peers).await,
         };
         if written.is_ok() {
             self.quorum.proven();
@@ -79,22 +78,18 @@ impl Way {
         written
     }
 
-    async fn write_here(&self, cargo: &mut Cargo) -> Result<Written, AcceptError> {
-        let commands = std::mem::take(&mut cargo.commands);
-        let entry = Arc::new(Entry { at: self.stamps.take(), commands });
-        let writing = self.raft.write(Arc::clone(&entry));
-        let written = match self.peers {
+    async fn write_here(&self, commands: EncodedCommands) -> Result<Written, AcceptError> {
+        let stamped = commands.stamped(self.stamps.take());
+        let (entry, bytes) = stamped.map_err(|_| AcceptError::Stopped)?;
+        let writing = self.raft.write(Proposal::new(entry, bytes));
+        match self.peers {
             // Alone, only the disk can be waited for, and the caller has a deadline of its own.
             None => writing.await.map_err(|error| accept_error(&error)),
             Some(_) => match tokio::time::timeout(ATTEMPT_MAX, writing).await {
                 Ok(written) => written.map_err(|error| accept_error(&error)),
                 Err(_) => Err(AcceptError::Unconfirmed),
             },
-        };
-        if written.is_err() {
-            cargo.commands = Arc::unwrap_or_clone(entry).commands;
         }
-        written
     }
 
     /// Tries the leader that this node knows, then everybody who may know another one (rule 12).
@@ -122,9 +117,8 @@ impl Way {
     }
 
     fn body(&self, cargo: &Cargo) -> Vec<u8> {
-        let entry = Entry { at: Timestamp::UNKNOWN, commands: cargo.commands.clone() };
         let forward = Forward {
-            entry: encode_entry(&entry),
+            entry: cargo.commands.unstamped(),
             is_event: cargo.rank == Rank::Event,
             within_ms: millis(ATTEMPT_MAX),
             hops: cargo.hops,

@@ -51,7 +51,7 @@ fn from_entry(entry: proto::Entry) -> Result<Entry, WireError> {
     Ok(Entry { at: Timestamp(entry.at_ms), commands: from_each(entry.commands, from_command)? })
 }
 
-fn to_command(command: &Command) -> proto::Command {
+pub(super) fn to_command(command: &Command) -> proto::Command {
     let kind = match command {
         Command::Settings(settings) => WireCommand::Settings(to_settings(settings)),
         Command::Boot(boot) => WireCommand::Boot(to_boot(boot)),

@@ -7,6 +7,7 @@
 mod answer;
 mod command;
 mod effect;
+mod encoded;
 mod enums;
 mod envelope;
 mod error;
@@ -28,6 +29,7 @@ mod summary;
 
 pub use answer::{decode_answers, encode_answers};
 pub use command::{decode_entry, encode_entry};
+pub use encoded::EncodedCommands;
 pub use envelope::FORMAT_VERSION;
 pub use error::WireError;
 pub use state::{decode_state, digest, encode_state};

@@ -43,18 +43,22 @@ impl Replica {
         SnapshotMeta { last_log_id: self.last, last_membership: self.membership.clone() }
     }
 
-    pub(super) fn apply(&mut self, entry: RaftEntry) -> Answers {
-        self.last = Some(entry.log_id);
-        match entry.payload {
+    /// An entry that is not understood changes nothing, not even how far the state has come.
+    pub(super) fn apply(&mut self, entry: RaftEntry) -> io::Result<Answers> {
+        let last = Some(entry.log_id);
+        let answers = match entry.payload {
             EntryPayload::Blank => Answers::default(),
             EntryPayload::Membership(membership) => {
-                self.membership = StoredMembership::new(self.last, membership);
+                self.membership = StoredMembership::new(last, membership);
                 Answers::default()
             }
             EntryPayload::Normal(proposal) => {
-                Answers(self.state.apply(Arc::unwrap_or_clone(proposal.0)))
+                let failed = |error| io::Error::new(io::ErrorKind::InvalidData, error);
+                Answers(self.state.apply(proposal.take().map_err(failed)?))
             }
-        }
+        };
+        self.last = last;
+        Ok(answers)
     }
 }
 
@@ -169,7 +173,7 @@ impl RaftStateMachine<TypeConfig> for AppliedState {
     {
         while let Some((entry, responder)) = entries.try_next().await? {
             let index = entry.log_id.index;
-            let answers = self.change(|replica| replica.apply(entry));
+            let answers = self.change(|replica| replica.apply(entry))?;
             self.applied.send_replace(index);
             if let Some(responder) = responder {
                 responder.send(answers);

@@ -19,7 +19,7 @@ fn log_id(index: u64) -> LogId {
 /// An entry whose stamp is its index, so that the state tells how far it has come.
 fn tick(index: u64) -> RaftEntry {
     let entry = Entry { at: Timestamp(index), commands: vec![Command::Tick] };
-    let payload = EntryPayload::Normal(Proposal(Arc::new(entry)));
+    let payload = EntryPayload::Normal(Proposal::from(entry));
     RaftEntry { log_id: log_id(index), payload }
 }
 

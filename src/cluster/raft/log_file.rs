@@ -5,6 +5,7 @@ use super::record::{RecordError, decode_log_id, decode_record, decode_vote, enco
 use super::types::{LogId, RaftEntry, Vote};
 use crate::cluster::identity::sync_parent;
 use openraft::entry::RaftEntry as _;
+use prost::bytes::Bytes;
 use redb::{Database, ReadTransaction, ReadableDatabase as _, TableDefinition};
 use std::fs::File;
 use std::io;
@@ -160,7 +161,8 @@ fn scan_entries(
         last = Some(record);
     }
     if let Some(record) = last {
-        let entry = decode_record(record.value()).map_err(LogFileError::Record)?;
+        let entry =
+            decode_record(Bytes::copy_from_slice(record.value())).map_err(LogFileError::Record)?;
         content.last = Some(entry.log_id());
     }
     Ok(())
@@ -180,7 +182,7 @@ pub(super) fn read(transaction: &ReadTransaction, range: Range<u64>) -> io::Resu
     let mut entries: Vec<RaftEntry> = Vec::new();
     for row in log.range(range.clone()).map_err(io_error)? {
         let (_, record) = row.map_err(io_error)?;
-        entries.push(decode_record(record.value())?);
+        entries.push(decode_record(Bytes::copy_from_slice(record.value()))?);
     }
     let is_whole = match (entries.first(), entries.last()) {
         (Some(first), Some(last)) => {

@@ -21,7 +21,7 @@ fn id(term: u64, index: u64) -> LogId {
 
 fn entry(term: u64, index: u64, commands: usize) -> RaftEntry {
     let entry = Entry { at: Timestamp(index), commands: vec![Command::Tick; commands] };
-    let payload = EntryPayload::Normal(super::super::types::Proposal(Arc::new(entry)));
+    let payload = EntryPayload::Normal(super::super::types::Proposal::from(entry));
     RaftEntry { log_id: id(term, index), payload }
 }
 

@@ -10,6 +10,7 @@ use openraft::raft::{
     VoteRequest, VoteResponse,
 };
 use prost::Message as _;
+use prost::bytes::Bytes;
 
 /// Bytes of entries in one append. The rest follows with the next one: heartbeats share the
 /// connection, and a follower flushes each append before it answers.
@@ -32,7 +33,7 @@ pub(super) fn encode_append(request: &AppendEntriesRequest<TypeConfig>) -> Appen
             cut_after = request.entries.get(position - 1).map(|entry| entry.log_id);
             break;
         }
-        entries.push(record);
+        entries.push(Bytes::from(record));
     }
     let message = proto::AppendRequest {
         vote: Some(to_vote(&request.vote)),
@@ -43,10 +44,9 @@ pub(super) fn encode_append(request: &AppendEntriesRequest<TypeConfig>) -> Appen
     Append { bytes: message.encode_to_vec(), cut_after }
 }
 
-pub(super) fn decode_append(bytes: &[u8]) -> Result<AppendEntriesRequest<TypeConfig>, RecordError> {
+pub(super) fn decode_append(bytes: Bytes) -> Result<AppendEntriesRequest<TypeConfig>, RecordError> {
     let message: proto::AppendRequest = decode("append", bytes)?;
-    let entries: Result<Vec<_>, _> =
-        message.entries.iter().map(|record| decode_record(record)).collect();
+    let entries: Result<Vec<_>, _> = message.entries.into_iter().map(decode_record).collect();
     Ok(AppendEntriesRequest {
         vote: vote("append", message.vote)?,
         prev_log_id: message.previous.as_ref().map(from_log_id),

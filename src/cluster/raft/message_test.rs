@@ -3,7 +3,6 @@ use super::*;
 use crate::clock::Timestamp;
 use crate::state_machine::{Command, Entry};
 use openraft::EntryPayload;
-use std::sync::Arc;
 
 fn id(index: u64) -> LogId {
     LogId { leader_id: 3_u64.into(), index }
@@ -20,7 +19,7 @@ fn append(entries: Vec<RaftEntry>) -> AppendEntriesRequest<TypeConfig> {
 
 fn entry(index: u64, commands: usize) -> RaftEntry {
     let entry = Entry { at: Timestamp(5), commands: vec![Command::Tick; commands] };
-    RaftEntry { log_id: id(index), payload: EntryPayload::Normal(Proposal(Arc::new(entry))) }
+    RaftEntry { log_id: id(index), payload: EntryPayload::Normal(Proposal::from(entry)) }
 }
 
 #[test]
@@ -28,7 +27,7 @@ fn an_append_reads_back() {
     let request = append(vec![entry(5, 1), entry(6, 2)]);
     let sent = encode_append(&request);
     assert_eq!(sent.cut_after, None);
-    let read = decode_append(&sent.bytes).unwrap();
+    let read = decode_append(sent.bytes.clone().into()).unwrap();
     assert_eq!(encode_append(&read).bytes, sent.bytes);
     assert_eq!(
         (read.vote, read.prev_log_id, read.leader_commit),
@@ -42,14 +41,14 @@ fn rule_28_an_append_over_its_bound_is_cut_and_says_where() {
     let request = append(vec![entry(5, large), entry(6, large), entry(7, 1)]);
     let sent = encode_append(&request);
     assert_eq!(sent.cut_after, Some(id(5)));
-    assert_eq!(decode_append(&sent.bytes).unwrap().entries.len(), 1);
+    assert_eq!(decode_append(sent.bytes.into()).unwrap().entries.len(), 1);
 }
 
 #[test]
 fn a_single_entry_over_the_bound_is_sent_all_the_same() {
     let sent = encode_append(&append(vec![entry(5, APPEND_BYTES_MAX)]));
     assert_eq!(sent.cut_after, None);
-    assert_eq!(decode_append(&sent.bytes).unwrap().entries.len(), 1);
+    assert_eq!(decode_append(sent.bytes.into()).unwrap().entries.len(), 1);
 }
 
 #[test]
@@ -83,6 +82,6 @@ fn votes_snapshots_and_transfers_read_back() {
 
 #[test]
 fn a_call_without_a_vote_is_malformed() {
-    assert!(matches!(decode_append(&[]), Err(RecordError::Missing { field: "vote", .. })));
+    assert!(matches!(decode_append(Bytes::new()), Err(RecordError::Missing { field: "vote", .. })));
     assert!(matches!(decode_vote_request(&[255]), Err(RecordError::Malformed { .. })));
 }

@@ -31,4 +31,4 @@ pub use serve::RaftCallError;
 pub use snapshot_file::SnapshotError;
 pub use snapshot_store::{SnapshotFile, SnapshotStoreError};
 pub use timing::ELECTION_MIN;
-pub use types::MemberNode;
+pub use types::{MemberNode, Proposal};

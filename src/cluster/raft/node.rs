@@ -7,7 +7,7 @@ use super::network::PeerNetwork;
 use super::snapshot_store::{SnapshotFile, SnapshotStore};
 use super::timing::{ELECTION_MIN, config};
 use super::types::{MemberNode, Proposal, TypeConfig};
-use crate::state_machine::{Applied, Entry, NodeId, StateMachine};
+use crate::state_machine::{Applied, NodeId, StateMachine};
 use openraft::async_runtime::watch::WatchReceiver as _;
 use openraft::errors::{ClientWriteError, Fatal, ForwardReason, RaftError};
 use openraft::{Raft, ServerState};
@@ -193,8 +193,7 @@ impl RaftNode {
     ///
     /// # Errors
     /// The entry was not confirmed; the variants say whether it may be in the log.
-    pub async fn write(&self, entry: Arc<Entry>) -> Result<Written, WriteError> {
-        let proposal = Proposal(entry);
+    pub async fn write(&self, proposal: Proposal) -> Result<Written, WriteError> {
         for _ in 0..LEASE_TRIES_MAX {
             match self.raft.client_write(proposal.clone()).await {
                 Ok(response) => {

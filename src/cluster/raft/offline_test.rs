@@ -3,14 +3,13 @@
 use super::super::node::RaftNode;
 use super::*;
 use crate::clock::Timestamp;
-use std::sync::Arc;
 
 const OLD: NodeId = NodeId(1);
 const HEIR: NodeId = NodeId(2);
 
 async fn tick(node: &RaftNode, at: u64) -> u64 {
     let entry = Entry { at: Timestamp(at), commands: vec![Command::Tick] };
-    node.write(Arc::new(entry)).await.unwrap().index
+    node.write(entry.into()).await.unwrap().index
 }
 
 /// A node that ended in its third term, with a snapshot and `behind` entries after it.

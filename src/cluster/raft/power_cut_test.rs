@@ -31,10 +31,7 @@ pub(super) fn large_entry(term: u64, index: u64, keys: usize) -> RaftEntry {
     let commands =
         vec![Command::Touch(vec![Key(u128::from(term) << 64 | u128::from(index)); keys])];
     let entry = Entry { at: Timestamp(1_000 * term + index), commands };
-    RaftEntry {
-        log_id: log_id(term, index),
-        payload: EntryPayload::Normal(Proposal(Arc::new(entry))),
-    }
+    RaftEntry { log_id: log_id(term, index), payload: EntryPayload::Normal(Proposal::from(entry)) }
 }
 
 /// One thing openraft asks of a log.

@@ -2,12 +2,12 @@
 //! that misreads its log must stop.
 
 use super::types::{LogId, MemberNode, Proposal, RaftEntry, SnapshotMeta, StoredMembership, Vote};
-use crate::wire::{WireError, decode_entry, encode_entry};
+use crate::wire::WireError;
 use openraft::EntryPayload;
 use prost::Message as _;
+use prost::bytes::{Buf, Bytes};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::sync::Arc;
 
 pub(super) mod proto {
     include!(concat!(env!("OUT_DIR"), "/relay.raft.v1.rs"));
@@ -77,14 +77,14 @@ pub(super) fn encode_record(entry: &RaftEntry) -> Vec<u8> {
     use proto::log_record::Payload;
     let payload = match &entry.payload {
         EntryPayload::Blank => Payload::Blank(true),
-        EntryPayload::Normal(proposal) => Payload::Entry(encode_entry(&proposal.0)),
+        EntryPayload::Normal(proposal) => Payload::Entry(proposal.bytes().clone()),
         EntryPayload::Membership(membership) => Payload::Membership(to_membership(membership)),
     };
     let record = proto::LogRecord { id: Some(to_log_id(&entry.log_id)), payload: Some(payload) };
     record.encode_to_vec()
 }
 
-pub(super) fn decode_record(bytes: &[u8]) -> Result<RaftEntry, RecordError> {
+pub(super) fn decode_record(bytes: Bytes) -> Result<RaftEntry, RecordError> {
     use proto::log_record::Payload;
     let record: proto::LogRecord = decode("log record", bytes)?;
     let missing = |field| RecordError::Missing { record: "log record", field };
@@ -93,7 +93,7 @@ pub(super) fn decode_record(bytes: &[u8]) -> Result<RaftEntry, RecordError> {
         Payload::Blank(_) => EntryPayload::Blank,
         Payload::Entry(bytes) => {
             let failed = |source| RecordError::Entry { index: log_id.index, source };
-            EntryPayload::Normal(Proposal(Arc::new(decode_entry(&bytes).map_err(failed)?)))
+            EntryPayload::Normal(Proposal::decode(bytes).map_err(failed)?)
         }
         Payload::Membership(membership) => EntryPayload::Membership(from_membership(&membership)?),
     };
@@ -124,7 +124,7 @@ pub(super) fn decode_snapshot_header(bytes: &[u8]) -> Result<SnapshotMeta, Recor
 
 pub(super) fn decode<M: prost::Message + Default>(
     record: &'static str,
-    bytes: &[u8],
+    bytes: impl Buf,
 ) -> Result<M, RecordError> {
     M::decode(bytes).map_err(|source| RecordError::Malformed { record, source })
 }
@@ -191,12 +191,12 @@ mod tests {
         .unwrap();
         for payload in [
             EntryPayload::Blank,
-            EntryPayload::Normal(Proposal(Arc::new(entry))),
+            EntryPayload::Normal(Proposal::from(entry)),
             EntryPayload::Membership(membership),
         ] {
             let record = RaftEntry { log_id, payload };
             let bytes = encode_record(&record);
-            assert_eq!(encode_record(&decode_record(&bytes).unwrap()), bytes);
+            assert_eq!(encode_record(&decode_record(bytes.clone().into()).unwrap()), bytes);
         }
     }
 
@@ -211,9 +211,9 @@ mod tests {
     fn an_entry_of_an_unknown_version_is_an_error() {
         let record = proto::LogRecord {
             id: Some(proto::LogId { term: 1, index: 2 }),
-            payload: Some(proto::log_record::Payload::Entry(vec![255, 255, 1])),
+            payload: Some(proto::log_record::Payload::Entry(vec![255, 255, 1].into())),
         };
-        let read = decode_record(&record.encode_to_vec());
+        let read = decode_record(record.encode_to_vec().into());
         assert!(matches!(read, Err(RecordError::Entry { index: 2, .. })), "{read:?}");
     }
 }

@@ -11,6 +11,7 @@ use super::types::TypeConfig;
 use openraft::Snapshot;
 use openraft::errors::{Fatal, RaftError};
 use prost::Message as _;
+use prost::bytes::Bytes;
 
 /// Why a Raft call has no answer. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -50,7 +51,7 @@ impl RaftNode {
     ///
     /// # Errors
     /// Not understood, or stopped.
-    pub async fn answer_append(&self, body: &[u8]) -> Result<Vec<u8>, RaftCallError> {
+    pub async fn answer_append(&self, body: Bytes) -> Result<Vec<u8>, RaftCallError> {
         let request = decode_append(body).map_err(RaftCallError::Malformed)?;
         let answer = self.raft.append_entries(request).await.map_err(stopped)?;
         Ok(encode_append_answer(&answer))

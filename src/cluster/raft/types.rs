@@ -1,16 +1,67 @@
 //! The types that openraft is run with. Nothing outside `cluster/raft` names openraft.
 
 use crate::state_machine::{Applied, Entry};
+use crate::wire::{WireError, decode_entry};
+use prost::bytes::Bytes;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// A log entry on its way through openraft.
-#[derive(Clone, Debug)]
-pub struct Proposal(pub Arc<Entry>);
+/// A log entry on its way through openraft: its stored form, which the log and all followers get,
+/// and what it says, until that is applied. Clones share both.
+#[derive(Clone)]
+pub struct Proposal {
+    bytes: Bytes,
+    decoded: Arc<Mutex<Option<Entry>>>,
+}
+
+impl Proposal {
+    /// An entry and its stored form.
+    #[must_use]
+    pub fn new(entry: Entry, bytes: Bytes) -> Self {
+        Self { bytes, decoded: Arc::new(Mutex::new(Some(entry))) }
+    }
+
+    /// Reads a stored entry.
+    ///
+    /// # Errors
+    /// Whatever is not known to this build in full.
+    pub fn decode(bytes: Bytes) -> Result<Self, WireError> {
+        Ok(Self::new(decode_entry(&bytes)?, bytes))
+    }
+
+    /// The stored form.
+    #[must_use]
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// Takes what the entry says. Who comes second reads the stored form again.
+    ///
+    /// # Errors
+    /// The stored form is not understood, which it was when this was made.
+    pub fn take(&self) -> Result<Entry, WireError> {
+        let taken = self.decoded.lock().unwrap_or_else(PoisonError::into_inner).take();
+        taken.map_or_else(|| decode_entry(&self.bytes), Ok)
+    }
+}
+
+impl fmt::Debug for Proposal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
 
 impl fmt::Display for Proposal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} commands at {}", self.0.commands.len(), self.0.at)
+        write!(f, "entry of {} bytes", self.bytes.len())
+    }
+}
+
+#[cfg(test)]
+impl From<Entry> for Proposal {
+    fn from(entry: Entry) -> Self {
+        let bytes = crate::wire::encode_entry(&entry).into();
+        Self::new(entry, bytes)
     }
 }
 
