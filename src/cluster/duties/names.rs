@@ -4,12 +4,18 @@
 use crate::cluster::Discovery;
 use crate::cluster::membership::Dns;
 use std::collections::BTreeMap;
+use std::io;
 use std::time::Duration;
 
 /// Between two rounds of questions.
 const ASK_EVERY: Duration = Duration::from_secs(5);
 /// A resolver that needs longer has not answered.
 const ASK_WITHIN: Duration = Duration::from_secs(2);
+
+/// How glibc and musl say that there is no such name or no address under it (`gai_strerror`): the
+/// standard library passes on nothing but their text. Any other failure is the resolver's own.
+const ABSENT: [&str; 3] =
+    ["Name or service not known", "No address associated with hostname", "Name does not resolve"];
 
 /// What DNS last said, by pod name.
 #[derive(Debug, Default)]
@@ -57,11 +63,20 @@ impl Names {
     }
 }
 
-/// `None` when the resolver has not answered in time.
+/// `None` when the resolver has not answered in time, or failed.
 async fn has_record(name: &str) -> Option<bool> {
     let asked = tokio::time::timeout(ASK_WITHIN, tokio::net::lookup_host((name, 0))).await;
-    let answer = asked.ok()?;
-    Some(answer.is_ok_and(|mut addresses| addresses.next().is_some()))
+    match asked.ok()? {
+        Ok(mut addresses) => Some(addresses.next().is_some()),
+        Err(error) => says_absent(&error).then_some(false),
+    }
+}
+
+/// Whether the resolver knows that there is no such name. A server that fails knows nothing, and
+/// text that is not known here is taken for such a failure: nobody is removed by it.
+fn says_absent(error: &io::Error) -> bool {
+    let text = error.to_string();
+    ABSENT.iter().any(|known| text.contains(known))
 }
 
 #[cfg(test)]
@@ -89,6 +104,18 @@ mod tests {
         // Too long for a label of a name: refused without asking anybody.
         assert_eq!(has_record(&"x".repeat(64)).await, Some(false));
         assert_eq!(has_record("127.0.0.1").await, Some(true));
+    }
+
+    #[test]
+    fn a_resolver_that_fails_has_not_said_that_a_name_is_absent() {
+        let lookup =
+            |text| io::Error::other(format!("failed to lookup address information: {text}"));
+        for text in ["Temporary failure in name resolution", "Try again", "System error"] {
+            assert!(!says_absent(&lookup(text)), "{text}");
+        }
+        for text in ABSENT {
+            assert!(says_absent(&lookup(text)), "{text}");
+        }
     }
 
     #[test]
