@@ -1,7 +1,9 @@
 //! A cluster of one over restarts: what it keeps, and what it refuses to start on.
 
-use super::test_node::{Node, WITHIN, accept, begin, files, unplanned};
+use super::spool::{SPOOL_BYTES_MAX, Spool};
+use super::test_node::{Node, WITHIN, accept, begin, event, files, unplanned};
 use super::*;
+use crate::clock::Timestamp;
 use crate::state_machine::{Fate, SlotId, run_key};
 use raft::{LogFileError, OpenError, RestoreError, SnapshotError, SnapshotStoreError};
 use redb::{ReadableDatabase as _, ReadableTable as _};
@@ -21,6 +23,28 @@ async fn rule_23_a_restart_keeps_the_state_and_raises_the_boot_number() {
     assert_eq!(cluster.read(|state| state.boot_of(id)), Some(3));
     assert_eq!(cluster.read(StateMachine::unplanned), 3);
     assert_eq!(accept(&cluster, "b").await, Fate::Duplicate);
+}
+
+#[tokio::test]
+async fn rule_13_what_a_node_of_several_had_spooled_goes_into_the_log_of_a_cluster_of_one() {
+    let node = Node::new();
+    let cluster = node.start().await;
+    accept(&cluster, "a").await;
+    cluster.shutdown().await;
+    drop(cluster);
+    let spool = Spool::open(&node.path("spool"), SPOOL_BYTES_MAX).unwrap();
+    spool.keep(Timestamp(1), &[event("a"), event("b")], u64::MAX).unwrap();
+    drop(spool);
+    let cluster = node.start().await;
+    let is_there = |state: &StateMachine| state.run("b").is_some();
+    let mut applied = cluster.applied();
+    let fed = applied.wait_for(|_| cluster.read(is_there));
+    tokio::time::timeout(WITHIN, fed).await.unwrap().unwrap();
+    assert_eq!(cluster.read(StateMachine::unplanned), 2);
+    cluster.shutdown().await;
+    // Not fed again: its file went after the commit, at the latest with the shutdown.
+    let spool = Spool::open(&node.path("spool"), SPOOL_BYTES_MAX).unwrap();
+    assert!(spool.is_empty());
 }
 
 #[tokio::test]

@@ -17,10 +17,11 @@ use super::ticker::Ticker;
 use super::transport::{Gate, Hello, PeerListener, Peers};
 use super::way::{Guides, Way};
 use super::{
-    Backend, Cluster, ClusterId, DataDirectory, Discovery, Identity, Options, Several, StartError,
-    compaction, duties, guard, leave, pulse,
+    Backend, Cluster, ClusterId, DataDirectory, Degrade, Discovery, Identity, Options, Several,
+    StartError, compaction, duties, guard, leave, pulse,
 };
 use crate::clock::Clock;
+use crate::config::OnQuorumLoss;
 use crate::event::Key;
 use crate::state_machine::{
     Applied, Boot, Command, NodeId, Refusal, Settings, SlotMove, StateMachine,
@@ -126,12 +127,15 @@ impl Cluster {
         let boot = base.boot();
         let way = Way::alone(raft, Arc::clone(&clock));
         let (registering, registered) = watch::channel(false);
-        let signals = (watch::channel(None), registered);
-        let mut cluster = Self::over(base, options, way, signals, clock);
+        let (failing, failed) = watch::channel(None);
+        let left = left_in_spool(base.folder(), &way, (Arc::clone(&clock), failing.clone()))?;
+        let mut cluster = Self::over(base, options, way, ((failing, failed), registered), clock);
         cluster.cluster_id = Some(cluster_id);
         match cluster.register_alone(boot, &options.settings).await {
             Ok(()) => {
                 registering.send_replace(true);
+                let (queue, stop) = (cluster.queue.clone(), cluster.stop.clone());
+                cluster.run(left.map(|left| tokio::spawn(left.run(queue, stop))));
                 Ok(cluster)
             }
             Err(error) => {
@@ -171,7 +175,7 @@ impl Cluster {
         let way = Way { raft, stamps, quorum, peers: Some(peers.clone()), guides };
         let (failing, failed) = watch::channel(None);
         let means = (Arc::clone(&clock), failing.clone());
-        let degraded = degraded(directory.path(), several, &way, means)?;
+        let degraded = degraded(directory.path(), several.degrade, &way, means)?;
         let boot = base.boot();
         let (registering, registered) = watch::channel(false);
         let signals = ((failing.clone(), failed), registered);
@@ -336,17 +340,31 @@ async fn register_member(
     }
 }
 
+/// What a node of several kept while it had no quorum, when it starts as a cluster of one: that
+/// feeds its log with it, and never adds to it.
+fn left_in_spool(
+    folder: Option<&Path>,
+    way: &Way,
+    means: (Arc<dyn Clock>, watch::Sender<Option<String>>),
+) -> Result<Option<Degraded>, StartError> {
+    let Some(folder) = folder.filter(|folder| folder.join(SPOOL_FOLDER).exists()) else {
+        return Ok(None);
+    };
+    let never = Degrade { spool_after: Duration::MAX, on_quorum_loss: OnQuorumLoss::Reject };
+    degraded(folder, never, way, means).map(Some)
+}
+
 /// Opens the spool of the data directory.
 fn degraded(
     folder: &Path,
-    several: &Several,
+    policy: Degrade,
     way: &Way,
     (clock, failing): (Arc<dyn Clock>, watch::Sender<Option<String>>),
 ) -> Result<Degraded, StartError> {
     let folder = folder.join(SPOOL_FOLDER);
     let spool = Spool::open(&folder, SPOOL_BYTES_MAX).map_err(StartError::Spool)?;
     let quorum = way.quorum.clone();
-    Ok(Degraded::new((spool, folder), quorum, several.degrade, (clock, failing)))
+    Ok(Degraded::new((spool, folder), quorum, policy, (clock, failing)))
 }
 
 fn own(identity: Identity, several: &Several, listener: &PeerListener) -> Own {
