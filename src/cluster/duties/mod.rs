@@ -5,13 +5,15 @@ mod census;
 mod clocks;
 pub(super) mod membership;
 mod names;
+mod shares;
 
-use super::balance::{Share, Standing, moves};
+use super::balance::{Share, moves};
 use super::batch::Rank;
 use super::member::Member;
-use super::raft::RaftStatus;
-use super::view::SUSPECT_AFTER;
+use super::raft::{MemberStatus, RaftStatus};
 use crate::state_machine::{Command, NodeId};
+use shares::{Sighting, Tenants};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -21,17 +23,22 @@ use tracing::{info, warn};
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Deadline of a proposal; the next look decides anew.
 const PROPOSE_WITHIN: Duration = Duration::from_secs(5);
+/// A leader that looks so late was starved itself, and has heard nobody meanwhile.
+const STARVED_AFTER: Duration = Duration::from_secs(1);
 
 /// One leadership, from the first entry of its term that was applied (rule 26).
 struct Tenure {
     term: u64,
+    /// Silences count from here.
     since: Duration,
+    tenants: Tenants,
 }
 
 /// Runs until `stop` is cancelled; acts while this node leads.
 pub(super) async fn run(member: Arc<Member>, stop: CancellationToken) {
     let mut tenure: Option<Tenure> = None;
     loop {
+        let slept_at = member.clock.monotonic();
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(LOOK_EVERY) => {}
@@ -48,6 +55,7 @@ pub(super) async fn run(member: Arc<Member>, stop: CancellationToken) {
             Some(_) | None => begin(&member, status.term, now),
         };
         let held = tenure.insert(held);
+        held.woke(slept_at, now);
         perform(&member, held, &status).await;
     }
 }
@@ -56,10 +64,10 @@ pub(super) async fn run(member: Arc<Member>, stop: CancellationToken) {
 fn begin(member: &Member, term: u64, now: Duration) -> Tenure {
     member.checks.lock().unwrap_or_else(PoisonError::into_inner).clear();
     info!(term, "this node leads");
-    Tenure { term, since: now }
+    Tenure { term, since: now, tenants: Tenants::default() }
 }
 
-async fn perform(member: &Member, tenure: &Tenure, status: &RaftStatus) {
+async fn perform(member: &Member, tenure: &mut Tenure, status: &RaftStatus) {
     if clocks::agree(member, status) {
         member.way.stamps.jump();
     }
@@ -84,25 +92,78 @@ async fn perform(member: &Member, tenure: &Tenure, status: &RaftStatus) {
 
 impl Tenure {
     /// Time since a member last answered; a new leader counts from its election (rule 2).
-    fn silence(&self, status: &RaftStatus, node: NodeId, now: Duration) -> Duration {
-        let in_office = now.saturating_sub(self.since);
-        let answered = status.members.get(&node).and_then(|member| member.answered_ago);
-        answered.map_or(in_office, |ago| ago.min(in_office))
+    fn silence(&self, answered_ago: Option<Duration>, now: Duration) -> Duration {
+        let heeded = now.saturating_sub(self.since);
+        answered_ago.map_or(heeded, |ago| ago.min(heeded))
+    }
+
+    /// A look begins. Answers that came while this node did not run are not read yet: nobody is
+    /// to lose slots for the leader's own sleep.
+    fn woke(&mut self, slept_at: Duration, now: Duration) {
+        if now.saturating_sub(slept_at) >= STARVED_AFTER {
+            self.since = now;
+        }
     }
 }
 
-fn shares(member: &Member, tenure: &Tenure, status: &RaftStatus) -> Vec<Share> {
+fn shares(member: &Member, tenure: &mut Tenure, status: &RaftStatus) -> Vec<Share> {
     let now = member.clock.monotonic();
-    let standing = |node: NodeId| {
-        if member.drains(node) {
-            return Standing::Yields;
+    let sightings = sightings(member, tenure, status, now);
+    tenure.tenants.shares(now, &sightings)
+}
+
+fn sightings(
+    member: &Member,
+    tenure: &Tenure,
+    status: &RaftStatus,
+    now: Duration,
+) -> Vec<Sighting> {
+    let (slots, booted) = member.raft().read(|state| {
+        let mut slots: BTreeMap<NodeId, usize> = BTreeMap::new();
+        for owner in state.slots().filter_map(|(_, slot)| slot.owner) {
+            *slots.entry(owner).or_default() += 1;
         }
-        if node != member.own.node && tenure.silence(status, node, now) >= SUSPECT_AFTER {
-            return Standing::Gone;
+        (slots, state.booted().collect::<BTreeSet<_>>())
+    });
+    let sighting = |(node, known): (&NodeId, &MemberStatus)| {
+        let is_own = *node == member.own.node;
+        Sighting {
+            node: *node,
+            silence: if is_own { Duration::ZERO } else { tenure.silence(known.answered_ago, now) },
+            was_heard: is_own || known.answered_ago.is_some(),
+            is_draining: member.drains(*node),
+            has_booted: booted.contains(node),
+            slots: slots.get(node).copied().unwrap_or_default(),
         }
-        // A node may send only once its life is in the log.
-        let has_booted = member.raft().read(|state| state.boot_of(node).is_some());
-        if has_booted { Standing::Takes } else { Standing::Yields }
     };
-    status.members.keys().map(|node| Share { node: *node, standing: standing(*node) }).collect()
+    status.members.iter().map(sighting).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn tenure(since: Duration) -> Tenure {
+        Tenure { term: 1, since, tenants: Tenants::default() }
+    }
+
+    #[test]
+    fn rule_02_a_new_leader_counts_silences_from_its_election() {
+        let tenure = tenure(10 * SECOND);
+        assert_eq!(tenure.silence(None, 11 * SECOND), SECOND);
+        assert_eq!(tenure.silence(Some(60 * SECOND), 11 * SECOND), SECOND);
+        assert_eq!(tenure.silence(Some(2 * SECOND), 20 * SECOND), 2 * SECOND);
+    }
+
+    #[test]
+    fn rule_02_a_leader_that_slept_counts_silences_anew() {
+        let mut tenure = tenure(10 * SECOND);
+        tenure.woke(20 * SECOND, 21 * SECOND - Duration::from_millis(1));
+        assert_eq!(tenure.silence(Some(2 * SECOND), 21 * SECOND), 2 * SECOND);
+        tenure.woke(22 * SECOND, 23 * SECOND);
+        assert_eq!(tenure.silence(Some(2 * SECOND), 23 * SECOND), Duration::ZERO);
+        assert_eq!(tenure.silence(Some(4 * SECOND), 25 * SECOND), 2 * SECOND);
+    }
 }
