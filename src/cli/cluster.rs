@@ -125,6 +125,12 @@ fn status(answer: &Value) -> Vec<String> {
     lines
 }
 
+/// The member's state, and whether it is sick.
+fn state(member: &Value) -> String {
+    let state = member["state"].as_str().unwrap_or("-");
+    if member["sick"] == Value::Bool(true) { format!("{state} sick") } else { state.to_owned() }
+}
+
 fn member(member: &Value) -> [String; 8] {
     let is_leader = member["is_leader"] == Value::Bool(true);
     let cell = |value: &Value| match value.as_str() {
@@ -137,7 +143,7 @@ fn member(member: &Value) -> [String; 8] {
         cell(&member["node_id"]),
         cell(&member["addresses"]["peer"]),
         cell(&member["role"]),
-        cell(&member["state"]),
+        state(member),
         if is_leader { "yes" } else { "" }.to_owned(),
         count(&member["lag"]),
         count(&member["slots"]),
@@ -154,7 +160,8 @@ mod tests {
             "has_quorum": true, "view": "leader", "slots": {"total": 256, "unowned": 0},
             "members": [
                 {"node_id": "00ab", "name": "relay-0", "addresses": {"peer": "10.0.0.1:3320"},
-                 "role": "voter", "state": "live", "is_leader": true, "lag": 0, "slots": 128},
+                 "role": "voter", "state": "live", "is_leader": true, "lag": 0, "slots": 128,
+                 "sick": false},
                 {"node_id": "00cd", "name": "relay-1", "addresses": {"peer": "10.0.0.12:3320"},
                  "role": "learner", "state": null, "is_leader": false, "lag": null, "slots": 1},
             ],
@@ -173,6 +180,13 @@ mod tests {
                 "relay-1  00cd  10.0.0.12:3320  learner  -                -      1",
             ]
         );
+    }
+
+    #[test]
+    fn rule_27_a_sick_member_is_shown_as_such() {
+        let mut cluster = two();
+        cluster["members"][0]["sick"] = json!(true);
+        assert!(status(&cluster)[3].contains("voter    live sick  yes"));
     }
 
     #[test]

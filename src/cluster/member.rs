@@ -2,6 +2,7 @@
 
 use super::batch::{Queue, Rank};
 use super::degraded::Degraded;
+use super::duties::SickList;
 use super::gossip::{Gossip, Peer};
 use super::raft::{RaftCallError, RaftNode};
 use super::spool::feed::Degradation;
@@ -10,7 +11,7 @@ use super::transport::proto::{
 };
 use super::transport::{Gate, Hello, PeerService, Peers, Refused, Route, Standing, Target};
 use super::way::{Cargo, Way, failure};
-use super::{AcceptError, ClusterId, DataDirectory, Discovery, pulse, view};
+use super::{AcceptError, ClusterId, Contacts, DataDirectory, Discovery, Reach, pulse, view};
 use crate::clock::Clock;
 use crate::state_machine::{FEATURE_LEVEL, NodeId, Settings, StateMachine, millis};
 use crate::wire::{EncodedCommands, encode_answers};
@@ -47,6 +48,8 @@ pub(super) struct CheckSeen {
     pub wall_ms: u64,
     pub is_draining: bool,
     pub spooled: u64,
+    /// Unknown of a node of an older version.
+    pub reach: Option<Reach>,
 }
 
 /// What the tasks of a node share.
@@ -64,6 +67,10 @@ pub(super) struct Member {
     pub is_draining: AtomicBool,
     /// Newest checks of followers, while this node leads.
     pub checks: Mutex<BTreeMap<NodeId, CheckSeen>>,
+    /// Owners that this node judged sick while it leads (rule 27).
+    pub sick: Mutex<SickList>,
+    /// How the deliveries of this node fare.
+    pub contacts: Contacts,
     pub discovery: Discovery,
     /// How long a member has to be gone before it is removed.
     pub removal_grace: Duration,
@@ -182,6 +189,7 @@ impl Member {
             wall_ms: self.clock.wall().0,
             is_draining: self.is_draining(),
             spooled: self.degraded.len(),
+            reach: Some(self.contacts.reach().into()),
         }
     }
 
@@ -192,6 +200,7 @@ impl Member {
             wall_ms: check.wall_ms,
             is_draining: check.is_draining,
             spooled: check.spooled,
+            reach: check.reach.map(Reach::from),
         };
         let before = self
             .checks
@@ -217,7 +226,20 @@ impl Member {
     /// The cluster as this node alone knows it.
     pub fn local_view(&self) -> view::ClusterView {
         let status = self.raft().status();
-        view::of_status(&status, self.own.node, !self.way.quorum.is_lost())
+        let mut view = view::of_status(&status, self.own.node, !self.way.quorum.is_lost());
+        if view.is_of_leader {
+            let now = self.clock.monotonic();
+            let sick = self.sick.lock().unwrap_or_else(PoisonError::into_inner);
+            for known in &mut view.members {
+                known.is_sick = Some(sick.contains(known.node, now));
+            }
+        }
+        view
+    }
+
+    /// Owners that this node has judged sick in its leaderships.
+    pub fn sick_judgements(&self) -> u64 {
+        self.sick.lock().unwrap_or_else(PoisonError::into_inner).judgements()
     }
 
     /// The cluster as the leader knows it, if it can be asked.

@@ -24,6 +24,7 @@ mod planning_mark;
 mod pulse;
 mod quorum;
 pub mod raft;
+mod reach;
 mod recover;
 mod spool;
 mod stamp;
@@ -40,6 +41,7 @@ pub use gossip::{Discovery, Facts};
 pub use identity::{ClusterId, DataDirectory, Identity, IdentityError};
 pub use options::{Backend, Degrade, Options, Several};
 pub use raft::{CompactError, OfflineError, SnapshotError, SnapshotFile, snapshot_index};
+pub use reach::{Contacts, Failing, Reach};
 pub use recover::{RecoverError, Recovered, Recovery, recover};
 pub use view::{ClusterView, MemberState, MemberView};
 
@@ -69,6 +71,7 @@ pub struct Cluster {
     boot: u64,
     queue: Queue,
     disk: FreeDisk,
+    contacts: Contacts,
     planning: Option<PlanningMark>,
     failed: watch::Receiver<Option<String>>,
     registered: watch::Receiver<bool>,
@@ -231,8 +234,7 @@ impl Cluster {
 
     /// The cluster, as its leader knows it where that can be asked.
     pub async fn view(&self) -> ClusterView {
-        let raft = &self.way.raft;
-        let mut view = view::of_status(&raft.status(), self.node, self.has_quorum());
+        let mut view = self.local_view();
         let mut live = Vec::new();
         if let Some(member) = &self.member {
             if let Some(leaders) = member.leaders_view().await {
@@ -246,10 +248,23 @@ impl Cluster {
         view
     }
 
+    fn local_view(&self) -> ClusterView {
+        match &self.member {
+            Some(member) => member.local_view(),
+            None => view::of_status(&self.way.raft.status(), self.node, self.has_quorum()),
+        }
+    }
+
     /// The present leader, as far as this node knows.
     #[must_use]
     pub fn leader(&self) -> Option<NodeId> {
         self.way.raft.leader().map(|(node, _)| node)
+    }
+
+    /// Where the deliveries of this node note how they fare (rule 27).
+    #[must_use]
+    pub fn contacts(&self) -> &Contacts {
+        &self.contacts
     }
 
     /// Marks the event whose planning starts (rule 7).
@@ -300,7 +315,11 @@ impl Cluster {
     /// What this replica knows of itself and its cluster, in numbers, by name.
     #[must_use]
     pub fn gauges(&self) -> Vec<(&'static str, u64)> {
-        let view = view::of_status(&self.way.raft.status(), self.node, self.has_quorum());
+        let view = self.local_view();
+        let reach = self.contacts.reach();
+        let failing = reach.failing.map(|failing| failing.lasting).unwrap_or_default();
+        let sick = view.members.iter().filter(|member| member.is_sick == Some(true)).count();
+        let judgements = self.member.as_ref().map_or(0, |member| member.sick_judgements());
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         let is_own = |owner: Option<NodeId>| owner == Some(self.node);
         let slots = self.read(|state| state.slots().filter(|(_, slot)| is_own(slot.owner)).count());
@@ -317,6 +336,10 @@ impl Cluster {
             ("spooled_events", self.spooled()),
             ("spooled_bytes", self.member.as_ref().map_or(0, |member| member.degraded.bytes())),
             ("gossip_datagrams_refused", refused),
+            ("members_sick", count(sick)),
+            ("sick_judgements", judgements),
+            ("unreached_seconds", failing.as_secs()),
+            ("late_seconds", reach.late_by.as_secs()),
         ]
     }
 }

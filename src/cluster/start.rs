@@ -17,8 +17,8 @@ use super::ticker::Ticker;
 use super::transport::{Gate, Hello, PeerListener, Peers};
 use super::way::{Guides, Way};
 use super::{
-    Backend, Cluster, ClusterId, DataDirectory, Degrade, Discovery, Identity, Options, Several,
-    StartError, compaction, duties, guard, leave, pulse,
+    Backend, Cluster, ClusterId, Contacts, DataDirectory, Degrade, Discovery, Identity, Options,
+    Several, StartError, compaction, duties, guard, leave, pulse,
 };
 use crate::clock::Clock;
 use crate::config::OnQuorumLoss;
@@ -193,6 +193,8 @@ impl Cluster {
             clock,
             is_draining: false.into(),
             checks: Mutex::default(),
+            sick: Mutex::default(),
+            contacts: cluster.contacts.clone(),
             discovery: several.discovery.clone(),
             removal_grace: several.removal_grace,
             duties: tokio::sync::Notify::new(),
@@ -252,6 +254,7 @@ impl Cluster {
             tokio::spawn(batcher.run()),
         ];
         Self {
+            contacts: Contacts::new(Arc::clone(&clock)),
             disk: FreeDisk::new(folder, options.free_bytes_min, clock),
             accept_timeout: options.accept_timeout,
             tasks: Mutex::new(tasks),

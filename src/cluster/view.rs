@@ -60,6 +60,9 @@ pub struct MemberView {
     /// Entries it lacks.
     pub lag: Option<u64>,
     pub last_contact_ms: Option<u64>,
+    /// Whether it owns no slots for a while because it delivered nothing (rule 27). `None` where
+    /// nobody can tell.
+    pub is_sick: Option<bool>,
     /// What it says about itself by gossip.
     pub told: Option<Facts>,
     pub slots: u32,
@@ -147,6 +150,7 @@ pub(super) fn of_status(status: &RaftStatus, own: NodeId, has_quorum: bool) -> C
             matched_index: matched,
             lag: matched.map(|matched| status.last_index.saturating_sub(matched)),
             last_contact_ms: known.map(millis),
+            is_sick: status.is_leader.then_some(false),
             told: None,
             slots: 0,
         }
@@ -181,6 +185,7 @@ pub(super) fn encode(view: &ClusterView) -> Vec<u8> {
         matched_index: member.matched_index,
         lag: member.lag,
         last_contact_ms: member.last_contact_ms,
+        is_sick: member.is_sick,
     });
     let message = proto::ClusterView {
         leader: if view.is_of_leader { view.leader.map_or(0, |node| node.0) } else { 0 },
@@ -210,6 +215,7 @@ pub(super) fn decode(bytes: &[u8]) -> Option<ClusterView> {
         matched_index: member.matched_index,
         lag: member.lag,
         last_contact_ms: member.last_contact_ms,
+        is_sick: member.is_sick,
         told: None,
         slots: 0,
     });

@@ -2,10 +2,11 @@
 
 use super::transport::Transports;
 use crate::clock::Timestamp;
+use crate::cluster::Contacts;
 use crate::effect::{EffectId, Receipt, RouteName, Summary};
 use crate::event::{RunContext, RunEvent};
 use crate::failure::{DeliveryFailure, FailureKind, Retryability};
-use crate::integration::{Effect, Integration, Turn};
+use crate::integration::{Effect, Integration, Reply, Turn};
 use futures_util::FutureExt as _;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -47,7 +48,8 @@ impl Job {
 }
 
 /// Makes one attempt. The deadline covers all turns (rule 1). A rule or template that panics, or
-/// does not end, fails the attempt for good and nothing else (rule 7).
+/// does not end, fails the attempt for good and nothing else (rule 7). `contacts` hears whether the
+/// target answered (rule 27).
 ///
 /// # Errors
 /// The target refused or failed, or did not answer in time; the request could not be rendered.
@@ -55,16 +57,19 @@ pub async fn attempt(
     job: Job,
     integration: Arc<dyn Integration>,
     transports: &Transports,
+    contacts: &Contacts,
     deadline: Duration,
 ) -> Result<Receipt, DeliveryFailure> {
     let exchange = async {
         let turn = render(job, integration, deadline).await?;
-        drive(turn, transports).await
+        drive(turn, transports, contacts).await
     };
     let outcome = AssertUnwindSafe(tokio::time::timeout(deadline, exchange)).catch_unwind().await;
     match outcome {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(_)) => {
+            // Rendering has a shorter deadline: it was the target that did not answer.
+            contacts.failed();
             let detail = format!("no answer within {} ms", deadline.as_millis());
             Err(DeliveryFailure::new(FailureKind::Timeout, Retryability::Temporary, &detail))
         }
@@ -91,18 +96,36 @@ fn unrenderable(detail: &str) -> DeliveryFailure {
     DeliveryFailure::new(FailureKind::Render, Retryability::Permanent, detail)
 }
 
-async fn drive(mut turn: Turn, transports: &Transports) -> Result<Receipt, DeliveryFailure> {
+async fn drive(
+    mut turn: Turn,
+    transports: &Transports,
+    contacts: &Contacts,
+) -> Result<Receipt, DeliveryFailure> {
     for _ in 0..TURNS_MAX {
         match turn {
             Turn::Done(receipt) => return Ok(receipt),
             Turn::Fail(failure) => return Err(failure),
             Turn::Send(outbound, exchange) => {
-                turn = exchange.on_reply(transports.send(outbound).await);
+                let reply = transports.send(outbound).await;
+                note(&reply, contacts);
+                turn = exchange.on_reply(reply);
             }
         }
     }
     let detail = format!("the exchange did not end within {TURNS_MAX} requests");
     Err(DeliveryFailure::new(FailureKind::Server, Retryability::Permanent, &detail))
+}
+
+/// What a reply tells of the way to the target. A line in our own log was on none, and without its
+/// secret a request never left.
+fn note(reply: &Reply, contacts: &Contacts) {
+    match reply {
+        Reply::Http(_) => contacts.reached(),
+        Reply::Failed { kind: FailureKind::Network | FailureKind::Timeout, .. } => {
+            contacts.failed();
+        }
+        Reply::Failed { .. } | Reply::Logged => {}
+    }
 }
 
 #[cfg(test)]

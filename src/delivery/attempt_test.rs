@@ -1,14 +1,23 @@
-//! Attempts whose rendering panics or does not end, and exchanges that panic or do not end.
+//! Attempts whose rendering panics or does not end, exchanges that panic or do not end, and what
+//! attempts tell of the way to the target.
 
 use super::*;
 use crate::clock::SystemClock;
+use crate::cluster::Failing;
 use crate::effect::{SkipReason, TargetKey};
 use crate::event::{Key, recorded_run};
-use crate::integration::{Exchange, Outbound, Reply, Target};
+use crate::integration::{
+    Credential, Exchange, HttpRequest, Method, Outbound, Reply, Target, Text,
+};
+use crate::secret::SecretRef;
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 
 const DEADLINE: Duration = Duration::from_millis(200);
+/// Enough for every end that comes, and spent only on a call that gets no answer.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What a test's integration does when it is begun.
 enum Begin {
@@ -17,6 +26,9 @@ enum Begin {
     Wait(Mutex<Receiver<()>>),
     PanicOnReply,
     SendForEver,
+    /// Sends one request, and takes whatever comes for an end.
+    Call(Text),
+    WriteLine,
 }
 
 impl std::fmt::Debug for Begin {
@@ -39,6 +51,8 @@ impl Integration for Begin {
                 Turn::Done(Receipt::default())
             }
             Self::PanicOnReply => Turn::Send(line(), Box::new(PanicsOnReply)),
+            Self::Call(url) => Turn::Send(get(url.clone()), Box::new(EndsOnReply)),
+            Self::WriteLine => Turn::Send(line(), Box::new(EndsOnReply)),
             Self::SendForEver => Turn::Send(line(), Box::new(SendsForEver)),
         }
     }
@@ -46,6 +60,20 @@ impl Integration for Begin {
 
 fn line() -> Outbound {
     Outbound::Log(String::new())
+}
+
+fn get(url: Text) -> Outbound {
+    let (headers, body) = (Vec::new(), String::new());
+    let credential = Credential::None;
+    Outbound::Http(HttpRequest { method: Method::Get, url, headers, credential, body })
+}
+
+struct EndsOnReply;
+
+impl Exchange for EndsOnReply {
+    fn on_reply(self: Box<Self>, _: Reply) -> Turn {
+        Turn::Done(Receipt::default())
+    }
 }
 
 struct PanicsOnReply;
@@ -64,9 +92,17 @@ impl Exchange for SendsForEver {
     }
 }
 
-async fn failure_of(begin: Begin) -> DeliveryFailure {
+fn transports() -> Transports {
+    Transports::new(Arc::new(SystemClock::default())).unwrap()
+}
+
+fn contacts() -> Contacts {
+    Contacts::new(Arc::new(SystemClock::default()))
+}
+
+fn job() -> Job {
     let route = RouteName { kind: "k".into(), instance: "i".into(), action: "a".into() };
-    let job = Job {
+    Job {
         id: EffectId(Key(1)),
         attempt: 1,
         route,
@@ -77,9 +113,12 @@ async fn failure_of(begin: Begin) -> DeliveryFailure {
         is_in_doubt: false,
         accepted_at: Timestamp(1),
         now: Timestamp(1),
-    };
-    let transports = Transports::new(Arc::new(SystemClock::default())).unwrap();
-    attempt(job, Arc::new(begin), &transports, DEADLINE).await.unwrap_err()
+    }
+}
+
+async fn failure_of(begin: Begin) -> DeliveryFailure {
+    let deadline = if matches!(begin, Begin::Wait(_)) { DEADLINE } else { PATIENCE };
+    attempt(job(), Arc::new(begin), &transports(), &contacts(), deadline).await.unwrap_err()
 }
 
 fn gives_up(failure: &DeliveryFailure, detail: &str) {
@@ -112,4 +151,76 @@ async fn an_exchange_without_end_is_cut_by_its_turns() {
         (failure.kind, failure.retryability),
         (FailureKind::Server, Retryability::Permanent)
     );
+}
+
+/// The address of a target that answers every connection with this.
+async fn answering(answer: &'static [u8]) -> Text {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 1024]).await;
+            let _ = stream.write_all(answer).await;
+        }
+    });
+    Text::Plain(url)
+}
+
+/// Whether a target was reached, and whether attempts fail, after one attempt.
+async fn told_by(begin: Begin) -> (bool, bool) {
+    let contacts = contacts();
+    let _ = attempt(job(), Arc::new(begin), &transports(), &contacts, PATIENCE).await;
+    let reach = contacts.reach();
+    (reach.reached_ago.is_some(), reach.failing.is_some())
+}
+
+const REACHED: (bool, bool) = (true, false);
+const FAILED: (bool, bool) = (false, true);
+const NOTHING: (bool, bool) = (false, false);
+
+#[tokio::test]
+async fn rule_27_an_answer_of_any_status_is_a_target_reached() {
+    let good = answering(b"HTTP/1.1 204 No Content\r\n\r\n").await;
+    assert_eq!(told_by(Begin::Call(good)).await, REACHED);
+    let bad = answering(b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n").await;
+    assert_eq!(told_by(Begin::Call(bad)).await, REACHED);
+}
+
+#[tokio::test]
+async fn rule_27_no_connection_no_host_and_no_answer_are_targets_not_reached() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let url = Text::Plain(format!("http://{address}/"));
+    // Connected by the backlog of the listener, and never answered.
+    assert_eq!(told_by(Begin::Call(url.clone())).await, FAILED);
+    drop(listener);
+    assert_eq!(told_by(Begin::Call(url)).await, FAILED);
+    let nowhere = Text::Plain(format!("http://{}/", "x".repeat(64)));
+    assert_eq!(told_by(Begin::Call(nowhere)).await, FAILED);
+    assert_eq!(told_by(Begin::Call(answering(b"").await)).await, FAILED);
+}
+
+#[tokio::test]
+async fn rule_27_what_never_left_this_node_tells_nothing() {
+    assert_eq!(told_by(Begin::WriteLine).await, NOTHING);
+    assert_eq!(told_by(Begin::Panic).await, NOTHING);
+    let secret = Text::Secret(SecretRef::file("/nonexistent/url"));
+    assert_eq!(told_by(Begin::Call(secret)).await, NOTHING);
+}
+
+#[tokio::test]
+async fn rule_27_an_answer_ends_a_spell_of_failures() {
+    let contacts = contacts();
+    let call = async |url: &Text| {
+        let begin = Arc::new(Begin::Call(url.clone()));
+        attempt(job(), begin, &transports(), &contacts, PATIENCE).await.unwrap();
+    };
+    let nowhere = Text::Plain(format!("http://{}/", "x".repeat(64)));
+    call(&nowhere).await;
+    call(&nowhere).await;
+    let Some(Failing { lasting, last_ago }) = contacts.reach().failing else { panic!("reached") };
+    assert!(lasting >= last_ago);
+    call(&answering(b"HTTP/1.1 204 No Content\r\n\r\n").await).await;
+    assert_eq!(contacts.reach().failing, None);
 }

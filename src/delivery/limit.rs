@@ -80,6 +80,15 @@ impl Limits {
         known.paused_until = known.paused_until.max(now + pause);
     }
 
+    /// Whether a target holds its effects up itself: its instance is paused, or broken and probed
+    /// by one call at a time.
+    #[must_use]
+    pub fn is_held_up(&self, instance: &str, now: Duration) -> bool {
+        self.instances
+            .get(instance)
+            .is_some_and(|known| known.paused_until > now || known.failures >= BREAKER_FAILURES)
+    }
+
     /// Calls under way.
     #[must_use]
     pub fn in_flight(&self) -> usize {
@@ -156,9 +165,11 @@ mod tests {
         assert!(!limits.try_take("hub", NOW));
         assert_eq!(limits.next_end_of_pause(NOW), Some(NOW + BREAKER_PAUSE));
         let later = NOW + BREAKER_PAUSE;
+        assert!(limits.is_held_up("hub", later) && !limits.is_held_up("other", later));
         assert!(limits.try_take("hub", later));
         assert!(!limits.try_take("hub", later));
         limits.ended("hub", None, later);
+        assert!(!limits.is_held_up("hub", later));
         assert!(limits.try_take("hub", later) && limits.try_take("hub", later));
     }
 
@@ -178,6 +189,8 @@ mod tests {
                 .with_retry_after(Some(wait));
         limits.try_take("hub", NOW);
         limits.ended("hub", Some(&limited), NOW);
+        assert!(limits.is_held_up("hub", NOW + wait - Duration::from_millis(1)));
+        assert!(!limits.is_held_up("hub", NOW + wait));
         assert!(!limits.try_take("hub", NOW + wait - Duration::from_millis(1)));
         assert!(limits.try_take("hub", NOW + wait));
     }

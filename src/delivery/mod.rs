@@ -7,6 +7,7 @@ pub mod credentials;
 mod limit;
 mod send;
 pub mod transport;
+mod waits;
 mod worker;
 
 pub use limit::Limits;

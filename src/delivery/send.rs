@@ -52,7 +52,8 @@ pub(super) async fn send(
 ) -> Ended {
     let instance = job.route.instance.clone();
     let timeout = shared.options.handler_timeout;
-    let result = attempt(job.clone(), integration, &shared.transports, timeout).await;
+    let contacts = shared.cluster.contacts();
+    let result = attempt(job.clone(), integration, &shared.transports, contacts, timeout).await;
     shared.metrics.observe_attempt(&job.route, result.as_ref().err().map(|f| f.kind));
     let failure = result.as_ref().err().cloned();
     let result = match result {

@@ -4,6 +4,7 @@
 use super::limit::Limits;
 use super::send::{Ended, job, record, send};
 use super::transport::Transports;
+use super::waits::{Due, LOOKED_AT_MAX, Waits};
 use crate::clock::{Clock, Timestamp};
 use crate::cluster::{AcceptError, Cluster};
 use crate::effect::EffectId;
@@ -62,6 +63,7 @@ pub struct Worker {
     /// A proposal that may or may not be in the log. It is made again as it was, for a Begin that
     /// was granted unheard would keep its target busy until the next boot.
     unconfirmed: Option<Batch>,
+    waits: Waits,
 }
 
 /// Work taken from the state for one proposal.
@@ -94,6 +96,7 @@ impl Worker {
             calls: JoinSet::new(),
             sending: BTreeSet::new(),
             unconfirmed: None,
+            waits: Waits::default(),
         }
     }
 
@@ -110,6 +113,7 @@ impl Worker {
         while !drain.is_cancelled() {
             // Marks the state as seen before looking: what is applied meanwhile wakes us again.
             applied.borrow_and_update();
+            self.note_waits();
             let has_worked = self.work().await;
             if has_worked {
                 continue;
@@ -169,6 +173,33 @@ impl Worker {
             .chain([IDLE_MAX])
             .min()
             .unwrap_or(IDLE_MAX)
+    }
+
+    /// Tells the leader, by the checks, since when the oldest due work waits (rule 27). Without a
+    /// quorum nothing can be begun, which is nobody's delay.
+    fn note_waits(&mut self) {
+        let shared = Arc::clone(&self.shared);
+        let now = shared.clock.monotonic();
+        if !self.waits.is_look_due(now) {
+            return;
+        }
+        let cluster = &shared.cluster;
+        let replicated = cluster.replicated_now();
+        let due = |work: DueWork<'_>| match work {
+            DueWork::Plan { queued, .. } => Some(Due::Plan(queued.sequence)),
+            DueWork::Send(effect) if self.limits.is_held_up(&effect.route.instance, now) => None,
+            DueWork::Send(effect) => Some(Due::Send(effect.id, effect.attempts, effect.not_before)),
+        };
+        let due: Vec<Due> = if cluster.has_quorum() {
+            cluster.read(|state| {
+                let work = state.due_work(cluster.node_id(), replicated).take(LOOKED_AT_MAX);
+                work.filter_map(due).collect()
+            })
+        } else {
+            Vec::new()
+        };
+        let oldest = self.waits.look(now, due.into_iter());
+        cluster.contacts().due_since(oldest);
     }
 
     /// Proposes one batch of due work and starts what was granted. False when nothing was due.
@@ -358,3 +389,7 @@ fn granted(answers: Vec<Applied>) -> Vec<Grant> {
         })
         .collect()
 }
+
+#[cfg(test)]
+#[path = "worker_test.rs"]
+mod tests;

@@ -57,6 +57,7 @@ fn member_json(member: &MemberView, view: &ClusterView) -> Value {
         "matched_index": member.matched_index,
         "lag": member.lag,
         "last_contact_ms": member.last_contact_ms,
+        "sick": member.is_sick,
         "slots": member.slots,
     })
 }

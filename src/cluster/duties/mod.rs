@@ -6,13 +6,19 @@ mod clocks;
 pub(super) mod membership;
 mod names;
 mod shares;
+mod sick;
+
+pub(super) use sick::SickList;
 
 use super::balance::{Share, moves};
 use super::batch::Rank;
 use super::member::Member;
 use super::raft::{MemberStatus, RaftStatus};
+use super::reach::Reach;
+use super::view::SUSPECT_AFTER;
 use crate::state_machine::{Command, NodeId};
 use shares::{Sighting, Tenants};
+use sick::Report;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -25,6 +31,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 const PROPOSE_WITHIN: Duration = Duration::from_secs(5);
 /// A leader that looks so late was starved itself, and has heard nobody meanwhile.
 const STARVED_AFTER: Duration = Duration::from_secs(1);
+/// What a member said of itself counts for so long: it says it anew twice a second.
+const REPORT_AGE_MAX: Duration = Duration::from_secs(3);
 
 /// One leadership, from the first entry of its term that was applied (rule 26).
 struct Tenure {
@@ -63,6 +71,7 @@ pub(super) async fn run(member: Arc<Member>, stop: CancellationToken) {
 /// A new leader knows nothing yet: silences count from now.
 fn begin(member: &Member, term: u64, now: Duration) -> Tenure {
     member.checks.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    member.sick.lock().unwrap_or_else(PoisonError::into_inner).clear();
     info!(term, "this node leads");
     Tenure { term, since: now, tenants: Tenants::default() }
 }
@@ -108,8 +117,32 @@ impl Tenure {
 
 fn shares(member: &Member, tenure: &mut Tenure, status: &RaftStatus) -> Vec<Share> {
     let now = member.clock.monotonic();
-    let sightings = sightings(member, tenure, status, now);
+    let mut sightings = sightings(member, tenure, status, now);
+    let mut sick = member.sick.lock().unwrap_or_else(PoisonError::into_inner);
+    for (node, ailment) in sick.judge(now, &reports(member, &sightings, now)) {
+        warn!(%node, %ailment, "an owner is sick: others get its slots for five minutes");
+    }
+    for seen in &mut sightings {
+        seen.is_sick = sick.contains(seen.node, now);
+    }
     tenure.tenants.shares(now, &sightings)
+}
+
+/// How the members deliver that can be measured by each other.
+fn reports(member: &Member, sightings: &[Sighting], now: Duration) -> Vec<Report> {
+    let checks = member.checks.lock().unwrap_or_else(PoisonError::into_inner);
+    let told = |node: NodeId| -> Option<Reach> {
+        if node == member.own.node {
+            return Some(member.contacts.reach());
+        }
+        let seen = checks.get(&node)?;
+        seen.reach.filter(|_| now.saturating_sub(seen.at) < REPORT_AGE_MAX)
+    };
+    let measured =
+        sightings.iter().filter(|seen| seen.silence < SUSPECT_AFTER && !seen.is_draining);
+    measured
+        .map(|seen| Report { node: seen.node, slots: seen.slots, reach: told(seen.node) })
+        .collect()
 }
 
 fn sightings(
@@ -134,6 +167,7 @@ fn sightings(
             is_draining: member.drains(*node),
             has_booted: booted.contains(node),
             slots: slots.get(node).copied().unwrap_or_default(),
+            is_sick: false,
         }
     };
     status.members.iter().map(sighting).collect()

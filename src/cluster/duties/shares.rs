@@ -28,6 +28,8 @@ pub(super) struct Sighting {
     pub has_booted: bool,
     /// Slots it owns.
     pub slots: usize,
+    /// Whether it was judged to deliver nothing (rule 27).
+    pub is_sick: bool,
 }
 
 /// How fit a member is to own slots, the fittest last.
@@ -36,6 +38,8 @@ enum Fitness {
     Gone,
     /// Draining, or not started as far as the log or this leader knows.
     Away,
+    /// Live, and delivers nothing.
+    Sick,
     /// Live again, but not for long enough.
     Returning,
     Fit,
@@ -68,8 +72,10 @@ impl Tenants {
             let standing = match fitness {
                 Fitness::Gone => Standing::Gone,
                 Fitness::Away => Standing::Yields,
-                Fitness::Returning | Fitness::Fit if Some(fitness) == best => Standing::Takes,
-                Fitness::Returning | Fitness::Fit => Standing::Yields,
+                Fitness::Sick | Fitness::Returning | Fitness::Fit if Some(fitness) == best => {
+                    Standing::Takes
+                }
+                Fitness::Sick | Fitness::Returning | Fitness::Fit => Standing::Yields,
             };
             Share { node, standing }
         };
@@ -85,6 +91,8 @@ impl Tenants {
         };
         if !seen.has_booted || (seen.slots == 0 && !seen.was_heard) {
             Fitness::Away
+        } else if seen.is_sick {
+            Fitness::Sick
         } else if seen.slots == 0
             && tenant.has_held
             && now.saturating_sub(live_since) < tenant.return_after()

@@ -15,6 +15,7 @@ fn owner(node: NodeId) -> Sighting {
         is_draining: false,
         has_booted: true,
         slots: 128,
+        is_sick: false,
     }
 }
 
@@ -143,6 +144,30 @@ fn rule_02_who_returns_takes_slots_at_once_when_nobody_else_does() {
     assert_eq!(standings(shares), [Yields, Takes]);
     let shares = tenants.shares(12 * SECOND, &[draining, silent(OTHER)]);
     assert_eq!(standings(shares), [Yields, Gone]);
+}
+
+#[test]
+fn rule_27_a_sick_member_gives_its_slots_away_as_planned_and_takes_none() {
+    let mut tenants = Tenants::default();
+    let sick = |slots| Sighting { is_sick: true, slots, ..owner(OTHER) };
+    assert_eq!(other(&mut tenants, SECOND, sick(128)), Yields);
+    assert_eq!(other(&mut tenants, 10 * SECOND, sick(0)), Yields);
+    assert_eq!(other(&mut tenants, 301 * SECOND, idle(OTHER)), Takes);
+    let silent = Sighting { is_sick: true, ..silent(OTHER) };
+    assert_eq!(other(&mut tenants, 302 * SECOND, silent), Gone);
+}
+
+#[test]
+fn rule_27_when_all_are_sick_nobody_loses_slots() {
+    let sick = |node| Sighting { is_sick: true, ..owner(node) };
+    let standings = |seen: &[Sighting]| {
+        let shares = Tenants::default().shares(SECOND, seen);
+        shares.iter().map(|share| share.standing).collect::<Vec<_>>()
+    };
+    assert_eq!(standings(&[sick(LEADER), sick(OTHER)]), [Takes, Takes]);
+    let draining = Sighting { is_draining: true, ..owner(LEADER) };
+    assert_eq!(standings(&[draining, sick(OTHER)]), [Yields, Takes]);
+    assert_eq!(standings(&[owner(LEADER), sick(OTHER), idle(NodeId(3))]), [Takes, Yields, Takes]);
 }
 
 #[test]

@@ -1,0 +1,121 @@
+//! Which owners are sick (rule 27): they reach nobody, or do not get to their work, while others
+//! do. Pure. What is wrong with everybody is no reason to move slots.
+
+use crate::cluster::reach::Reach;
+use crate::state_machine::NodeId;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+/// An owner that has reached no target for so long, although it tried, is sick (rule 27).
+const UNREACHED_MAX: Duration = Duration::from_secs(60);
+/// An owner whose oldest due effect has waited for so long is sick (rule 27).
+const LATE_MAX: Duration = Duration::from_secs(30);
+/// A sick owner gets no slots for so long (rule 27).
+const SICK_FOR: Duration = Duration::from_secs(300);
+
+/// What the leader knows of how a live member delivers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Report {
+    pub node: NodeId,
+    /// Slots it owns.
+    pub slots: usize,
+    /// What it said lately. `None`: nothing, which counts as healthy.
+    pub reach: Option<Reach>,
+}
+
+/// Why an owner is sick.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ailment {
+    /// It has reached no target for so long.
+    ReachesNobody(Duration),
+    /// Its oldest due effect has waited for so long.
+    Late(Duration),
+}
+
+impl fmt::Display for Ailment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ReachesNobody(lasting) => {
+                write!(f, "it has reached no target for {} s", lasting.as_secs())
+            }
+            Self::Late(by) => write!(f, "its oldest due effect is {} s late", by.as_secs()),
+        }
+    }
+}
+
+/// Members that were judged sick by one leader. Moments are readings of a monotonic clock.
+#[derive(Debug, Default)]
+pub(in crate::cluster) struct SickList {
+    until: BTreeMap<NodeId, Duration>,
+    judgements: u64,
+}
+
+impl SickList {
+    /// Judges the owners among the live members, and tells who has become sick. The last healthy
+    /// owner never does: each is measured by another.
+    pub(super) fn judge(&mut self, now: Duration, reports: &[Report]) -> Vec<(NodeId, Ailment)> {
+        self.until.retain(|_, until| *until > now);
+        let mut found = Vec::new();
+        for report in reports {
+            let others = reports
+                .iter()
+                .filter(|other| other.node != report.node && !self.until.contains_key(&other.node));
+            let is_judged = report.slots > 0 && !self.until.contains_key(&report.node);
+            if let Some(ailment) = ailment(report, others).filter(|_| is_judged) {
+                self.until.insert(report.node, now + SICK_FOR);
+                self.judgements += 1;
+                found.push((report.node, ailment));
+            }
+        }
+        found
+    }
+
+    /// Whether a member is to own nothing at `now`.
+    pub fn contains(&self, node: NodeId, now: Duration) -> bool {
+        self.until.get(&node).is_some_and(|until| *until > now)
+    }
+
+    /// Judgements so far.
+    pub fn judgements(&self) -> u64 {
+        self.judgements
+    }
+
+    /// A new leader judges for itself.
+    pub(super) fn clear(&mut self) {
+        self.until.clear();
+    }
+}
+
+fn ailment<'a>(
+    report: &Report,
+    mut others: impl Iterator<Item = &'a Report> + Clone,
+) -> Option<Ailment> {
+    let reach = report.reach?;
+    let unreached = reach
+        .failing
+        .filter(|spell| spell.lasting >= UNREACHED_MAX && spell.last_ago <= UNREACHED_MAX);
+    if let Some(spell) = unreached
+        && others.clone().any(reaches_targets)
+    {
+        return Some(Ailment::ReachesNobody(spell.lasting));
+    }
+    let is_late = reach.late_by >= LATE_MAX;
+    (is_late && others.any(keeps_up)).then_some(Ailment::Late(reach.late_by))
+}
+
+/// An answer before its own failures began proves nothing: the network may be down for all.
+fn reaches_targets(other: &Report) -> bool {
+    other.reach.is_some_and(|reach| {
+        reach.failing.is_none() && reach.reached_ago.is_some_and(|ago| ago <= UNREACHED_MAX)
+    })
+}
+
+/// Who has no slots has nothing to be late with.
+fn keeps_up(other: &Report) -> bool {
+    other.slots > 0 && other.reach.is_some_and(|reach| reach.late_by < LATE_MAX)
+}
+
+#[cfg(test)]
+#[path = "sick_test.rs"]
+mod tests;
