@@ -87,10 +87,20 @@ fn put_aside(folder: &Path) -> io::Result<Option<PathBuf>> {
         // Whoever it was, it is over.
         Ok(None) | Err(_) => "unreadable".to_owned(),
     };
-    let aside = folder.join(format!("set-aside-{life}"));
+    let aside = free_folder(folder, &format!("set-aside-{life}"));
     std::fs::create_dir_all(&aside)?;
     move_node(folder, &aside)?;
     Ok(Some(aside))
+}
+
+/// The first folder of this name, or of this name and a number, that holds no whole node: one life
+/// can end twice, when its files were copied back. A pass that was cut short has left no identity
+/// there yet, and goes on in the same one.
+fn free_folder(folder: &Path, name: &str) -> PathBuf {
+    let numbered = (2_u64..).map(|number| folder.join(format!("{name}-{number}")));
+    let mut folders = std::iter::once(folder.join(name)).chain(numbered);
+    let free = folders.find(|aside| !aside.join(IDENTITY_FILE).exists());
+    free.unwrap_or_else(|| folder.join(name))
 }
 
 fn move_node(from: &Path, to: &Path) -> io::Result<()> {

@@ -106,3 +106,32 @@ fn rule_23_nodes_that_are_over_in_their_first_lives_do_not_meet() {
     }
     assert_eq!(read_identity(directory.path()).unwrap(), None);
 }
+
+#[test]
+fn a_life_whose_files_were_copied_back_may_be_over_twice_and_loses_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let names = ["", "-2", "-3"].map(|end| format!("set-aside-{}-4{end}", NodeId(1)));
+    for name in &names {
+        settled_in(directory.path(), 1, 4);
+        std::fs::write(directory.path().join("log.redb"), name).unwrap();
+        mark_as_over(directory.path()).unwrap();
+        assert_eq!(settle(directory.path()).unwrap(), Some(directory.path().join(name)));
+    }
+    for name in &names {
+        let aside = directory.path().join(name);
+        assert_eq!(content(&aside, "log.redb"), *name);
+        assert_eq!(content(&aside, "snapshots/1.snapshot"), "one of 1");
+    }
+}
+
+#[test]
+fn an_identity_that_cannot_be_read_may_be_put_aside_twice() {
+    let directory = tempfile::tempdir().unwrap();
+    for name in ["set-aside-unreadable", "set-aside-unreadable-2"] {
+        settled_in(directory.path(), 1, 4);
+        std::fs::write(directory.path().join(IDENTITY_FILE), "{").unwrap();
+        mark_as_over(directory.path()).unwrap();
+        assert_eq!(settle(directory.path()).unwrap(), Some(directory.path().join(name)));
+        assert_eq!(content(&directory.path().join(name), "log.redb"), "log of 1");
+    }
+}
