@@ -164,6 +164,8 @@ impl RaftNode {
         node: NodeId,
         at: MemberNode,
     ) -> Result<(), ChangeError> {
+        // Before the change, which may come about although nobody waits for it any more.
+        self.network.moved(node.0, at.address.clone());
         let nodes = BTreeMap::from([(node.0, at)]);
         let change = if seen.members.contains_key(&node) {
             ChangeMembers::SetNodes(nodes)

@@ -35,6 +35,9 @@ const SNAPSHOT_WITHIN: Duration = Duration::from_secs(30);
 pub struct PeerNetwork {
     peers: Option<Peers>,
     acknowledged: Arc<Mutex<Acknowledged>>,
+    /// Where members are called. openraft keeps the way to a member for as long as a leadership
+    /// lasts, also when the membership gives it another address.
+    addresses: Arc<Mutex<BTreeMap<u64, String>>>,
 }
 
 /// What followers have acknowledged, to notice one that forgot: its disk was put back (rule 28).
@@ -47,7 +50,18 @@ struct Acknowledged {
 impl PeerNetwork {
     /// Calls over `peers`; `None` in a cluster of one.
     pub(in crate::cluster) fn new(peers: Option<Peers>) -> Self {
-        Self { peers, acknowledged: Arc::default() }
+        Self { peers, acknowledged: Arc::default(), addresses: Arc::default() }
+    }
+
+    /// Calls a member at this address from now on, by all ways that are open.
+    pub(super) fn moved(&self, node: u64, address: String) {
+        self.addresses.lock().unwrap_or_else(PoisonError::into_inner).insert(node, address);
+    }
+
+    fn target(&self, node: u64) -> Target {
+        let addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        let address = addresses.get(&node).cloned().unwrap_or_default();
+        Target { node: Some(NodeId(node)), address }
     }
 
     /// Nodes whose log lost entries that they had acknowledged.
@@ -81,7 +95,6 @@ impl Acknowledged {
 /// The way to one member.
 pub struct PeerLink {
     network: PeerNetwork,
-    target: Target,
     node: u64,
 }
 
@@ -89,9 +102,8 @@ impl RaftNetworkFactory<TypeConfig> for PeerNetwork {
     type Network = PeerLink;
 
     async fn new_client(&mut self, target: u64, node: &alias::NodeOf<TypeConfig>) -> PeerLink {
-        let address = node.address.clone();
-        let peer = Target { node: Some(NodeId(target)), address };
-        PeerLink { network: self.clone(), target: peer, node: target }
+        self.moved(target, node.address.clone());
+        PeerLink { network: self.clone(), node: target }
     }
 }
 
@@ -106,7 +118,7 @@ impl PeerLink {
         let Some(peers) = &self.network.peers else {
             return Err(unreachable(&AnyError::error("this cluster has one member")));
         };
-        match peers.call(&self.target, route, body, within).await {
+        match peers.call(&self.network.target(self.node), route, body, within).await {
             Ok(bytes) => decode(&bytes).map_err(|error| unreachable(&error)),
             Err(error @ (CallError::Unreachable { .. } | CallError::Refused { .. })) => {
                 Err(unreachable(&error))
@@ -233,6 +245,7 @@ impl RaftNetworkV2<TypeConfig> for PeerLink {
 
 #[cfg(test)]
 mod tests {
+    use super::super::types::MemberNode;
     use super::*;
 
     fn id(term: u64, index: u64) -> LogId {
@@ -255,5 +268,23 @@ mod tests {
         assert!(!acknowledged.contradicts(2, id(3, 10), 4));
         assert!(!acknowledged.contradicts(5, id(3, 1), 3));
         assert_eq!(acknowledged.reverted, BTreeSet::new());
+    }
+
+    #[tokio::test]
+    async fn a_way_that_is_open_leads_to_the_newest_address_of_its_member() {
+        let mut network = PeerNetwork::new(None);
+        let at = |address: &str| MemberNode { address: address.to_owned(), ..Default::default() };
+        let (two, three) = (
+            network.new_client(2, &at("old:1")).await,
+            network.new_client(3, &at("other:1")).await,
+        );
+        assert_eq!(two.network.target(two.node).address, "old:1");
+        network.moved(2, "new:2".to_owned());
+        assert_eq!(two.network.target(two.node).address, "new:2");
+        assert_eq!(three.network.target(three.node).address, "other:1");
+        // The next leadership goes by the membership.
+        network.new_client(2, &at("newer:3")).await;
+        let target = Target { node: Some(NodeId(2)), address: "newer:3".to_owned() };
+        assert_eq!(two.network.target(two.node), target);
     }
 }
