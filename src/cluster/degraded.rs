@@ -156,3 +156,7 @@ impl Degraded {
         matches!(removed, Ok(Ok(())))
     }
 }
+
+#[cfg(test)]
+#[path = "degraded_test.rs"]
+mod tests;

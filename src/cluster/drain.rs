@@ -1,6 +1,7 @@
 //! How a node leaves the work to others before it stops. It stays a member: a stop is no removal.
 
 use super::member::Member;
+use super::membership::majority;
 use super::raft::{RaftStatus, StopCause};
 use super::{Cluster, pulse};
 use crate::state_machine::NodeId;
@@ -116,17 +117,16 @@ pub(super) fn heir(
     voters.max_by_key(|(_, member)| member.matched_index).map(|(node, _)| *node)
 }
 
-/// Whether those who stay would have no quorum without this node, although there are some.
 async fn is_needed(member: &Member) -> bool {
-    let voters = member.raft().status().voters;
-    if !voters.contains(&member.own.node) {
-        return false;
-    }
     let peers = member.live_peers().await;
-    let staying: BTreeSet<NodeId> =
-        peers.iter().filter(|peer| !peer.facts.is_draining).map(|peer| peer.node).collect();
-    let staying = voters.intersection(&staying).count();
-    staying > 0 && staying < voters.len() / 2 + 1
+    let staying = peers.iter().filter(|peer| !peer.facts.is_draining).map(|peer| peer.node);
+    needs(&member.raft().status().voters, member.own.node, &staying.collect())
+}
+
+/// Whether those who stay would have no quorum without this voter, although there are some.
+fn needs(voters: &BTreeSet<NodeId>, own: NodeId, staying: &BTreeSet<NodeId>) -> bool {
+    let staying = voters.intersection(staying).count();
+    voters.contains(&own) && staying > 0 && staying < majority(voters.len())
 }
 
 #[cfg(test)]
@@ -158,5 +158,39 @@ mod tests {
     fn rule_29_nobody_that_was_silent_inherits() {
         let seen = status(&[(1, true, 9, 0), (2, true, 9, 300)]);
         assert_eq!(heir(&seen, NodeId(1), |_| false), None);
+    }
+
+    #[test]
+    fn rule_29_only_a_leader_has_an_heir_and_a_learner_is_none() {
+        let seen = status(&[(1, true, 9, 0), (2, true, 9, 299)]);
+        assert_eq!(heir(&seen, NodeId(1), |_| false), Some(NodeId(2)));
+        let follower = RaftStatus { is_leader: false, ..seen };
+        assert_eq!(heir(&follower, NodeId(1), |_| false), None);
+        let learner = status(&[(1, true, 9, 0), (2, false, 9, 0)]);
+        assert_eq!(heir(&learner, NodeId(1), |_| false), None);
+    }
+
+    fn nodes(nodes: &[u64]) -> BTreeSet<NodeId> {
+        nodes.iter().copied().map(NodeId).collect()
+    }
+
+    #[test]
+    fn rule_25_a_voter_stays_while_those_who_stay_have_no_quorum_without_it() {
+        let needed = |staying: &[u64]| needs(&nodes(&[1, 2, 3]), NodeId(1), &nodes(staying));
+        assert!(needed(&[2]));
+        assert!(!needed(&[2, 3]));
+        assert!(needs(&nodes(&[1, 2]), NodeId(1), &nodes(&[2])));
+        assert!(needs(&nodes(&[1, 2, 3, 4]), NodeId(1), &nodes(&[2, 3])));
+    }
+
+    #[test]
+    fn rule_25_nobody_waits_for_a_cluster_that_stops_as_a_whole() {
+        assert!(!needs(&nodes(&[1, 2, 3]), NodeId(1), &nodes(&[])));
+    }
+
+    #[test]
+    fn rule_25_learners_neither_stay_for_others_nor_count_for_a_quorum() {
+        assert!(!needs(&nodes(&[2, 3, 4]), NodeId(1), &nodes(&[2])));
+        assert!(needs(&nodes(&[1, 2, 3]), NodeId(1), &nodes(&[2, 8, 9])));
     }
 }

@@ -29,3 +29,40 @@ pub(super) async fn run(member: Arc<Member>, stop: CancellationToken) {
     }
     member.fail(format!("{refused}; the next start begins as a new node"));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::DataDirectory;
+    use super::super::test_member::{Node, node};
+    use super::super::test_node::WITHIN;
+    use super::*;
+
+    async fn ran(node: &Node) -> Option<String> {
+        let running = run(Arc::clone(&node.member), node.stop.clone());
+        tokio::time::timeout(WITHIN, running).await.unwrap();
+        node.failed.borrow().clone()
+    }
+
+    #[tokio::test]
+    async fn a_node_that_is_told_that_it_was_removed_ends_and_begins_anew() {
+        let node = node(1).await;
+        node.member.peers.tell_off();
+        let told = "this node was removed from its cluster; the next start begins as a new node";
+        assert_eq!(ran(&node).await.as_deref(), Some(told));
+        let before = node.member.directory.identity();
+        let Node { member, folder, .. } = node;
+        // The lock goes with the last who knows the member.
+        drop(member);
+        let next = DataDirectory::open(folder.path()).unwrap().identity();
+        assert_ne!(next.node_id, before.node_id);
+        assert_eq!((next.boot, next.cluster_id), (1, None));
+    }
+
+    #[tokio::test]
+    async fn a_node_that_stops_in_good_order_stays_the_same() {
+        let node = node(1).await;
+        node.stop.cancel();
+        assert_eq!(ran(&node).await, None);
+        assert!(!node.folder.path().join("set-aside").exists());
+    }
+}

@@ -346,3 +346,7 @@ fn refused(error: RaftCallError) -> Refused {
         RaftCallError::Stopped(_) => Refused::Stopped,
     }
 }
+
+#[cfg(test)]
+#[path = "member_test.rs"]
+mod tests;

@@ -365,6 +365,10 @@ fn accepted(answer: Applied) -> Option<Result<Accepted, AcceptError>> {
 mod test_clock;
 
 #[cfg(test)]
+#[path = "member_fixture_test.rs"]
+mod test_member;
+
+#[cfg(test)]
 #[path = "node_test.rs"]
 mod test_node;
 
@@ -375,3 +379,7 @@ mod tests;
 #[cfg(test)]
 #[path = "restart_test.rs"]
 mod restart_tests;
+
+#[cfg(test)]
+#[path = "several_test.rs"]
+mod several_tests;

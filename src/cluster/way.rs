@@ -173,3 +173,7 @@ pub(super) fn failure(error: &AcceptError) -> Failure {
         AcceptError::Stopped => Failure::Stopped,
     }
 }
+
+#[cfg(test)]
+#[path = "way_test.rs"]
+mod tests;

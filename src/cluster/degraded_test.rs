@@ -1,0 +1,169 @@
+//! Events around a lost quorum: where they are kept, and when they leave this disk.
+
+use super::super::spool::{SPOOL_BYTES_MAX, Spooled};
+use super::super::test_clock::ManualClock;
+use super::super::test_member::{SPOOL_AFTER, node};
+use super::super::test_node::{WITHIN, event};
+use super::*;
+use crate::config::OnQuorumLoss;
+use crate::state_machine::{Settings, StateMachine};
+use tempfile::TempDir;
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+
+struct Parts {
+    degraded: Degraded,
+    clock: Arc<ManualClock>,
+    failed: watch::Receiver<Option<String>>,
+    folder: TempDir,
+}
+
+impl Parts {
+    fn new(on_quorum_loss: OnQuorumLoss, bytes_max: u64) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock::default());
+        let shared: Arc<dyn Clock> = clock.clone();
+        let (failing, failed) = watch::channel(None);
+        let spool = Spool::open(folder.path(), bytes_max).unwrap();
+        let policy = Degrade { spool_after: SPOOL_AFTER, on_quorum_loss };
+        let place = (spool, folder.path().to_owned());
+        let quorum = Quorum::new(Arc::clone(&shared));
+        let degraded = Degraded::new(place, quorum, policy, (shared, failing));
+        Self { degraded, clock, failed, folder }
+    }
+
+    fn spooling() -> Self {
+        Self::new(OnQuorumLoss::Spool, SPOOL_BYTES_MAX)
+    }
+
+    fn kept(&self) -> Vec<String> {
+        let kept: Vec<Spooled> = self.degraded.spool.oldest(usize::MAX).unwrap();
+        kept.into_iter().map(|spooled| spooled.event.uid).collect()
+    }
+}
+
+#[tokio::test]
+async fn rule_12_a_quorum_that_was_never_there_is_lost_since_the_start() {
+    let parts = Parts::spooling();
+    parts.clock.advance(SPOOL_AFTER - MILLISECOND);
+    assert_eq!(parts.degraded.mode(false), Degradation::Wait);
+    parts.clock.advance(MILLISECOND);
+    assert_eq!(parts.degraded.mode(false), Degradation::Spool);
+}
+
+#[tokio::test]
+async fn rule_13_a_quorum_is_waited_for_and_when_it_is_back_the_log_is_tried_again() {
+    let parts = Parts::spooling();
+    parts.clock.advance(10 * SPOOL_AFTER);
+    parts.degraded.quorum.proven();
+    parts.clock.advance(SPOOL_AFTER - MILLISECOND);
+    assert_eq!(parts.degraded.mode(false), Degradation::Wait);
+    parts.clock.advance(MILLISECOND);
+    assert_eq!(parts.degraded.mode(false), Degradation::Spool);
+    assert_eq!(parts.degraded.mode(true), Degradation::Refuse);
+    parts.degraded.quorum.proven();
+    assert_eq!(parts.degraded.mode(true), Degradation::Wait);
+}
+
+#[tokio::test]
+async fn rule_13_without_room_and_by_order_events_are_refused() {
+    for (on_quorum_loss, bytes_max) in
+        [(OnQuorumLoss::Spool, 0), (OnQuorumLoss::Reject, SPOOL_BYTES_MAX)]
+    {
+        let parts = Parts::new(on_quorum_loss, bytes_max);
+        parts.clock.advance(SPOOL_AFTER);
+        assert_eq!(parts.degraded.mode(false), Degradation::Refuse);
+    }
+}
+
+#[tokio::test]
+async fn rule_13_what_is_kept_is_told_as_spooled_and_survives_the_process() {
+    let parts = Parts::spooling();
+    let answers = parts.degraded.keep(["a", "b"].map(event).to_vec()).await.unwrap();
+    let slots = ["a", "b"].map(SlotId::of_root);
+    let told = slots.map(|slot| Accepted { fate: Fate::Spooled, slot, owner: None });
+    assert_eq!(answers, told);
+    assert_eq!((parts.degraded.len(), parts.kept()), (2, vec!["a".to_owned(), "b".to_owned()]));
+    assert!(parts.degraded.bytes() > 0);
+    let again = Spool::open(parts.folder.path(), SPOOL_BYTES_MAX).unwrap();
+    assert_eq!(again.len(), 2);
+}
+
+#[tokio::test]
+async fn rule_13_a_full_spool_keeps_nothing_and_the_process_goes_on() {
+    let parts = Parts::new(OnQuorumLoss::Spool, 1);
+    let refused = parts.degraded.keep(vec![event("a")]).await;
+    assert_eq!(refused, Err(AcceptError::Overloaded));
+    assert_eq!((parts.degraded.len(), parts.failed.borrow().clone()), (0, None));
+}
+
+#[tokio::test]
+async fn rule_13_a_disk_that_cannot_be_written_ends_the_process() {
+    let parts = Parts::spooling();
+    std::fs::remove_dir(parts.folder.path()).unwrap();
+    let refused = parts.degraded.keep(vec![event("a")]).await;
+    assert_eq!(refused, Err(AcceptError::Stopped));
+    assert!(parts.failed.borrow().is_some());
+}
+
+#[tokio::test]
+async fn rule_13_an_event_leaves_the_spool_only_after_its_commit() {
+    let parts = Parts::spooling();
+    parts.degraded.keep(["a", "b"].map(event).to_vec()).await.unwrap();
+    // Nobody writes: the log has stopped.
+    let mut stopped = node(1).await;
+    stopped.stop.cancel();
+    stopped.write();
+    assert!(!parts.degraded.feed(&stopped.member.queue).await);
+    assert_eq!((parts.degraded.len(), parts.kept().len()), (2, 2));
+
+    let mut leader = node(2).await;
+    leader.lead().await;
+    assert!(parts.degraded.feed(&leader.member.queue).await);
+    assert_eq!((parts.degraded.len(), parts.kept()), (0, Vec::new()));
+    let known = |state: &StateMachine| ["a", "b"].map(|uid| state.run(uid).is_some());
+    assert_eq!(leader.member.raft().read(known), [true, true]);
+}
+
+#[tokio::test]
+async fn rule_13_what_the_log_has_no_room_for_stays_in_the_spool() {
+    let parts = Parts::spooling();
+    let mut leader = node(1).await;
+    leader.lead().await;
+    let settings = Settings { runs_max: 1, ..Settings::default() };
+    let first = Command::Accept(Box::new(event("first")));
+    leader.propose(vec![Command::Settings(settings), first]).await;
+    parts.degraded.keep(vec![event("a")]).await.unwrap();
+    assert!(!parts.degraded.feed(&leader.member.queue).await);
+    assert_eq!((parts.degraded.len(), parts.kept()), (1, vec!["a".to_owned()]));
+    leader.propose(vec![Command::Settings(Settings::default())]).await;
+    assert!(parts.degraded.feed(&leader.member.queue).await);
+    assert_eq!(parts.degraded.len(), 0);
+}
+
+#[tokio::test]
+async fn rule_13_events_are_fed_in_order_and_portion_by_portion() {
+    let parts = Parts::spooling();
+    let count = FEED_COUNT_MAX + 1;
+    let uids: Vec<String> = (0..count).map(|number| format!("run-{number}")).collect();
+    parts.degraded.keep(uids.iter().map(|uid| event(uid)).collect()).await.unwrap();
+    let mut leader = node(1).await;
+    leader.lead().await;
+    assert!(parts.degraded.feed(&leader.member.queue).await);
+    assert_eq!(parts.kept(), uids[FEED_COUNT_MAX..]);
+    let stop = CancellationToken::new();
+    let running =
+        tokio::spawn(parts.degraded.clone().run(leader.member.queue.clone(), stop.clone()));
+    let raft = leader.member.raft();
+    let mut applied = raft.applied();
+    let is_fed = |_: &u64| raft.read(|state| state.run(&uids[FEED_COUNT_MAX]).is_some());
+    tokio::time::timeout(WITHIN, applied.wait_for(is_fed)).await.unwrap().unwrap();
+    stop.cancel();
+    tokio::time::timeout(WITHIN, running).await.unwrap().unwrap();
+    assert_eq!(parts.kept(), Vec::<String>::new());
+    let first =
+        raft.read(|state| state.run(&uids[0]).map(|run| run.run.queue[0].sequence)).unwrap();
+    let last =
+        raft.read(|state| state.run(&uids[FEED_COUNT_MAX]).map(|run| run.run.queue[0].sequence));
+    assert_eq!(last, Some(first + u64::try_from(FEED_COUNT_MAX).unwrap()));
+}

@@ -1,0 +1,144 @@
+//! A member of tests: a node of a cluster of several with all its parts, of which no task runs.
+
+use super::batch::{Batcher, Rank, batcher};
+use super::degraded::Degraded;
+use super::gossip::{Gossip, GossipOptions};
+use super::identity::write_identity;
+use super::member::{Member, Own};
+use super::quorum::Quorum;
+use super::raft::{ELECTION_MIN, MemberNode, PeerNetwork, RaftNode};
+use super::spool::{SPOOL_BYTES_MAX, Spool};
+use super::stamp::SharedStamps;
+use super::test_clock::ManualClock;
+use super::test_node::WITHIN;
+use super::transport::{Gate, Hello, PeerListener, Peers};
+use super::way::{Guides, Way};
+use super::{ClusterId, DataDirectory, Degrade, Discovery, Identity, pulse};
+use crate::clock::{Clock, Timestamp};
+use crate::config::OnQuorumLoss;
+use crate::state_machine::{Applied, Command, NodeId, Settings};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+pub const CLUSTER: ClusterId = ClusterId(0xc);
+pub const OTHER_CLUSTER: ClusterId = ClusterId(0xd);
+pub const SPOOL_AFTER: Duration = Duration::from_secs(3);
+
+/// A member that listens for its peers as soon as it is told to.
+pub struct Node {
+    pub member: Arc<Member>,
+    pub clock: Arc<ManualClock>,
+    pub failed: watch::Receiver<Option<String>>,
+    pub folder: TempDir,
+    listener: Option<PeerListener>,
+    batcher: Option<Batcher>,
+    pub stop: CancellationToken,
+}
+
+/// A member of no cluster, for a node with this id, in its first life.
+pub async fn node(id: u64) -> Node {
+    node_with(id, None).await
+}
+
+/// The same, which is told that there is only one cluster to be in.
+pub async fn node_with(id: u64, expected_cluster: Option<ClusterId>) -> Node {
+    let folder = tempfile::tempdir().unwrap();
+    let before = Identity { node_id: NodeId(id), cluster_id: None, boot: 0 };
+    write_identity(folder.path(), &before).unwrap();
+    let directory = Arc::new(DataDirectory::open(folder.path()).unwrap());
+    let manual = Arc::new(ManualClock::default());
+    let clock: Arc<dyn Clock> = manual.clone();
+    let listener = PeerListener::bind("127.0.0.1:0").await.unwrap();
+    let own = own(directory.identity(), &listener);
+    let peers = Peers::new(Hello::new(None, own.node, own.boot, id));
+    let network = PeerNetwork::new(Some(peers.clone()));
+    let raft = RaftNode::start(own.node, None, network, ELECTION_MIN).await.unwrap();
+    let quorum = Quorum::new(Arc::clone(&clock));
+    let stamps = SharedStamps::following(Timestamp::UNKNOWN, Arc::clone(&clock));
+    let guides = Guides::default();
+    let way = Way { raft, stamps, quorum: quorum.clone(), peers: Some(peers.clone()), guides };
+    let stop = CancellationToken::new();
+    let (batcher, queue) = batcher(way.clone(), stop.clone());
+    let (failing, failed) = watch::channel(None);
+    let spool_folder = folder.path().join("spool");
+    let spool = Spool::open(&spool_folder, SPOOL_BYTES_MAX).unwrap();
+    let policy = Degrade { spool_after: SPOOL_AFTER, on_quorum_loss: OnQuorumLoss::Spool };
+    let means = (Arc::clone(&clock), failing.clone());
+    let member = Member {
+        gossip: gossip(&own).await,
+        own,
+        way,
+        queue,
+        peers,
+        gate: Gate::default(),
+        directory,
+        expected_cluster,
+        clock,
+        is_draining: false.into(),
+        checks: Mutex::default(),
+        discovery: Discovery::Seeds(Vec::new()),
+        removal_grace: Duration::from_secs(60),
+        duties: tokio::sync::Notify::new(),
+        settings: Settings::default(),
+        degraded: Degraded::new((spool, spool_folder), quorum, policy, means),
+        failing,
+    };
+    let (member, listener, batcher) = (Arc::new(member), Some(listener), Some(batcher));
+    Node { member, clock: manual, failed, folder, listener, batcher, stop }
+}
+
+fn own(identity: Identity, listener: &PeerListener) -> Own {
+    Own {
+        node: identity.node_id,
+        boot: identity.boot,
+        name: "relay-0".to_owned(),
+        peer_address: listener.address().to_string(),
+        http_address: String::new(),
+        gossip_address: String::new(),
+        config_hash: 0,
+    }
+}
+
+async fn gossip(own: &Own) -> Gossip {
+    let options = GossipOptions {
+        listen: "127.0.0.1:0".to_owned(),
+        advertise: None,
+        discovery: Discovery::Seeds(Vec::new()),
+        node: own.node,
+        boot: own.boot,
+        secret: None,
+    };
+    let facts = pulse::first_facts(own, None, Timestamp::UNKNOWN);
+    Gossip::start(options, facts).await.unwrap()
+}
+
+impl Node {
+    /// Answers peers from now on.
+    pub fn listen(&mut self) {
+        let listener = self.listener.take().unwrap();
+        tokio::spawn(listener.serve(Arc::clone(&self.member), self.stop.clone()));
+    }
+
+    /// Writes what is proposed from now on.
+    pub fn write(&mut self) {
+        tokio::spawn(self.batcher.take().unwrap().run());
+    }
+
+    /// Forms a cluster of this node alone, which leads it when this returns.
+    pub async fn lead(&mut self) {
+        let own = &self.member.own;
+        let at = MemberNode { name: own.name.clone(), address: own.peer_address.clone() };
+        self.member.raft().form(BTreeMap::from([(own.node, at)])).await.unwrap();
+        self.member.join(CLUSTER).unwrap();
+        self.write();
+        assert_eq!(self.propose(vec![Command::Tick]).await, [Applied::Done]);
+    }
+
+    pub async fn propose(&self, commands: Vec<Command>) -> Vec<Applied> {
+        self.member.queue.submit(commands, Rank::Work, WITHIN).await.unwrap()
+    }
+}

@@ -1,0 +1,275 @@
+//! What a node takes from its peers, and what it says about itself.
+
+use super::super::test_member::{CLUSTER, Node, OTHER_CLUSTER, SPOOL_AFTER, node, node_with};
+use super::super::test_node::event;
+use super::*;
+use crate::state_machine::{Applied, Boot};
+use crate::wire::{decode_answers, encode_entry};
+use futures_util::FutureExt as _;
+
+const OWN: NodeId = NodeId(1);
+const PEER: NodeId = NodeId(2);
+
+fn hello(cluster: Option<ClusterId>, from: NodeId, boot: u64) -> Hello {
+    Hello { to: Some(OWN), ..Hello::new(cluster, from, boot, 7) }
+}
+
+/// The answer to a call whose body is understood by no route.
+async fn called(node: &Node, hello: Hello, route: Route) -> Result<Vec<u8>, Refused> {
+    Arc::clone(&node.member).answer(hello, route, Bytes::from_static(b"\xff")).await
+}
+
+#[tokio::test]
+async fn a_node_of_no_cluster_joins_by_a_raft_call_and_by_nothing_else() {
+    let node = node(1).await;
+    for route in [Route::Check, Route::Forward, Route::Look, Route::Remove, Route::HandOver] {
+        let refused = called(&node, hello(Some(CLUSTER), PEER, 1), route).await;
+        assert!(matches!(refused, Err(Refused::WrongCluster(_))), "{refused:?}");
+    }
+    let asked = called(&node, hello(Some(CLUSTER), PEER, 1), Route::Ask).await;
+    assert!(matches!(asked, Err(Refused::Malformed(_))), "{asked:?}");
+    assert_eq!(node.member.cluster(), None);
+    let heard = called(&node, hello(Some(CLUSTER), PEER, 1), Route::Append).await;
+    assert!(matches!(heard, Err(Refused::Malformed(_))), "{heard:?}");
+    assert_eq!(node.member.cluster(), Some(CLUSTER));
+}
+
+#[tokio::test]
+async fn a_member_takes_no_raft_call_of_another_cluster() {
+    let node = node(1).await;
+    node.member.join(CLUSTER).unwrap();
+    for route in [Route::Append, Route::Vote, Route::PreVote, Route::Transfer, Route::Snapshot] {
+        for cluster in [Some(OTHER_CLUSTER), None] {
+            let refused = called(&node, hello(cluster, PEER, 1), route).await;
+            assert_eq!(refused, Err(Refused::WrongCluster(CLUSTER.to_string())));
+        }
+    }
+    assert_eq!(node.member.cluster(), Some(CLUSTER));
+}
+
+#[tokio::test]
+async fn the_expected_cluster_is_joined_and_no_other() {
+    let node = node_with(1, Some(CLUSTER)).await;
+    let refused = called(&node, hello(Some(OTHER_CLUSTER), PEER, 1), Route::Append).await;
+    let told = Refused::WrongCluster(format!("{CLUSTER} is expected"));
+    assert_eq!((refused, node.member.cluster()), (Err(told), None));
+    assert_eq!(node.member.join(CLUSTER), Ok(()));
+    assert_eq!(node.member.cluster(), Some(CLUSTER));
+}
+
+#[tokio::test]
+async fn a_node_that_learnt_of_a_cluster_is_not_pristine_although_its_log_is() {
+    let node = node(1).await;
+    let status = node.member.node_status().await;
+    assert_eq!((status.node, status.cluster, status.is_pristine), (1, 0, true));
+    node.member.join(CLUSTER).unwrap();
+    assert!(node.member.raft().is_pristine().await.unwrap());
+    let status = node.member.node_status().await;
+    assert_eq!((status.cluster, status.is_pristine), (CLUSTER.0, false));
+}
+
+#[tokio::test]
+async fn a_node_whose_log_has_failed_is_no_founder() {
+    let node = node(1).await;
+    node.member.raft().shutdown().await;
+    assert!(!node.member.node_status().await.is_pristine);
+}
+
+/// A leader whose log knows start 5 of its peer and has retired node 3.
+async fn leader() -> Node {
+    let mut node = node(1).await;
+    node.lead().await;
+    let boot = Command::Boot(Boot { node: PEER, number: 5, ended_while_planning: None });
+    let retire = Command::Retire { node: NodeId(3) };
+    assert_eq!(node.propose(vec![boot, retire]).await, [Applied::Done, Applied::Done]);
+    node
+}
+
+#[tokio::test]
+async fn rule_23_a_start_older_than_the_logs_is_refused_by_members_of_its_cluster_alone() {
+    let node = leader().await;
+    let stale = node.member.admit(&hello(Some(CLUSTER), PEER, 4), Route::Append);
+    assert!(matches!(stale, Err(Refused::StaleBoot(_))), "{stale:?}");
+    // The same id in another cluster is another node's: it may ask.
+    assert_eq!(node.member.admit(&hello(Some(OTHER_CLUSTER), PEER, 4), Route::Ask), Ok(()));
+    assert_eq!(node.member.admit(&hello(Some(CLUSTER), PEER, 5), Route::Append), Ok(()));
+}
+
+#[tokio::test]
+async fn rule_23_a_retired_node_is_told_so_on_every_route() {
+    let node = leader().await;
+    for route in [Route::Append, Route::Ask, Route::Forward, Route::Check] {
+        let refused = node.member.admit(&hello(Some(CLUSTER), NodeId(3), 9), route);
+        assert_eq!(refused, Err(Refused::Retired));
+    }
+    let elsewhere = hello(Some(OTHER_CLUSTER), NodeId(3), 9);
+    assert_eq!(node.member.admit(&elsewhere, Route::Ask), Ok(()));
+}
+
+fn forward(hops: u32) -> Forward {
+    let commands = vec![Command::Accept(Box::new(event("a"))), Command::Tick];
+    let entry =
+        encode_entry(&crate::state_machine::Entry { at: crate::clock::Timestamp(9), commands });
+    Forward { entry, is_event: true, within_ms: 20_000, hops }
+}
+
+#[tokio::test]
+async fn rule_12_what_is_forwarded_to_the_leader_is_answered_with_its_index() {
+    let node = leader().await;
+    let forwarded = node.member.answer_forward(forward(1)).await.unwrap();
+    assert_eq!(forwarded.failure(), Failure::None);
+    let answers = decode_answers(&forwarded.answers).unwrap();
+    let [Applied::Accepted(accepted), Applied::Done] = answers.as_slice() else {
+        panic!("{answers:?}");
+    };
+    assert_eq!(accepted.fate, crate::state_machine::Fate::Accepted);
+    assert_eq!(forwarded.index, node.member.raft().status().applied_index);
+    // Stamped here: the sender's stamp counts for nothing.
+    assert!(node.member.raft().read(StateMachine::now) > crate::clock::Timestamp(9));
+}
+
+#[tokio::test]
+async fn rule_12_a_forward_that_is_not_understood_is_refused_and_writes_nothing() {
+    let node = leader().await;
+    let before = node.member.raft().status().last_index;
+    let garbage = Forward { entry: vec![255, 255, 1], ..forward(0) };
+    let refused = node.member.answer_forward(garbage).await;
+    assert!(matches!(refused, Err(Refused::Malformed(_))), "{refused:?}");
+    assert_eq!(node.member.raft().status().last_index, before);
+}
+
+#[tokio::test]
+async fn rule_12_whoever_is_asked_for_the_way_asks_nobody_but_its_leader() {
+    // Both know no leader; the second one is a guide of the first.
+    let (first, mut second) = (node(1).await, node(2).await);
+    for node in [&first, &second] {
+        node.member.join(CLUSTER).unwrap();
+    }
+    second.listen();
+    let address = second.member.own.peer_address.clone();
+    let guide = Target { node: Some(PEER), address: address.clone() };
+    first.member.way.guides.set(vec![guide]);
+    for hops in [0, 1] {
+        let forwarded = first.member.answer_forward(forward(hops)).await.unwrap();
+        assert_eq!(forwarded.failure(), Failure::NoLeader);
+    }
+    assert_eq!(first.member.peers.opened(&address, Route::Forward).await, (0, false));
+}
+
+#[tokio::test]
+async fn the_first_reason_to_end_is_the_one_that_is_told() {
+    let node = node(1).await;
+    node.member.fail("first".to_owned());
+    node.member.fail("second".to_owned());
+    assert_eq!(*node.failed.borrow(), Some("first".to_owned()));
+}
+
+#[tokio::test]
+async fn a_check_wakes_the_leaders_duties_when_its_sender_begins_or_ends_to_drain() {
+    let node = node(1).await;
+    let check = |is_draining| Check { node: PEER.0, wall_ms: 5, is_draining, spooled: 3 };
+    let woken = [false, false, true, true, false].map(|is_draining| {
+        node.member.checked(&check(is_draining));
+        assert_eq!(node.member.drains(PEER), is_draining);
+        node.member.duties.notified().now_or_never().is_some()
+    });
+    assert_eq!(woken, [false, false, true, false, true]);
+    let checks = node.member.checks.lock().unwrap();
+    assert_eq!((checks[&PEER].wall_ms, checks[&PEER].spooled), (5, 3));
+}
+
+#[tokio::test]
+async fn a_node_drains_by_its_own_word_and_others_by_their_checks() {
+    let node = node(1).await;
+    assert!(!node.member.drains(OWN) && !node.member.drains(PEER));
+    node.member.is_draining.store(true, Ordering::Relaxed);
+    assert!(node.member.drains(OWN) && !node.member.drains(PEER));
+    assert!(node.member.check().is_draining);
+}
+
+#[tokio::test]
+async fn rule_13_a_node_that_never_was_a_member_promises_nothing() {
+    let node = node(1).await;
+    node.clock.advance(10 * SPOOL_AFTER);
+    assert_eq!(node.member.degradation(), Degradation::Wait);
+    node.member.join(CLUSTER).unwrap();
+    assert_eq!(node.member.degradation(), Degradation::Spool);
+    node.member.is_draining.store(true, Ordering::Relaxed);
+    assert_eq!(node.member.degradation(), Degradation::Refuse);
+}
+
+#[tokio::test]
+async fn a_node_without_a_leader_has_nobody_to_ask_for_the_view() {
+    let node = node(2).await;
+    assert_eq!(node.member.leaders_view().await, None);
+    assert!(!node.member.local_view().is_of_leader);
+    assert!(leader().await.member.local_view().is_of_leader);
+}
+
+#[tokio::test]
+async fn rule_23_a_node_whose_start_is_over_hears_of_it_by_any_call() {
+    let (mut leader, copy) = (leader().await, node(2).await);
+    leader.listen();
+    copy.member.join(CLUSTER).unwrap();
+    let target = Target { node: Some(OWN), address: leader.member.own.peer_address.clone() };
+    let body = Look {}.encode_to_vec();
+    let called = copy.member.peers.call(&target, Route::Look, body, Duration::from_secs(20)).await;
+    assert!(called.is_err());
+    let told_off = copy.member.peers.told_off().borrow().clone();
+    assert!(matches!(told_off, Some(Refused::StaleBoot(_))), "{told_off:?}");
+}
+
+#[tokio::test]
+async fn an_answer_to_a_check_says_whether_this_node_leads() {
+    let leader = leader().await;
+    let checked = leader.member.answer_check(&Check { node: PEER.0, ..Check::default() });
+    assert!(checked.is_leader);
+    assert_eq!(checked.applied_index, leader.member.raft().status().applied_index);
+    let follower = node(2).await;
+    let checked = follower.member.answer_check(&Check::default());
+    assert_eq!((checked.is_leader, checked.quorum_age_ms), (false, u64::MAX));
+}
+
+/// An append with one entry of a version that this build does not know.
+fn append_of_a_newer_version() -> Vec<u8> {
+    #[derive(prost::Message)]
+    struct Id {
+        #[prost(uint64, tag = "1")]
+        term: u64,
+        #[prost(uint64, tag = "2")]
+        node_or_index: u64,
+        #[prost(bool, tag = "3")]
+        is_committed: bool,
+    }
+    #[derive(prost::Message)]
+    struct Record {
+        #[prost(message, optional, tag = "1")]
+        id: Option<Id>,
+        #[prost(bytes = "vec", tag = "3")]
+        entry: Vec<u8>,
+    }
+    #[derive(prost::Message)]
+    struct Append {
+        #[prost(message, optional, tag = "1")]
+        vote: Option<Id>,
+        #[prost(bytes = "vec", repeated, tag = "3")]
+        entries: Vec<Vec<u8>>,
+    }
+    let id = |node_or_index, is_committed| Id { term: 1, node_or_index, is_committed };
+    let record = Record { id: Some(id(1, false)), entry: vec![255, 255, 1] };
+    let vote = Some(id(PEER.0, true));
+    Append { vote, entries: vec![record.encode_to_vec()] }.encode_to_vec()
+}
+
+#[tokio::test]
+async fn rule_22_an_entry_of_a_newer_version_ends_the_process() {
+    let node = node(1).await;
+    let garbled = called(&node, hello(Some(CLUSTER), PEER, 1), Route::Append).await;
+    assert!(garbled.is_err() && node.failed.borrow().is_none());
+    let body = Bytes::from(append_of_a_newer_version());
+    let hello = hello(Some(CLUSTER), PEER, 1);
+    let refused = Arc::clone(&node.member).answer(hello, Route::Append, body).await;
+    assert!(matches!(refused, Err(Refused::Malformed(_))), "{refused:?}");
+    let told = "the log holds what this version does not know".to_owned();
+    assert_eq!(*node.failed.borrow(), Some(told));
+}

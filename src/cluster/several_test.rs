@@ -1,0 +1,144 @@
+//! Three members in one process, with disks and sockets of their own: what one accepted all know,
+//! and a member that was away comes back to the same state.
+
+use super::test_node::{WITHIN, event, until};
+use super::*;
+use crate::clock::{Clock, SystemClock};
+use crate::config::OnQuorumLoss;
+use crate::state_machine::Fate;
+use futures_util::future::join_all;
+use std::net::{SocketAddr, UdpSocket};
+use tempfile::TempDir;
+
+const REPLICAS: usize = 3;
+
+/// A pod of a StatefulSet: its name, its disk and its gossip address outlive its processes.
+struct Pod {
+    name: String,
+    folder: TempDir,
+    gossip: SocketAddr,
+}
+
+impl Pod {
+    /// The hosts are of loopback and of this test alone, so no other test is given the ports.
+    fn new(ordinal: usize) -> Self {
+        let host = [127, 0, 40, u8::try_from(ordinal).unwrap()];
+        let free = UdpSocket::bind(SocketAddr::from((host, 0))).unwrap();
+        let gossip = free.local_addr().unwrap();
+        Self { name: format!("relay-{ordinal}"), folder: tempfile::tempdir().unwrap(), gossip }
+    }
+
+    async fn start(&self, seeds: &[String]) -> Cluster {
+        let several = Several {
+            name: self.name.clone(),
+            replicas: u16::try_from(REPLICAS).ok(),
+            peer_addr: format!("{}:0", self.gossip.ip()),
+            gossip_addr: self.gossip.to_string(),
+            advertise_host: None,
+            http_address: String::new(),
+            discovery: Discovery::Seeds(seeds.to_vec()),
+            secret: None,
+            election_timeout: raft::ELECTION_MIN,
+            removal_grace: Duration::from_mins(1),
+            // Longer than the test: an election is waited for.
+            degrade: Degrade { spool_after: WITHIN, on_quorum_loss: OnQuorumLoss::Spool },
+            expected_cluster: None,
+            config_hash: 0,
+        };
+        let options = Options {
+            backend: Backend::Disk(self.folder.path().to_owned()),
+            free_bytes_min: 0,
+            accept_timeout: WITHIN,
+            several: Some(several),
+            ..Options::default()
+        };
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+        let cluster = Cluster::start(options, clock).await.unwrap();
+        assert!(cluster.cluster_id().is_none() || cluster.boot() > 1);
+        cluster
+    }
+}
+
+async fn registered(cluster: &Cluster) {
+    let mut registered = cluster.registered();
+    let waiting = registered.wait_for(|registered| *registered);
+    tokio::time::timeout(WITHIN, waiting).await.unwrap().unwrap();
+}
+
+async fn accept(cluster: &Cluster, uid: &str) -> Accepted {
+    cluster.accept(vec![event(uid)]).await.unwrap()[0]
+}
+
+/// Waits until all have applied the same entries, and checks that they made the same of them.
+async fn agree(clusters: &[Cluster]) -> AppliedDigest {
+    let agreed = async {
+        loop {
+            let digests: Vec<AppliedDigest> =
+                clusters.iter().map(Cluster::applied_digest).collect();
+            let newest = digests.iter().map(|digest| digest.index).max().unwrap();
+            if digests.iter().all(|digest| digest.index == newest) {
+                return digests;
+            }
+            for cluster in clusters {
+                cluster.applied().wait_for(|applied| *applied >= newest).await.unwrap();
+            }
+        }
+    };
+    let mut digests = tokio::time::timeout(WITHIN, agreed).await.unwrap();
+    let first = digests.remove(0);
+    for other in digests {
+        assert_eq!((other.digest, &other.slots), (first.digest, &first.slots));
+    }
+    first
+}
+
+/// Stops a member in good order, as a SIGTERM does.
+async fn stop(cluster: Cluster) {
+    cluster.release().await;
+    cluster.hand_over().await;
+    cluster.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn three_members_know_the_same_and_one_that_was_away_catches_up() {
+    let pods: Vec<Pod> = (0..REPLICAS).map(Pod::new).collect();
+    let seeds: Vec<String> = pods.iter().map(|pod| pod.gossip.to_string()).collect();
+    let mut clusters = join_all(pods.iter().map(|pod| pod.start(&seeds))).await;
+    join_all(clusters.iter().map(registered)).await;
+    let ids: Vec<_> = clusters.iter().map(Cluster::cluster_id).collect();
+    assert!(ids[0].is_some() && ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+    let mut nodes: Vec<NodeId> = clusters.iter().map(Cluster::node_id).collect();
+    nodes.sort_unstable();
+    let view = clusters[1].view().await;
+    let voters = view.members.iter().filter(|member| member.is_voter).map(|member| member.node);
+    assert_eq!(voters.collect::<Vec<_>>(), nodes);
+
+    for (at, uid) in ["a", "b", "c"].into_iter().enumerate() {
+        let accepted = accept(&clusters[at], uid).await;
+        assert_eq!(accepted.fate, Fate::Accepted);
+        let elsewhere = accept(&clusters[(at + 1) % REPLICAS], uid).await;
+        assert_eq!((elsewhere.fate, elsewhere.slot), (Fate::Duplicate, accepted.slot));
+    }
+    agree(&clusters).await;
+
+    let leader = clusters[0].leader().unwrap();
+    let away = clusters.iter().position(|cluster| cluster.node_id() == leader).unwrap();
+    let stopped = clusters.remove(away);
+    let (node, boot) = (stopped.node_id(), stopped.boot());
+    stop(stopped).await;
+    assert_eq!(accept(&clusters[0], "d").await.fate, Fate::Accepted);
+    assert_eq!(accept(&clusters[1], "d").await.fate, Fate::Duplicate);
+    assert_ne!(clusters[0].leader(), Some(leader));
+
+    let returned = pods[away].start(&seeds).await;
+    assert_eq!((returned.node_id(), returned.boot()), (node, boot + 1));
+    registered(&returned).await;
+    until(&returned, |state| state.run("d").is_some()).await;
+    for uid in ["a", "b", "c", "d"] {
+        assert_eq!(accept(&returned, uid).await.fate, Fate::Duplicate);
+    }
+    clusters.push(returned);
+    let agreed = agree(&clusters).await;
+    assert!(agreed.slots.iter().all(|slot| slot.owner.is_some()));
+    join_all(clusters.iter().map(Cluster::shutdown)).await;
+}
