@@ -393,3 +393,7 @@ fn granted(answers: Vec<Applied>) -> Vec<Grant> {
 #[cfg(test)]
 #[path = "worker_test.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "begin_first_test.rs"]
+mod begin_tests;

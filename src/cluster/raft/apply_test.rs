@@ -2,11 +2,14 @@
 
 use super::super::types::{MemberNode, Proposal, RaftEntry};
 use super::*;
-use crate::clock::Timestamp;
+use crate::clock::{Clock as _, SystemClock, Timestamp};
+use crate::cluster::test_node::event;
 use crate::state_machine::{Command, Entry};
+use crate::wire;
 use futures_util::stream;
 use openraft::Membership;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 fn in_memory() -> AppliedState {
     AppliedState::open(SnapshotStore::in_memory()).unwrap()
@@ -103,4 +106,29 @@ async fn an_older_snapshot_that_was_built_meanwhile_does_not_replace_an_installe
     state.install_snapshot(&newer.meta, newer.snapshot).await.unwrap();
     state.snapshots.keep(&older.meta, &older.snapshot).unwrap();
     assert_eq!(state.get_current_snapshot().await.unwrap().unwrap().meta, newer.meta);
+}
+
+/// A replica that has applied an event stamped 1970, and its digest.
+async fn applied_long_ago() -> (AppliedState, u128) {
+    let mut state = in_memory();
+    let commands = vec![Command::Accept(Box::new(event("a")))];
+    let entry = Entry { at: Timestamp(2), commands };
+    let payload = EntryPayload::Normal(Proposal(Arc::new(entry)));
+    apply(&mut state, vec![tick(1), RaftEntry { log_id: log_id(2), payload }, tick(3)]).await;
+    let digest = state.read(wire::digest);
+    (state, digest)
+}
+
+#[tokio::test]
+async fn rule_19_equal_entries_give_equal_digests_whatever_the_wall_clock_says() {
+    let clock = SystemClock::default();
+    let (first, digest) = applied_long_ago().await;
+    assert_eq!(first.read(StateMachine::now), Timestamp(3));
+    let later = clock.monotonic() + Duration::from_millis(5);
+    while clock.monotonic() < later {
+        std::thread::yield_now();
+    }
+    let (second, digest_later) = applied_long_ago().await;
+    assert_eq!(digest, digest_later);
+    assert_eq!(second.read(StateMachine::now), Timestamp(3));
 }

@@ -89,6 +89,21 @@ fn rule_01_a_record_counts_only_if_it_names_the_open_begin() {
 }
 
 #[test]
+fn rule_01_an_outcome_without_an_open_begin_settles_nothing() {
+    let mut core = Core::new();
+    core.accept(pipeline_run("a").started());
+    core.plan_all();
+    let id = core.status("a");
+    core.deliver(Grant { effect: id, attempt: 0 });
+    assert_eq!(core.settled("a"), [""; 0]);
+    let grant = core.begin(id).unwrap();
+    core.fail(grant, 0);
+    core.deliver(grant);
+    assert_eq!(core.settled("a"), [""; 0]);
+    assert_eq!(core.record(id).attempts, 1);
+}
+
+#[test]
 fn rule_01_a_record_counts_whatever_the_epoch_is_by_then() {
     let mut core = Core::new();
     core.accept(pipeline_run("a").started());
