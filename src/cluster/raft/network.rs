@@ -287,4 +287,19 @@ mod tests {
         let target = Target { node: Some(NodeId(2)), address: "newer:3".to_owned() };
         assert_eq!(two.network.target(two.node), target);
     }
+
+    #[tokio::test]
+    async fn rule_28_what_a_node_forgot_is_not_filled_up_in_silence() {
+        use AppendEntriesResponse::{Conflict, PartialSuccess, Success};
+        let mut network = PeerNetwork::new(None);
+        let link = network.new_client(2, &MemberNode::default()).await;
+        let [ten, twenty] = [10, 20].map(|index| Some(id(3, index)));
+        assert!(link.checked(Success, None, ten, 3).is_ok());
+        assert!(link.checked(Conflict, twenty, None, 3).is_ok());
+        assert!(link.checked(PartialSuccess(twenty), ten, Some(id(3, 30)), 3).is_ok());
+        assert_eq!(network.reverted(), []);
+        let forgot = link.checked(Conflict, twenty, None, 3);
+        assert!(matches!(forgot, Err(RPCError::Unreachable(_))), "{forgot:?}");
+        assert_eq!(network.reverted(), [NodeId(2)]);
+    }
 }
