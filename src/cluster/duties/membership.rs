@@ -205,3 +205,7 @@ async fn retire_orphans(member: &Member, term: u64) {
         warn!(%error, "nodes are not retired yet");
     }
 }
+
+#[cfg(test)]
+#[path = "membership_test.rs"]
+mod tests;
