@@ -1,6 +1,8 @@
-//! The command line of the scenarios: names to run, `--repeat`, `--jobs`, `--list`, and what `cargo test`
-//! hands to every test binary.
+//! The command line of the scenarios: names to run, `--repeat`, `--jobs`, `--list`, and what
+//! `cargo test` hands to every test binary. `RELAY_PREVIOUS_BINARY` stands for `--other-binary`, so that a plain
+//! `cargo test` rolls a mixed cluster where the binary of the last release lies about.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// What to run.
@@ -20,6 +22,9 @@ pub struct Options {
     /// Only names are printed.
     pub is_list: bool,
 }
+
+/// Environment variable that names another build where no flag does.
+pub const PREVIOUS_BINARY: &str = "RELAY_PREVIOUS_BINARY";
 
 /// Decides everything random unless another seed is given.
 const SEED: u64 = 20_261_120;
@@ -43,11 +48,15 @@ const IGNORED: [&str; 9] = [
 const IGNORED_WITH_VALUE: [&str; 4] = ["--test-threads", "--color", "--format", "-Z"];
 
 impl Options {
-    /// Reads the arguments that follow the name of the binary.
+    /// Reads the arguments that follow the name of the binary. `previous_binary` is the value of
+    /// [`PREVIOUS_BINARY`]: it counts where no flag names another build, and empty means unset.
     ///
     /// # Errors
     /// An unknown flag, or a flag without its value; the text says which.
-    pub fn parse(arguments: impl Iterator<Item = String>) -> Result<Self, String> {
+    pub fn parse(
+        arguments: impl Iterator<Item = String>,
+        previous_binary: Option<OsString>,
+    ) -> Result<Self, String> {
         let mut options = Self {
             filters: Vec::new(),
             is_exact: false,
@@ -55,7 +64,7 @@ impl Options {
             repeat: 1,
             jobs: JOBS,
             seed: SEED,
-            other_binary: None,
+            other_binary: previous_binary.filter(|path| !path.is_empty()).map(PathBuf::from),
             is_list: false,
         };
         let split = |argument: String| match argument.split_once('=') {

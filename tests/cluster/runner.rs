@@ -95,7 +95,9 @@ fn take_turns(turns: VecDeque<Turn<'_>>, options: &Options) -> Option<Vec<String
 fn run_once(scenario: &Scenario, options: &Options, round: u64) -> Outcome {
     let (root, seed) = (Path::new(env!("CARGO_TARGET_TMPDIR")), options.seed + round);
     let lab = Lab::new(&root.join("cluster"), scenario.name, seed);
-    let lab = Lab { other_binary: options.other_binary.clone(), ..lab };
+    // A node runs in a folder of its own, where a relative path would lead elsewhere.
+    let other_binary = options.other_binary.as_ref().map(|path| std::path::absolute(path).unwrap());
+    let lab = Lab { other_binary, ..lab };
     let (folder, started) = (lab.folder.clone(), Instant::now());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let outcome = runtime.block_on(to_the_end(scenario, lab));

@@ -65,5 +65,6 @@ const fn in_pods(name: &'static str, run: fn(Lab) -> LocalBoxFuture<'static, Cou
 }
 
 fn another_build(options: &Options) -> Option<&'static str> {
-    options.other_binary.is_none().then_some("needs another build, --other-binary PATH")
+    let lacking = "needs another build: RELAY_PREVIOUS_BINARY=PATH, or --other-binary PATH";
+    options.other_binary.is_none().then_some(lacking)
 }

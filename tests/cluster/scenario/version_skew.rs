@@ -1,5 +1,5 @@
 //! A cluster of another build is rolled to this one, half way back, and to this one again, while
-//! events come in. Needs that other build: `--other-binary PATH`.
+//! events come in. Needs that other build: `RELAY_PREVIOUS_BINARY`, or `--other-binary PATH`.
 
 use crate::harness::{Cluster, Counts, Lab, Shape, To};
 use std::path::Path;

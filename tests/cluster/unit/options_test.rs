@@ -1,9 +1,15 @@
 //! The command line of the scenarios.
 
 use crate::options::Options;
+use std::path::Path;
 
 fn parsed(line: &str) -> Result<Options, String> {
-    Options::parse(line.split_whitespace().map(str::to_owned))
+    parsed_beside(None, line)
+}
+
+/// With `RELAY_PREVIOUS_BINARY` as it is in the environment.
+fn parsed_beside(previous_binary: Option<&str>, line: &str) -> Result<Options, String> {
+    Options::parse(line.split_whitespace().map(str::to_owned), previous_binary.map(Into::into))
 }
 
 #[test]
@@ -28,6 +34,18 @@ fn values_follow_a_space_or_an_equals_sign() {
         let options = parsed(line).unwrap();
         assert_eq!((options.repeat, options.jobs, options.seed), (20, 3, 7));
     }
+}
+
+#[test]
+fn rule_22_another_build_is_named_by_the_environment_unless_the_flag_names_one() {
+    let other = |previous, line| parsed_beside(previous, line).unwrap().other_binary;
+    let path = |text: &str| Some(Path::new(text).to_owned());
+    assert_eq!(other(None, "version_skew"), None);
+    assert_eq!(other(Some("/old/relay"), "version_skew"), path("/old/relay"));
+    assert_eq!(other(Some("/old/relay"), "--other-binary /older/relay"), path("/older/relay"));
+    assert_eq!(other(None, "--other-binary=/older/relay"), path("/older/relay"));
+    // What a workflow file sets to nothing is not set.
+    assert_eq!(other(Some(""), "version_skew"), None);
 }
 
 #[test]
