@@ -27,6 +27,7 @@ pub(super) fn cluster(flags: &ClusterFlags) -> anyhow::Result<ExitCode> {
             ClusterCommand::Status { remote, watch: true } => watch(remote).await?,
             ClusterCommand::Remove { remote, member } => remove(remote, member).await?,
             ClusterCommand::Transfer { remote, to } => transfer(remote, to.as_deref()).await?,
+            ClusterCommand::Finalize { remote } => finalize(remote).await?,
             ClusterCommand::Snapshot { endpoint, output } => backup::save(endpoint, output).await?,
             ClusterCommand::Recover(flags) => backup::recover(flags)?,
         }
@@ -77,6 +78,14 @@ async fn transfer(remote: &Remote, to: Option<&str>) -> anyhow::Result<()> {
     let path = format!("{CLUSTER}/transfer");
     let answer = client.call(Method::POST, &path, body).await?;
     let line = |answer: &Value| vec![format!("{} leads", named(answer, "leader"))];
+    show(remote.output, &answer, line);
+    Ok(())
+}
+
+async fn finalize(remote: &Remote) -> anyhow::Result<()> {
+    let client = Client::new(&remote.endpoint)?;
+    let answer = client.call(Method::POST, &format!("{CLUSTER}/finalize"), None).await?;
+    let line = |answer: &Value| vec![format!("feature level {}", answer["feature_level"])];
     show(remote.output, &answer, line);
     Ok(())
 }

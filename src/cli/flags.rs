@@ -186,6 +186,11 @@ pub enum ClusterCommand {
         #[arg(long, value_name = "NODE_ID_OR_POD_NAME")]
         to: Option<String>,
     },
+    /// Raises the feature level now: the old binary will not return.
+    Finalize {
+        #[command(flatten)]
+        remote: Remote,
+    },
     /// Saves the state of the replica that is asked, to begin from after a loss of all disks.
     Snapshot {
         #[command(flatten)]

@@ -1,7 +1,9 @@
 //! Why a process of a cluster of several has to end: its node is no longer wanted, and the next
-//! start begins as a new one; or it can no longer be found.
+//! start begins as a new one; its build is too old, and the next start is one of the same node; or
+//! it can no longer be found.
 
 use super::member::Member;
+use super::transport::Refused;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tracing::error;
@@ -24,10 +26,27 @@ pub(super) async fn run(member: Arc<Member>, stop: CancellationToken) {
             Ok(None) | Err(_) => return,
         },
     };
+    if !is_node_over(&refused) {
+        return member.fail(refused.to_string());
+    }
     if let Err(error) = member.directory.set_aside() {
         error!(%error, "the data directory cannot be marked");
     }
     member.fail(format!("{refused}; the next start begins as a new node"));
+}
+
+/// Whether no build will ever be heard again as this node.
+fn is_node_over(refused: &Refused) -> bool {
+    match refused {
+        Refused::Retired | Refused::StaleBoot(_) => true,
+        // A newer build goes on with the same directory.
+        Refused::FeatureLevel(_)
+        | Refused::WrongCluster(_)
+        | Refused::WrongNode(_)
+        | Refused::WireVersion(_)
+        | Refused::Malformed(_)
+        | Refused::Stopped => false,
+    }
 }
 
 #[cfg(test)]
@@ -64,5 +83,12 @@ mod tests {
         node.stop.cancel();
         assert_eq!(ran(&node).await, None);
         assert!(!node.folder.path().join("set-aside").exists());
+    }
+
+    #[test]
+    fn rule_22_a_build_that_is_too_old_leaves_its_directory_to_a_newer_one() {
+        assert!(!is_node_over(&Refused::FeatureLevel(String::new())));
+        assert!(is_node_over(&Refused::Retired));
+        assert!(is_node_over(&Refused::StaleBoot(String::new())));
     }
 }

@@ -7,7 +7,7 @@ use super::gossip::{Gossip, Peer};
 use super::raft::{RaftCallError, RaftNode};
 use super::spool::feed::Degradation;
 use super::transport::proto::{
-    Ask, Check, Checked, Forward, Forwarded, Look, NodeStatus, forwarded::Failure,
+    Ask, Check, Checked, Finalize, Forward, Forwarded, Look, NodeStatus, forwarded::Failure,
 };
 use super::transport::{Gate, Hello, PeerService, Peers, Refused, Route, Standing, Target};
 use super::way::{Cargo, Way, failure};
@@ -283,10 +283,10 @@ impl Member {
     }
 
     fn admit(&self, hello: &Hello, route: Route) -> Result<(), Refused> {
-        let own = Standing { node: self.own.node, cluster: self.cluster() };
-        let (is_retired, boot) = self
-            .raft()
-            .read(|state: &StateMachine| (state.is_retired(hello.from), state.boot_of(hello.from)));
+        let (is_retired, boot, level) = self.raft().read(|state: &StateMachine| {
+            (state.is_retired(hello.from), state.boot_of(hello.from), state.feature_level())
+        });
+        let own = Standing { node: self.own.node, cluster: self.cluster(), level };
         if is_retired && own.cluster == hello.cluster {
             return Err(Refused::Retired);
         }
@@ -331,6 +331,10 @@ impl PeerService for Member {
             }
             Route::Remove => Ok(self.answer_remove(&read(&body)?).await.encode_to_vec()),
             Route::HandOver => Ok(self.answer_hand_over(&read(&body)?).await.encode_to_vec()),
+            Route::Finalize => {
+                let Finalize {} = read(&body)?;
+                Ok(self.answer_finalize().await.encode_to_vec())
+            }
         }
     }
 }

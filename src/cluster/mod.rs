@@ -11,6 +11,7 @@ mod disk;
 mod drain;
 mod duties;
 mod error;
+mod finalize;
 mod formation;
 mod gossip;
 mod guard;
@@ -37,6 +38,7 @@ mod way;
 
 pub use admin::{Named, OrderError};
 pub use error::{AcceptError, StartError};
+pub use finalize::{FinalizeError, Lack};
 pub use gossip::{Discovery, Facts};
 pub use identity::{ClusterId, DataDirectory, Identity, IdentityError};
 pub use options::{Backend, Degrade, Options, Several};

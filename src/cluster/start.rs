@@ -4,6 +4,7 @@ use super::ballast::Ballast;
 use super::batch::{Rank, batcher};
 use super::degraded::Degraded;
 use super::disk::FreeDisk;
+use super::duties::level::Raising;
 use super::formation::Expected;
 use super::gossip::{Gossip, GossipOptions};
 use super::meet::{self, Meeting};
@@ -129,8 +130,11 @@ impl Cluster {
         let (registering, registered) = watch::channel(false);
         let (failing, failed) = watch::channel(None);
         let left = left_in_spool(base.folder(), &way, (Arc::clone(&clock), failing.clone()))?;
-        let mut cluster = Self::over(base, options, way, ((failing, failed), registered), clock);
+        let mut cluster =
+            Self::over(base, options, way, ((failing, failed), registered), Arc::clone(&clock));
         cluster.cluster_id = Some(cluster_id);
+        let raising = cluster.raising(None, clock).run(cluster.stop.clone());
+        cluster.run([tokio::spawn(raising)]);
         match cluster.register_alone(boot, &options.settings).await {
             Ok(()) => {
                 registering.send_replace(true);
@@ -204,6 +208,7 @@ impl Cluster {
         });
         let stop = cluster.stop.clone();
         let queue = cluster.queue.clone();
+        let raising = cluster.raising(Some(Arc::clone(&member)), Arc::clone(&member.clock));
         cluster.run([
             tokio::spawn(degraded.run(queue, stop.clone())),
             tokio::spawn(listener.serve(Arc::clone(&member), stop.clone())),
@@ -211,6 +216,7 @@ impl Cluster {
             tokio::spawn(meet::run(Arc::clone(&member), meeting, stop.clone())),
             tokio::spawn(duties::run(Arc::clone(&member), stop.clone())),
             tokio::spawn(duties::membership::run(Arc::clone(&member), stop.clone())),
+            tokio::spawn(raising.run(stop.clone())),
             tokio::spawn(leave::run(Arc::clone(&member), stop.clone())),
             tokio::spawn(register_member(Arc::clone(&member), boot, registering, stop)),
         ]);
@@ -271,6 +277,11 @@ impl Cluster {
             failed,
             stop,
         }
+    }
+
+    fn raising(&self, member: Option<Arc<Member>>, clock: Arc<dyn Clock>) -> Raising {
+        let (raft, queue) = (self.way.raft.clone(), self.queue.clone());
+        Raising { raft, queue, own: self.node, member, clock }
     }
 
     fn run(&self, more: impl IntoIterator<Item = JoinHandle<()>>) {

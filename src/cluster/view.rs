@@ -6,7 +6,7 @@ use super::gossip::{Facts, Peer};
 use super::membership::{fault_tolerance, majority};
 use super::raft::RaftStatus;
 use super::transport::proto::{self, member_view};
-use crate::state_machine::{NodeId, StateMachine, millis};
+use crate::state_machine::{FeatureLevel, NodeId, StateMachine, millis};
 use prost::Message as _;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -81,6 +81,8 @@ pub struct ClusterView {
     pub members: Vec<MemberView>,
     pub slots_unowned: u32,
     pub applied_index: u64,
+    /// The level at which the cluster writes, as far as this node has applied the log.
+    pub feature_level: FeatureLevel,
     /// Nodes that gossip has as live, this one included.
     pub gossip_live: Vec<NodeId>,
 }
@@ -124,6 +126,7 @@ impl ClusterView {
                 None => self.slots_unowned += 1,
             }
         }
+        self.feature_level = state.feature_level();
         self.gossip_live = live.iter().map(|peer| peer.node).collect();
         let mut told: BTreeMap<NodeId, Facts> =
             live.into_iter().map(|peer| (peer.node, peer.facts)).collect();
@@ -164,6 +167,7 @@ pub(super) fn of_status(status: &RaftStatus, own: NodeId, has_quorum: bool) -> C
         members: members.collect(),
         slots_unowned: 0,
         applied_index: status.applied_index,
+        feature_level: FeatureLevel::default(),
         gossip_live: Vec::new(),
     }
 }
@@ -228,6 +232,7 @@ pub(super) fn decode(bytes: &[u8]) -> Option<ClusterView> {
         members: members.collect(),
         slots_unowned: 0,
         applied_index: message.applied_index,
+        feature_level: FeatureLevel::default(),
         gossip_live: Vec::new(),
     })
 }

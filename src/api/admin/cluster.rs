@@ -32,6 +32,7 @@ fn to_json(view: &ClusterView, own: &str) -> Value {
         "members": nodes,
         "slots": { "total": crate::state_machine::SLOTS, "unowned": view.slots_unowned },
         "applied_index": view.applied_index,
+        "feature_level": view.feature_level.0,
         "gossip": {
             "live": ids(view.gossip_live.clone()),
             "differs_from_raft": ids(view.gossip_differs()),
@@ -54,6 +55,7 @@ fn member_json(member: &MemberView, view: &ClusterView) -> Value {
         "is_leader": view.leader == Some(member.node),
         "is_draining": facts.map(|told| told.is_draining),
         "version": facts.map(|told| &told.version),
+        "feature_level": facts.map(|told| told.feature_level),
         "matched_index": member.matched_index,
         "lag": member.lag,
         "last_contact_ms": member.last_contact_ms,

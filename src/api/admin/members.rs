@@ -1,9 +1,9 @@
-//! Orders to the cluster, taken by any replica: `DELETE /api/v1/cluster/members/{id}` and
-//! `POST /api/v1/cluster/transfer`.
+//! Orders to the cluster, taken by any replica: `DELETE /api/v1/cluster/members/{id}`,
+//! `POST /api/v1/cluster/transfer` and `POST /api/v1/cluster/finalize`.
 
 use super::access;
 use crate::api::{Api, Problem, ProblemId};
-use crate::cluster::OrderError;
+use crate::cluster::{FinalizeError, OrderError};
 use crate::state_machine::NodeId;
 use axum::Json;
 use axum::extract::{Path, Request, State};
@@ -34,6 +34,16 @@ pub(super) async fn transfer(
     let to = heir(&body.map_err(|_| invalid("failed to read body"))?)?;
     let leader = api.cluster.transfer(to).await.map_err(problem)?;
     Ok(Json(json!({ "leader": leader.node.to_string(), "name": leader.name })))
+}
+
+/// Raises the feature level, and tells which is in force.
+pub(super) async fn finalize(
+    State(api): State<Api>,
+    request: Request,
+) -> Result<Json<Value>, Problem> {
+    access::require(&api, request.headers(), request.extensions()).await?;
+    let level = api.cluster.finalize().await.map_err(|error| not_final(&error))?;
+    Ok(Json(json!({ "feature_level": level.0 })))
 }
 
 /// The node that is to lead; `None` where the body leaves it open.
@@ -83,9 +93,19 @@ fn problem(error: OrderError) -> Problem {
     Problem::new(id, error.to_string())
 }
 
+fn not_final(error: &FinalizeError) -> Problem {
+    let id = match error {
+        FinalizeError::Lacking { .. } | FinalizeError::OldLeader => ProblemId::Conflict,
+        FinalizeError::NoLeader | FinalizeError::Unconfirmed => ProblemId::NotCarriedOut,
+    };
+    Problem::new(id, error.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::Lack;
+    use crate::state_machine::FeatureLevel;
 
     #[test]
     fn an_empty_body_leaves_the_heir_open() {
@@ -124,5 +144,17 @@ mod tests {
         assert_eq!(id(lost), ProblemId::Conflict);
         assert_eq!(id(OrderError::NoLeader), ProblemId::NotCarriedOut);
         assert_eq!(id(OrderError::Unconfirmed), ProblemId::NotCarriedOut);
+    }
+
+    #[test]
+    fn rule_22_a_level_that_members_lack_is_a_conflict_that_names_them() {
+        let node = NodeId(7);
+        let lack = Lack { node, name: "relay-2".to_owned(), level: Some(FeatureLevel(1)) };
+        let level = FeatureLevel(2);
+        let problem = not_final(&FinalizeError::Lacking { level, members: vec![lack] });
+        assert_eq!(problem.id, ProblemId::Conflict);
+        assert!(problem.detail.contains("relay-2 (0000000000000007), level 1"), "{problem:?}");
+        assert_eq!(not_final(&FinalizeError::OldLeader).id, ProblemId::Conflict);
+        assert_eq!(not_final(&FinalizeError::Unconfirmed).id, ProblemId::NotCarriedOut);
     }
 }

@@ -7,6 +7,7 @@
 //! | `GET /api/v1/cluster/snapshot` | the state of this replica, to begin from after a disaster |
 //! | `DELETE /api/v1/cluster/members/{id}` | removes a member |
 //! | `POST /api/v1/cluster/transfer` | has another member lead |
+//! | `POST /api/v1/cluster/finalize` | raises the feature level without the wait |
 //! | `GET /api/v1/runs/{uid}` | state, timeline, effects and receipts of a run |
 //! | `GET /api/v1/dlq?limit&offset` | dead letters, oldest first |
 //! | `GET /api/v1/dlq/analytics` | dead letters by cause, provider, state and age |
@@ -32,6 +33,7 @@ pub(super) fn router() -> Router<Api> {
         .route("/v1/cluster/snapshot", get(snapshot::show))
         .route("/v1/cluster/members/{id}", delete(members::remove))
         .route("/v1/cluster/transfer", post(members::transfer))
+        .route("/v1/cluster/finalize", post(members::finalize))
         .route("/v1/runs/{uid}", get(runs::show))
         .route("/v1/dlq", get(dlq::list))
         .route("/v1/dlq/analytics", get(dlq::analytics))

@@ -8,7 +8,7 @@ use crate::cluster::member::Member;
 use crate::cluster::membership::{Change, MembershipView, admin_remove, next_change, same_names};
 use crate::cluster::raft::{ChangeError, MemberNode, RaftStatus};
 use crate::cluster::transport::Target;
-use crate::state_machine::{Command, NodeId};
+use crate::state_machine::{Command, NodeId, StateMachine};
 use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -181,7 +181,10 @@ async fn is_what_it_says(member: &Member, node: NodeId, address: &str) -> bool {
     let target = Target { node: Some(node), address: address.to_owned() };
     let Some(status) = member.ask(&target, ASK_WITHIN).await else { return false };
     let cluster = member.cluster().map_or(0, |id| id.0);
-    status.node == node.0 && (status.is_pristine || status.cluster == cluster)
+    let level = member.raft().read(StateMachine::feature_level);
+    status.node == node.0
+        && (status.is_pristine || status.cluster == cluster)
+        && status.feature_level >= level.0
 }
 
 /// Nodes that the log knows and that are no members any more never come back. Found here and not

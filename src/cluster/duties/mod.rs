@@ -3,6 +3,7 @@
 
 mod census;
 mod clocks;
+pub(super) mod level;
 pub(super) mod membership;
 mod names;
 mod shares;

@@ -5,10 +5,12 @@
 //! voters cannot commit is never proposed, because a leader that waits for it accepts nothing.
 
 mod arrival;
+mod level;
 mod removal;
 mod voters;
 
 pub use arrival::same_names;
+pub use level::{Levels, Settling, Short, reachable};
 pub use removal::{RemoveError, admin_remove};
 pub use voters::{fault_tolerance, majority};
 

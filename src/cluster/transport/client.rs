@@ -99,7 +99,8 @@ impl Peers {
         self.shared.hello.lock().unwrap_or_else(PoisonError::into_inner).cluster = Some(cluster);
     }
 
-    /// Set once a peer of our cluster said that this node is retired or a copy.
+    /// Set once a peer of our cluster said that this node is retired, a copy, or of a build that
+    /// cannot read the log.
     pub fn told_off(&self) -> tokio::sync::watch::Receiver<Option<Refused>> {
         self.shared.told_off.subscribe()
     }
@@ -128,7 +129,7 @@ impl Peers {
             return Err(CallError::TimedOut { address, within_ms: within.as_millis() });
         };
         if let Err(CallError::Refused { source, .. }) = &answer
-            && matches!(source, Refused::Retired | Refused::StaleBoot(_))
+            && source.is_final()
         {
             self.shared.told_off.send_replace(Some(source.clone()));
         }

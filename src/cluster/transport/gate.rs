@@ -4,7 +4,7 @@
 use super::Route;
 use super::hello::{Hello, Refused, WIRE_VERSION};
 use crate::cluster::ClusterId;
-use crate::state_machine::NodeId;
+use crate::state_machine::{FeatureLevel, NodeId};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
@@ -17,6 +17,8 @@ const LIVES_MAX: usize = 10_000;
 pub(in crate::cluster) struct Standing {
     pub node: NodeId,
     pub cluster: Option<ClusterId>,
+    /// The level at which that cluster writes.
+    pub level: FeatureLevel,
 }
 
 /// The newest known start of a caller.
@@ -24,6 +26,7 @@ pub(in crate::cluster) struct Standing {
 struct Life {
     boot: u64,
     life: u64,
+    level: FeatureLevel,
 }
 
 /// The newest lives of callers.
@@ -55,7 +58,16 @@ impl Gate {
             None if route != Route::Ask => return Err(Refused::WrongNode(own.node.to_string())),
             Some(_) | None => {}
         }
-        self.check_life(hello, boot_in_log)
+        self.check_life(hello, boot_in_log)?;
+        check_level(own, hello)
+    }
+
+    /// The newest feature level that a node can apply, as its newest life said; `None` when the
+    /// life that the log knows, or a later one, has not been heard.
+    pub fn level_of(&self, node: NodeId, boot_in_log: Option<u64>) -> Option<FeatureLevel> {
+        let lives = self.lives.lock().unwrap_or_else(PoisonError::into_inner);
+        let life = lives.get(&node).filter(|life| life.boot >= boot_in_log.unwrap_or_default());
+        life.map(|life| life.level)
     }
 
     fn check_life(&self, hello: &Hello, boot_in_log: Option<u64>) -> Result<(), Refused> {
@@ -71,7 +83,8 @@ impl Gate {
             if lives.len() >= LIVES_MAX {
                 lives.pop_first();
             }
-            lives.insert(hello.from, Life { boot: hello.boot, life: hello.life });
+            let Hello { boot, life, feature_level: level, .. } = *hello;
+            lives.insert(hello.from, Life { boot, life, level });
         }
         Ok(())
     }
@@ -89,12 +102,25 @@ fn check_cluster(own: Standing, hello: &Hello, route: Route) -> Result<(), Refus
     }
 }
 
+/// A build below the level of the cluster can no longer read its log (rule 22).
+fn check_level(own: Standing, hello: &Hello) -> Result<(), Refused> {
+    if own.cluster != hello.cluster || hello.feature_level >= own.level {
+        return Ok(());
+    }
+    Err(Refused::FeatureLevel(format!(
+        "the cluster is at feature level {}, the caller's version knows none above {}: start a newer \
+         version",
+        own.level, hello.feature_level,
+    )))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const OWN: Standing = Standing { node: NodeId(1), cluster: Some(ClusterId(7)) };
-    const PRISTINE: Standing = Standing { node: NodeId(1), cluster: None };
+    const OWN: Standing =
+        Standing { node: NodeId(1), cluster: Some(ClusterId(7)), level: FeatureLevel::FIRST };
+    const PRISTINE: Standing = Standing { cluster: None, ..OWN };
 
     fn hello() -> Hello {
         Hello { to: Some(NodeId(1)), ..Hello::new(Some(ClusterId(7)), NodeId(2), 3, 100) }
@@ -151,6 +177,47 @@ mod tests {
     }
 
     #[test]
+    fn rule_22_a_member_below_the_level_of_its_cluster_is_refused_on_every_route() {
+        let third = Standing { level: FeatureLevel(3), ..OWN };
+        let at = |level| Hello { feature_level: FeatureLevel(level), ..hello() };
+        for route in Route::ALL {
+            assert_eq!(check(third, &at(3), route), Ok(()));
+            assert_eq!(check(third, &at(4), route), Ok(()));
+            let told = "the cluster is at feature level 3, the caller's version knows none above 2: \
+                        start a newer version";
+            assert_eq!(check(third, &at(2), route), Err(Refused::FeatureLevel(told.to_owned())));
+        }
+    }
+
+    #[test]
+    fn rule_22_a_node_of_no_cluster_may_ask_whatever_level_it_speaks() {
+        let third = Standing { level: FeatureLevel(3), ..OWN };
+        let newcomer = Hello { cluster: None, feature_level: FeatureLevel(1), ..hello() };
+        assert_eq!(check(third, &newcomer, Route::Ask), Ok(()));
+    }
+
+    #[test]
+    fn rule_22_a_hello_without_a_level_is_of_a_build_that_knows_the_first() {
+        let without = Hello { feature_level: FeatureLevel(0), ..hello() };
+        let read = Hello::decode(without.encode().as_bytes()).unwrap();
+        assert_eq!(read.feature_level, FeatureLevel::FIRST);
+    }
+
+    #[test]
+    fn rule_22_the_level_of_a_node_is_that_of_its_newest_life() {
+        let gate = Gate::default();
+        let at =
+            |boot, level| Hello { boot, life: boot, feature_level: FeatureLevel(level), ..hello() };
+        assert_eq!(gate.level_of(NodeId(2), None), None);
+        gate.check(OWN, &at(3, 2), Route::Append, None).unwrap();
+        assert_eq!(gate.level_of(NodeId(2), Some(3)), Some(FeatureLevel(2)));
+        // The log knows a start that has not been heard yet: which build it is of is unknown.
+        assert_eq!(gate.level_of(NodeId(2), Some(4)), None);
+        gate.check(OWN, &at(4, 1), Route::Append, Some(4)).unwrap();
+        assert_eq!(gate.level_of(NodeId(2), Some(4)), Some(FeatureLevel(1)));
+    }
+
+    #[test]
     fn rule_23_two_processes_with_one_start_number_are_not_both_heard() {
         let gate = Gate::default();
         let at = |life| Hello { life, ..hello() };
@@ -186,6 +253,7 @@ mod tests {
             Refused::WireVersion(detail()),
             Refused::Malformed(detail()),
             Refused::Stopped,
+            Refused::FeatureLevel(detail()),
         ] {
             assert_eq!(Refused::decode(&refused.encode()), refused);
         }

@@ -2,7 +2,7 @@
 
 use super::proto;
 use crate::cluster::ClusterId;
-use crate::state_machine::NodeId;
+use crate::state_machine::{FEATURE_LEVEL, FeatureLevel, NodeId};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use prost::Message as _;
@@ -24,13 +24,23 @@ pub(in crate::cluster) struct Hello {
     pub life: u64,
     pub wire_version: u32,
     pub wire_version_min: u32,
+    /// Newest feature level that the caller's build can apply.
+    pub feature_level: FeatureLevel,
 }
 
 impl Hello {
     /// A Hello of this build.
     pub fn new(cluster: Option<ClusterId>, from: NodeId, boot: u64, life: u64) -> Self {
-        let (wire_version, wire_version_min) = (WIRE_VERSION, WIRE_VERSION_MIN);
-        Self { cluster, from, to: None, boot, life, wire_version, wire_version_min }
+        Self {
+            cluster,
+            from,
+            to: None,
+            boot,
+            life,
+            wire_version: WIRE_VERSION,
+            wire_version_min: WIRE_VERSION_MIN,
+            feature_level: FEATURE_LEVEL,
+        }
     }
 
     pub(super) fn encode(&self) -> String {
@@ -42,6 +52,7 @@ impl Hello {
             life: self.life,
             wire_version: self.wire_version,
             wire_version_min: self.wire_version_min,
+            feature_level: self.feature_level.0,
         };
         STANDARD_NO_PAD.encode(message.encode_to_vec())
     }
@@ -57,6 +68,7 @@ impl Hello {
             life: message.life,
             wire_version: message.wire_version,
             wire_version_min: message.wire_version_min,
+            feature_level: FeatureLevel(message.feature_level).max(FeatureLevel::FIRST),
         })
     }
 
@@ -82,9 +94,23 @@ pub(in crate::cluster) enum Refused {
     Malformed(String),
     #[error("the node is stopping")]
     Stopped,
+    #[error("{0}")]
+    FeatureLevel(String),
 }
 
 impl Refused {
+    /// Whether the process that was told so has to end: no call will be heard again.
+    pub(super) fn is_final(&self) -> bool {
+        match self {
+            Self::StaleBoot(_) | Self::Retired | Self::FeatureLevel(_) => true,
+            Self::WrongCluster(_)
+            | Self::WrongNode(_)
+            | Self::WireVersion(_)
+            | Self::Malformed(_)
+            | Self::Stopped => false,
+        }
+    }
+
     pub(super) fn encode(&self) -> Vec<u8> {
         use proto::refused::Kind;
         let (kind, detail) = match self {
@@ -95,6 +121,7 @@ impl Refused {
             Self::WireVersion(detail) => (Kind::WireVersion, detail.as_str()),
             Self::Malformed(detail) => (Kind::Malformed, detail.as_str()),
             Self::Stopped => (Kind::Stopped, ""),
+            Self::FeatureLevel(detail) => (Kind::FeatureLevel, detail.as_str()),
         };
         proto::Refused { kind: kind.into(), detail: detail.to_owned() }.encode_to_vec()
     }
@@ -111,6 +138,7 @@ impl Refused {
             Kind::Retired => Self::Retired,
             Kind::WireVersion => Self::WireVersion(message.detail),
             Kind::Stopped => Self::Stopped,
+            Kind::FeatureLevel => Self::FeatureLevel(message.detail),
             Kind::Malformed | Kind::Unknown => Self::Malformed(message.detail),
         }
     }

@@ -29,6 +29,7 @@ pub(in crate::cluster) enum Route {
     Look,
     Remove,
     HandOver,
+    Finalize,
 }
 
 /// Calls that share a connection. A snapshot under way must not hold up heartbeats (rule 30).
@@ -40,7 +41,7 @@ enum Lane {
 }
 
 impl Route {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Append,
         Self::Vote,
         Self::PreVote,
@@ -52,6 +53,7 @@ impl Route {
         Self::Look,
         Self::Remove,
         Self::HandOver,
+        Self::Finalize,
     ];
 
     fn path(self) -> &'static str {
@@ -67,6 +69,7 @@ impl Route {
             Self::Look => "/cluster/look",
             Self::Remove => "/cluster/remove",
             Self::HandOver => "/cluster/hand-over",
+            Self::Finalize => "/cluster/finalize",
         }
     }
 
@@ -83,7 +86,8 @@ impl Route {
             | Self::Ask
             | Self::Look
             | Self::Remove
-            | Self::HandOver => Lane::Work,
+            | Self::HandOver
+            | Self::Finalize => Lane::Work,
         }
     }
 
@@ -96,7 +100,8 @@ impl Route {
             | Self::Ask
             | Self::Look
             | Self::Remove
-            | Self::HandOver => false,
+            | Self::HandOver
+            | Self::Finalize => false,
         }
     }
 }

@@ -2,10 +2,10 @@
 
 use super::*;
 use crate::cluster::ClusterId;
-use crate::state_machine::NodeId;
+use crate::state_machine::{FEATURE_LEVEL, FeatureLevel, NodeId};
 use axum::body::Bytes;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -21,6 +21,8 @@ struct Echo {
     gate: Gate,
     calls: AtomicUsize,
     is_silent: AtomicBool,
+    /// The level of its cluster; zero, which every caller has, until it is raised.
+    level: AtomicU32,
 }
 
 impl PeerService for Echo {
@@ -34,7 +36,8 @@ impl PeerService for Echo {
         if self.is_silent.load(Ordering::Relaxed) {
             std::future::pending::<()>().await;
         }
-        let own = Standing { node: NodeId(1), cluster: Some(CLUSTER) };
+        let level = FeatureLevel(self.level.load(Ordering::Relaxed));
+        let own = Standing { node: NodeId(1), cluster: Some(CLUSTER), level };
         self.gate.check(own, &hello, route, None)?;
         Ok(body.to_vec())
     }
@@ -122,6 +125,22 @@ async fn rule_23_a_caller_that_is_a_copy_is_told_so_and_remembers_it() {
     older.call(&peer.target, Route::Append, vec![], WITHIN).await.unwrap_err();
     assert!(matches!(&*older.told_off().borrow(), Some(Refused::StaleBoot(_))));
     assert!(newer.told_off().borrow().is_none());
+}
+
+#[tokio::test]
+async fn rule_22_a_caller_below_the_level_of_the_cluster_is_told_so_and_remembers_it() {
+    let peer = Peer::start().await;
+    let peers = caller(1);
+    peers.call(&peer.target, Route::Append, vec![], WITHIN).await.unwrap();
+    peer.service.level.store(FEATURE_LEVEL.0 + 1, Ordering::Relaxed);
+    let answer = peers.call(&peer.target, Route::Append, vec![], WITHIN).await;
+    let Err(CallError::Refused { source: Refused::FeatureLevel(told), .. }) = answer else {
+        panic!("{answer:?}");
+    };
+    let (at, knows) = (FEATURE_LEVEL.0 + 1, FEATURE_LEVEL);
+    let start = format!("the cluster is at feature level {at}, the caller's version knows none");
+    assert_eq!(told, format!("{start} above {knows}: start a newer version"));
+    assert_eq!(*peers.told_off().borrow(), Some(Refused::FeatureLevel(told)));
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
 //! A cluster of another build is rolled to this one, half way back, and to this one again, while
-//! events come in. Needs that other build: `RELAY_PREVIOUS_BINARY`, or `--other-binary PATH`.
+//! events come in. Then an operator says that the other build will not return. Needs that other build: `RELAY_PREVIOUS_BINARY`, or `--other-binary PATH`.
 
-use crate::harness::{Cluster, Counts, Lab, Shape, To};
+use crate::harness::{Cluster, Counts, FORMED_MAX, Lab, Shape, To};
+use crate::shared::reached;
 use std::path::Path;
 
 const NODES: usize = 3;
@@ -19,8 +20,24 @@ pub async fn run(lab: Lab) -> Counts {
     }
     traffic.finish().await;
     cluster.agreed(NODES).await;
+    finalize(&cluster).await;
     cluster.assert_all_acknowledged();
     cluster.verify().await
+}
+
+/// Any node takes the order, and all tell the same level afterwards.
+async fn finalize(cluster: &Cluster) {
+    let mut told = Vec::new();
+    for node in &cluster.nodes {
+        // A leader that was just elected has not heard of all members yet.
+        let level = reached("the feature level is final:", FORMED_MAX, async || {
+            let ended = node.command(&["cluster", "finalize"]).await;
+            let is_done = ended.code == Some(0) && ended.stdout.starts_with("feature level ");
+            if is_done { Ok(ended.stdout) } else { Err(format!("{ended:?}")) }
+        });
+        told.push(level.await);
+    }
+    assert!(told.iter().all(|level| *level == told[0]), "{told:?}");
 }
 
 async fn roll(cluster: &mut Cluster, node: usize, binary: &Path) {
