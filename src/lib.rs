@@ -37,6 +37,9 @@ pub mod telemetry;
 #[cfg(test)]
 mod deploy_test;
 #[cfg(test)]
+#[path = "golden_test.rs"]
+mod golden;
+#[cfg(test)]
 mod operations_test;
 #[cfg(test)]
 mod tidy;

@@ -245,7 +245,7 @@ impl From<RemoveError> for OrderError {
     }
 }
 
-fn encode(done: Result<Named, OrderError>) -> Ordered {
+pub(super) fn encode(done: Result<Named, OrderError>) -> Ordered {
     let of = |refusal: Refusal| Ordered { refusal: refusal.into(), ..Ordered::default() };
     let about = |refusal, node: NodeId| Ordered { node: node.0, ..of(refusal) };
     let error = match done {
@@ -272,7 +272,7 @@ fn encode(done: Result<Named, OrderError>) -> Ordered {
     }
 }
 
-fn decode(answer: Ordered) -> Result<Named, OrderError> {
+pub(super) fn decode(answer: Ordered) -> Result<Named, OrderError> {
     // A refusal that only a newer leader knows says no more than that.
     let Ok(refusal) = Refusal::try_from(answer.refusal) else {
         return Err(OrderError::Unconfirmed);

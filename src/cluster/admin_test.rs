@@ -178,7 +178,7 @@ async fn an_order_that_outlives_the_leadership_may_still_be_carried_out() {
     // The first try meets the change; then another node leads.
     let mut removing = std::pin::pin!(node.member.remove(LEARNER));
     assert!(tokio::time::timeout(RETRY / 2, &mut removing).await.is_err());
-    node.member.raft().answer_append(&append_of_another_leader()).await.unwrap();
+    node.member.raft().answer_append(append_of_another_leader().into()).await.unwrap();
     let removed = tokio::time::timeout(WITHIN, removing).await.unwrap();
     assert_eq!(removed, Err(OrderError::Unconfirmed));
     changing.abort();

@@ -13,7 +13,7 @@ use super::test_clock::ManualClock;
 use super::test_node::WITHIN;
 use super::transport::{Gate, Hello, PeerListener, Peers};
 use super::way::{Guides, Way};
-use super::{ClusterId, DataDirectory, Degrade, Discovery, Identity, pulse};
+use super::{ClusterId, Contacts, DataDirectory, Degrade, Discovery, Identity, pulse};
 use crate::clock::{Clock, Timestamp};
 use crate::config::OnQuorumLoss;
 use crate::state_machine::{Applied, Command, NodeId, Settings};
@@ -77,9 +77,11 @@ pub async fn node_with(id: u64, expected_cluster: Option<ClusterId>) -> Node {
         gate: Gate::default(),
         directory,
         expected_cluster,
+        contacts: Contacts::new(Arc::clone(&clock)),
         clock,
         is_draining: false.into(),
         checks: Mutex::default(),
+        sick: Mutex::default(),
         discovery: Discovery::Seeds(Vec::new()),
         removal_grace: Duration::from_secs(60),
         duties: tokio::sync::Notify::new(),

@@ -3,8 +3,8 @@
 use super::super::test_member::{CLUSTER, Node, OTHER_CLUSTER, SPOOL_AFTER, node, node_with};
 use super::super::test_node::event;
 use super::*;
-use crate::state_machine::{Applied, Boot};
-use crate::wire::{decode_answers, encode_entry};
+use crate::state_machine::{Applied, Boot, Command};
+use crate::wire::decode_answers;
 use futures_util::FutureExt as _;
 
 const OWN: NodeId = NodeId(1);
@@ -108,8 +108,7 @@ async fn rule_23_a_retired_node_is_told_so_on_every_route() {
 
 fn forward(hops: u32) -> Forward {
     let commands = vec![Command::Accept(Box::new(event("a"))), Command::Tick];
-    let entry =
-        encode_entry(&crate::state_machine::Entry { at: crate::clock::Timestamp(9), commands });
+    let entry = EncodedCommands::new(commands).unstamped();
     Forward { entry, is_event: true, within_ms: 20_000, hops }
 }
 
@@ -132,7 +131,7 @@ async fn rule_12_what_is_forwarded_to_the_leader_is_answered_with_its_index() {
 async fn rule_12_a_forward_that_is_not_understood_is_refused_and_writes_nothing() {
     let node = leader().await;
     let before = node.member.raft().status().last_index;
-    let garbage = Forward { entry: vec![255, 255, 1], ..forward(0) };
+    let garbage = Forward { entry: vec![255, 255, 1].into(), ..forward(0) };
     let refused = node.member.answer_forward(garbage).await;
     assert!(matches!(refused, Err(Refused::Malformed(_))), "{refused:?}");
     assert_eq!(node.member.raft().status().last_index, before);
@@ -167,7 +166,8 @@ async fn the_first_reason_to_end_is_the_one_that_is_told() {
 #[tokio::test]
 async fn a_check_wakes_the_leaders_duties_when_its_sender_begins_or_ends_to_drain() {
     let node = node(1).await;
-    let check = |is_draining| Check { node: PEER.0, wall_ms: 5, is_draining, spooled: 3 };
+    let check =
+        |is_draining| Check { node: PEER.0, wall_ms: 5, is_draining, spooled: 3, reach: None };
     let woken = [false, false, true, true, false].map(|is_draining| {
         node.member.checked(&check(is_draining));
         assert_eq!(node.member.drains(PEER), is_draining);

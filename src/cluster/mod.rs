@@ -363,6 +363,10 @@ fn accepted(answer: Applied) -> Option<Result<Accepted, AcceptError>> {
 }
 
 #[cfg(test)]
+#[path = "golden_test.rs"]
+pub(crate) mod golden;
+
+#[cfg(test)]
 #[path = "manual_clock_test.rs"]
 mod test_clock;
 

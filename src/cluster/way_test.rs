@@ -3,7 +3,7 @@
 use super::super::test_member::{CLUSTER, Node, node};
 use super::super::transport::{Hello, PeerListener, PeerService, Refused};
 use super::*;
-use crate::state_machine::{Applied, NodeId};
+use crate::state_machine::{Applied, Command, NodeId};
 use crate::wire::encode_answers;
 use axum::body::Bytes;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -58,7 +58,8 @@ async fn guided<const N: usize>(
 }
 
 fn cargo(hops: u32) -> Cargo {
-    Cargo { commands: vec![Command::Tick], rank: Rank::Event, hops }
+    let commands = EncodedCommands::new(vec![Command::Tick]);
+    Cargo { commands, rank: Rank::Event, hops }
 }
 
 /// What a write comes to, and which guides were asked for the way.
@@ -67,9 +68,7 @@ async fn write<const N: usize>(
     hops: u32,
 ) -> (Result<Written, AcceptError>, [usize; N]) {
     let (node, guides) = guided(answers).await;
-    let mut cargo = cargo(hops);
-    let written = node.member.way.write(&mut cargo).await;
-    assert_eq!(cargo.commands, [Command::Tick], "kept to be sent again");
+    let written = node.member.way.write(cargo(hops)).await;
     assert_eq!(node.member.way.quorum.is_lost(), written.is_err());
     let asked: Vec<usize> =
         guides.iter().map(|guide| guide.calls.load(Ordering::Relaxed)).collect();
@@ -143,8 +142,7 @@ fn a_forwarder_hears_of_every_failure_what_it_may_do_about_it() {
 async fn a_leader_writes_itself_and_knows_a_quorum_by_it() {
     let mut node = node(1).await;
     node.lead().await;
-    let mut cargo = cargo(0);
-    let written = node.member.way.write(&mut cargo).await.unwrap();
+    let written = node.member.way.write(cargo(0)).await.unwrap();
     assert_eq!(written.answers, [Applied::Done]);
     assert_eq!(written.index, node.member.raft().status().applied_index);
     assert!(!node.member.way.quorum.is_lost());

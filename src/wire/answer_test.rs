@@ -4,28 +4,10 @@ use super::*;
 use crate::effect::EffectId;
 use crate::event::Key;
 use crate::state_machine::{Fate, Grant, Refusal, SlotId};
+use crate::wire::sample::all_answers;
 use std::collections::HashSet;
 
 const KEY: Key = Key(0x0011_2233_4455_6677_8899_aabb_ccdd_eeff);
-
-/// Every answer, with every kind of part at least once.
-fn all_answers() -> Vec<Applied> {
-    let slot = SlotId::new(255).unwrap();
-    let accepted = |fate, owner| Applied::Accepted(Accepted { fate, slot, owner });
-    let grant = |effect, attempt| Grant { effect: EffectId(effect), attempt };
-    let mut answers = vec![
-        Applied::Done,
-        accepted(Fate::Duplicate, None),
-        accepted(Fate::Accepted, Some(NodeId(0))),
-        Applied::Begun(vec![]),
-        Applied::Begun(vec![grant(KEY, 7), grant(Key(0), u32::MAX)]),
-        Applied::Replayed(0),
-        Applied::Replayed(u64::MAX),
-    ];
-    answers.extend(Fate::ALL.map(|fate| accepted(fate, Some(NodeId(0xa1)))));
-    answers.extend(Refusal::ALL.map(Applied::Refused));
-    answers
-}
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()

@@ -7,7 +7,7 @@ use crate::effect::{Delivery, EffectId, Receipt, SkipReason, TargetKey};
 use crate::event::{Key, Position, Rank, RunAge, RunContext, RunEvent, RunState};
 use crate::failure::FailureKind;
 use crate::state_machine::{
-    Accumulator, CauseKind, Counters, DeadLetter, EffectRecord, FEATURE_LEVEL, Fate, Finished,
+    Accumulator, CauseKind, Counters, DeadLetter, EffectRecord, Fate, FeatureLevel, Finished,
     Group, Member, Moment, NodeId, OpenBegin, Origin, Outbox, PastRun, QueuedEvent, ReplacedBegin,
     RunRecord, Settings, SettledEffect, Settlement, Slot, SlotId, SlotMap, StateMachine,
     TargetRecord, Timer, Writer,
@@ -22,8 +22,8 @@ pub(super) fn full_state() -> StateMachine {
     let mut state = StateMachine {
         now: Timestamp(1001),
         settings: full_settings(),
-        // The only level that this build reads back.
-        feature_level: FEATURE_LEVEL,
+        // The level that every build reads back, and at which no record says so.
+        feature_level: FeatureLevel::FIRST,
         slots: SlotMap::from_slots(vec![
             Slot { owner: Some(NodeId(0)), epoch: 1003, moved_at: Timestamp(1004) },
             Slot { owner: None, epoch: 1005, moved_at: Timestamp::UNKNOWN },

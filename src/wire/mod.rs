@@ -16,6 +16,9 @@ mod event_table;
 #[cfg(test)]
 mod full_state;
 #[cfg(test)]
+#[path = "golden_test.rs"]
+pub(crate) mod golden;
+#[cfg(test)]
 mod history;
 mod ledger;
 mod outbox;

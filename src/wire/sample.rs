@@ -9,8 +9,9 @@ use crate::event::{
 };
 use crate::failure::FailureKind;
 use crate::state_machine::{
-    AttemptResult, Begin, Boot, Cause, CauseKind, Command, FEATURE_LEVEL, FailedRoute, Grant,
-    NodeId, Outcome, Owner, Planned, ReplayItem, Settings, SlotId, SlotMove,
+    Accepted, Applied, AttemptResult, Begin, Boot, Cause, CauseKind, Command, FailedRoute, Fate,
+    FeatureLevel, Grant, NodeId, Outcome, Owner, Planned, Refusal, ReplayItem, Settings, SlotId,
+    SlotMove,
 };
 use std::collections::BTreeMap;
 
@@ -102,7 +103,7 @@ pub(super) fn all_commands() -> Vec<Command> {
     let key = Key::of(&["run"]);
     let effect = EffectId(Key::of(&["effect"]));
     vec![
-        Command::Settings(Settings { accumulates: true, ..Settings::default() }),
+        Command::Settings(full_settings()),
         Command::Boot(Boot { node: NODES[0], number: 4, ended_while_planning: None }),
         Command::Boot(Boot { node: NODES[1], number: 0, ended_while_planning: Some((key, 12)) }),
         Command::Assign(vec![
@@ -121,10 +122,24 @@ pub(super) fn all_commands() -> Vec<Command> {
         ]),
         Command::Retire { node: NODES[1] },
         Command::Pause { instance: "github-instance".to_owned(), until: Timestamp(START_MS + 6) },
-        Command::RaiseLevel { level: FEATURE_LEVEL },
+        Command::RaiseLevel { level: FeatureLevel::FIRST },
         Command::Tick,
         Command::Checkpoint,
     ]
+}
+
+/// Numbers and no defaults: those may change, and what they were is in the bytes of releases.
+fn full_settings() -> Settings {
+    Settings {
+        ttl_ms: 3_600_000,
+        transition_ttl_ms: 604_800_000,
+        runs_max: 100_000,
+        dead_letter_ttl_ms: 604_800_000,
+        dead_letters_max: 10_000,
+        accumulates: true,
+        straggler_window_ms: 5_000,
+        group_ttl_ms: 3_600_000,
+    }
 }
 
 fn all_grants(effect: EffectId) -> [Grant; 2] {
@@ -168,4 +183,26 @@ fn all_outcomes(effect: EffectId) -> Vec<Outcome> {
         .zip(1..)
         .map(|(result, attempt)| Outcome { effect, attempt, result })
         .collect()
+}
+
+/// Every answer, with every kind of part at least once.
+pub(super) fn all_answers() -> Vec<Applied> {
+    let slot = SlotId::new(255).unwrap();
+    let accepted = |fate, owner| Applied::Accepted(Accepted { fate, slot, owner });
+    let grant = |effect, attempt| Grant { effect: EffectId(effect), attempt };
+    let mut answers = vec![
+        Applied::Done,
+        accepted(Fate::Duplicate, None),
+        accepted(Fate::Accepted, Some(NodeId(0))),
+        Applied::Begun(vec![]),
+        Applied::Begun(vec![
+            grant(Key(0x0011_2233_4455_6677_8899_aabb_ccdd_eeff), 7),
+            grant(Key(0), u32::MAX),
+        ]),
+        Applied::Replayed(0),
+        Applied::Replayed(u64::MAX),
+    ];
+    answers.extend(Fate::ALL.map(|fate| accepted(fate, Some(NodeId(0xa1)))));
+    answers.extend(Refusal::ALL.map(Applied::Refused));
+    answers
 }

@@ -366,5 +366,9 @@ impl Lookout {
 }
 
 #[cfg(test)]
+#[path = "golden_test.rs"]
+pub(in crate::cluster) mod golden;
+
+#[cfg(test)]
 #[path = "gossip_test.rs"]
 mod tests;

@@ -113,7 +113,7 @@ async fn applied_long_ago() -> (AppliedState, u128) {
     let mut state = in_memory();
     let commands = vec![Command::Accept(Box::new(event("a")))];
     let entry = Entry { at: Timestamp(2), commands };
-    let payload = EntryPayload::Normal(Proposal(Arc::new(entry)));
+    let payload = EntryPayload::Normal(Proposal::from(entry));
     apply(&mut state, vec![tick(1), RaftEntry { log_id: log_id(2), payload }, tick(3)]).await;
     let digest = state.read(wire::digest);
     (state, digest)

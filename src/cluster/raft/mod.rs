@@ -32,3 +32,7 @@ pub use snapshot_file::SnapshotError;
 pub use snapshot_store::{SnapshotFile, SnapshotStoreError};
 pub use timing::ELECTION_MIN;
 pub use types::{MemberNode, Proposal};
+
+#[cfg(test)]
+#[path = "golden_test.rs"]
+pub(in crate::cluster) mod golden;

@@ -187,6 +187,10 @@ impl Spool {
 }
 
 #[cfg(test)]
+#[path = "golden_test.rs"]
+pub(in crate::cluster) mod golden;
+
+#[cfg(test)]
 #[path = "faulty_disk_test.rs"]
 mod faulty_disk;
 

@@ -123,5 +123,9 @@ impl Route {
 }
 
 #[cfg(test)]
+#[path = "golden_test.rs"]
+pub(in crate::cluster) mod golden;
+
+#[cfg(test)]
 #[path = "transport_test.rs"]
 mod tests;

@@ -1,0 +1,42 @@
+//! The bytes by which a call is let in or turned away (rule 22).
+
+use super::hello::{Hello, Refused};
+use crate::cluster::ClusterId;
+use crate::golden::{Case, kind_of};
+use crate::state_machine::{FeatureLevel, NodeId};
+
+pub(in crate::cluster) fn cases() -> Vec<Case> {
+    let full = Hello {
+        cluster: Some(ClusterId(0xc1)),
+        from: NodeId(0xa1),
+        to: Some(NodeId(0xb2)),
+        boot: 4,
+        life: 0x11fe,
+        wire_version: 3,
+        wire_version_min: 2,
+        feature_level: FeatureLevel(5),
+    };
+    let nobodys = Hello { cluster: None, to: None, ..full };
+    let hello = |name: &str, hello: Hello| {
+        let read = |header: &[u8]| Hello::decode(header).ok_or("no hello");
+        Case::new(name, hello, hello.encode().into_bytes(), read)
+    };
+    let mut cases = vec![hello("peer/hello", full), hello("peer/hello-to-anyone", nobodys)];
+    let detail = || "why".to_owned();
+    for refused in [
+        Refused::WrongCluster(detail()),
+        Refused::WrongNode(detail()),
+        Refused::StaleBoot(detail()),
+        Refused::Retired,
+        Refused::WireVersion(detail()),
+        Refused::Malformed(detail()),
+        Refused::Stopped,
+        Refused::FeatureLevel(detail()),
+    ] {
+        let (name, bytes) = (format!("peer/refused-{}", kind_of(&refused)), refused.encode());
+        // A refusal is always read as some refusal.
+        let read = |bytes: &[u8]| Ok::<_, ()>(Refused::decode(bytes));
+        cases.push(Case::new(name, refused, bytes, read));
+    }
+    cases
+}
