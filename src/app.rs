@@ -40,8 +40,8 @@ pub enum AppError {
     /// Two metrics share a name.
     #[error("the metrics could not be started")]
     Metrics(#[source] MetricsError),
-    /// The disk failed while running: nothing is acknowledged any more.
-    #[error("the log can no longer be written: {0}")]
+    /// The disk failed while running, or the state is wrong: nothing is acknowledged any more.
+    #[error("the log can no longer be used: {0}")]
     StorageFailed(String),
 }
 

@@ -253,7 +253,17 @@ mod schema {
     const SNAPSHOT: &str = include_str!("../proto/relay/v1/snapshot.proto");
 
     /// Messages that stand in others only.
-    const PARTS: [&str; 5] = ["Member", "VoterSet", "Membership", "MemberView", "Lacking"];
+    const PARTS: [&str; 9] = [
+        "Member",
+        "VoterSet",
+        "Membership",
+        "MemberView",
+        "Lacking",
+        "Reach",
+        "Failing",
+        "StateDigest",
+        "MemberDigest",
+    ];
     /// What a reader makes of a value that it does not know; nobody writes it.
     const UNKNOWN: &str = "UNKNOWN";
 

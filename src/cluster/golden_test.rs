@@ -6,7 +6,7 @@ use super::identity::{ClusterId, IDENTITY_FILE, Identity, read_identity, write_i
 use super::planning_mark::PlanningMark;
 use super::transport::proto::{
     Ask, Check, Checked, Failing, Finalize, Finalized, Forward, Forwarded, HandOver, Look,
-    NodeStatus, Ordered, Reach, Remove, finalized, forwarded, ordered,
+    MemberDigest, NodeStatus, Ordered, Reach, Remove, StateDigest, finalized, forwarded, ordered,
 };
 use super::view::{self, ClusterView, MemberState, MemberView};
 use super::{gossip, raft, spool, transport};
@@ -46,15 +46,22 @@ fn work() -> Vec<Case> {
     let (entry, answers) = (b"E\x01".as_slice().into(), b"A\x01".to_vec());
     let failing = Failing { lasting_ms: 61_000, last_ago_ms: 9 };
     let reach = Reach { reached_ago_ms: Some(62_000), failing: Some(failing), late_by_ms: 30_000 };
+    let digest = StateDigest { index: 10, high: 11, low: 12 };
     let check = Check {
         node: NODE.0,
         wall_ms: 1_790_000_000_123,
         is_draining: true,
         spooled: 6,
         reach: Some(reach),
+        digest: Some(digest),
     };
-    let checked =
-        Checked { is_leader: true, quorum_age_ms: 7, now_ms: 1_790_000_000_124, applied_index: 8 };
+    let checked = Checked {
+        is_leader: true,
+        quorum_age_ms: 7,
+        now_ms: 1_790_000_000_124,
+        applied_index: 8,
+        digests: vec![MemberDigest { node: NODE.0, digest: Some(digest) }],
+    };
     let mut cases = vec![
         Case::message("peer/node-status", status),
         Case::message("peer/forward", Forward { entry, is_event: true, within_ms: 900, hops: 1 }),

@@ -4,21 +4,23 @@ use super::batch::{Queue, Rank};
 use super::degraded::Degraded;
 use super::duties::SickList;
 use super::gossip::{Gossip, Peer};
-use super::raft::{RaftCallError, RaftNode};
+use super::raft::{RaftCallError, RaftNode, StateDigest};
 use super::spool::feed::Degradation;
 use super::transport::proto::{
     Ask, Check, Checked, Finalize, Forward, Forwarded, Look, NodeStatus, forwarded::Failure,
 };
 use super::transport::{Gate, Hello, PeerService, Peers, Refused, Route, Standing, Target};
 use super::way::{Cargo, Way, failure};
-use super::{AcceptError, ClusterId, Contacts, DataDirectory, Discovery, Reach, pulse, view};
+use super::{
+    AcceptError, ClusterId, Contacts, DataDirectory, Discovery, Reach, agreement, pulse, view,
+};
 use crate::clock::Clock;
 use crate::state_machine::{FEATURE_LEVEL, NodeId, Settings, StateMachine, millis};
 use crate::wire::{EncodedCommands, encode_answers};
 use axum::body::Bytes;
 use prost::Message as _;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
@@ -50,6 +52,8 @@ pub(super) struct CheckSeen {
     pub spooled: u64,
     /// Unknown of a node of an older version.
     pub reach: Option<Reach>,
+    /// Of its state at the newest checkpoint.
+    pub digest: Option<StateDigest>,
 }
 
 /// What the tasks of a node share.
@@ -71,6 +75,8 @@ pub(super) struct Member {
     pub sick: Mutex<SickList>,
     /// How the deliveries of this node fare.
     pub contacts: Contacts,
+    /// The checkpoint at which members were found to differ without a majority; 0: none.
+    pub differing_at: AtomicU64,
     pub discovery: Discovery,
     /// How long a member has to be gone before it is removed.
     pub removal_grace: Duration,
@@ -190,6 +196,7 @@ impl Member {
             is_draining: self.is_draining(),
             spooled: self.degraded.len(),
             reach: Some(self.contacts.reach().into()),
+            digest: self.own_digest(),
         }
     }
 
@@ -201,6 +208,7 @@ impl Member {
             is_draining: check.is_draining,
             spooled: check.spooled,
             reach: check.reach.map(Reach::from),
+            digest: check.digest.map(StateDigest::from),
         };
         let before = self
             .checks
@@ -220,6 +228,7 @@ impl Member {
             quorum_age_ms: status.quorum_ago.map_or(u64::MAX, millis),
             now_ms: self.way.stamps.now().0,
             applied_index: status.applied_index,
+            digests: agreement::encode(self.digests()),
         }
     }
 
@@ -235,6 +244,11 @@ impl Member {
             }
         }
         view
+    }
+
+    /// Whether members were found to differ without a majority (rule 21).
+    pub fn states_differ(&self) -> bool {
+        self.differing_at.load(Ordering::Relaxed) != 0
     }
 
     /// Owners that this node has judged sick in its leaderships.

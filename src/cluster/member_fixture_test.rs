@@ -82,6 +82,7 @@ pub async fn node_with(id: u64, expected_cluster: Option<ClusterId>) -> Node {
         is_draining: false.into(),
         checks: Mutex::default(),
         sick: Mutex::default(),
+        differing_at: 0.into(),
         discovery: Discovery::Seeds(Vec::new()),
         removal_grace: Duration::from_secs(60),
         duties: tokio::sync::Notify::new(),

@@ -166,8 +166,13 @@ async fn the_first_reason_to_end_is_the_one_that_is_told() {
 #[tokio::test]
 async fn a_check_wakes_the_leaders_duties_when_its_sender_begins_or_ends_to_drain() {
     let node = node(1).await;
-    let check =
-        |is_draining| Check { node: PEER.0, wall_ms: 5, is_draining, spooled: 3, reach: None };
+    let check = |is_draining| Check {
+        node: PEER.0,
+        wall_ms: 5,
+        is_draining,
+        spooled: 3,
+        ..Check::default()
+    };
     let woken = [false, false, true, true, false].map(|is_draining| {
         node.member.checked(&check(is_draining));
         assert_eq!(node.member.drains(PEER), is_draining);

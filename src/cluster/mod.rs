@@ -2,12 +2,14 @@
 //! uses. One node for now; the handle already is what a cluster of several needs.
 
 mod admin;
+mod agreement;
 mod balance;
 mod ballast;
 mod batch;
 mod compaction;
 mod degraded;
 mod disk;
+mod divergence;
 mod drain;
 mod duties;
 mod error;
@@ -321,7 +323,9 @@ impl Cluster {
         let reach = self.contacts.reach();
         let failing = reach.failing.map(|failing| failing.lasting).unwrap_or_default();
         let sick = view.members.iter().filter(|member| member.is_sick == Some(true)).count();
-        let judgements = self.member.as_ref().map_or(0, |member| member.sick_judgements());
+        let member = self.member.as_ref();
+        let judgements = member.map_or(0, |member| member.sick_judgements());
+        let states_differ = member.is_some_and(|member| member.states_differ());
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         let is_own = |owner: Option<NodeId>| owner == Some(self.node);
         let slots = self.read(|state| state.slots().filter(|(_, slot)| is_own(slot.owner)).count());
@@ -341,6 +345,7 @@ impl Cluster {
             ("members_sick", count(sick)),
             ("sick_judgements", judgements),
             ("unreached_seconds", failing.as_secs()),
+            ("states_differ", u64::from(states_differ)),
             ("late_seconds", reach.late_by.as_secs()),
         ]
     }

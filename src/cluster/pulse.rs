@@ -1,12 +1,12 @@
 //! The beat of a node: twice a second it proves its quorum, follows the leader's time, and tells
 //! the others by gossip how it is.
 
-use super::ClusterId;
 use super::gossip::Facts;
 use super::member::{Member, Own};
 use super::quorum::CHECK_EVERY;
 use super::transport::proto::Checked;
 use super::transport::{Route, Target, WIRE_VERSION};
+use super::{ClusterId, agreement};
 use crate::clock::Timestamp;
 use crate::state_machine::{FEATURE_LEVEL, StateMachine};
 use prost::Message as _;
@@ -62,6 +62,7 @@ async fn check_with(member: &Member, leader: &Target) {
     let taken = member.clock.monotonic().saturating_sub(asked_at);
     let age = Duration::from_millis(checked.quorum_age_ms).saturating_add(taken);
     member.way.quorum.proven_before(age);
+    member.compare(&agreement::decode(checked.digests));
 }
 
 /// What a node tells before it has state.

@@ -199,6 +199,7 @@ impl Cluster {
             checks: Mutex::default(),
             sick: Mutex::default(),
             contacts: cluster.contacts.clone(),
+            differing_at: 0.into(),
             discovery: several.discovery.clone(),
             removal_grace: several.removal_grace,
             duties: tokio::sync::Notify::new(),

@@ -42,7 +42,7 @@ mod tests {
 
     fn check(wall_ms: u64, seconds_ago: u64) -> CheckSeen {
         let at = NOW.1 - Duration::from_secs(seconds_ago);
-        CheckSeen { at, wall_ms, is_draining: false, spooled: 0, reach: None }
+        CheckSeen { at, wall_ms, is_draining: false, spooled: 0, reach: None, digest: None }
     }
 
     fn agrees(checks: impl IntoIterator<Item = (u64, CheckSeen)>) -> bool {

@@ -2,6 +2,7 @@
 //! count. Decisions are made by pure functions; here they get their facts and are carried out.
 
 mod census;
+mod checkpoints;
 mod clocks;
 pub(super) mod level;
 pub(super) mod membership;
@@ -17,7 +18,8 @@ use super::member::Member;
 use super::raft::{MemberStatus, RaftStatus};
 use super::reach::Reach;
 use super::view::SUSPECT_AFTER;
-use crate::state_machine::{Command, NodeId};
+use crate::state_machine::{Command, NodeId, StateMachine};
+use checkpoints::CheckpointPlan;
 use shares::{Sighting, Tenants};
 use sick::Report;
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,6 +43,7 @@ struct Tenure {
     /// Silences count from here.
     since: Duration,
     tenants: Tenants,
+    checkpoints: CheckpointPlan,
 }
 
 /// Runs until `stop` is cancelled; acts while this node leads.
@@ -74,7 +77,7 @@ fn begin(member: &Member, term: u64, now: Duration) -> Tenure {
     member.checks.lock().unwrap_or_else(PoisonError::into_inner).clear();
     member.sick.lock().unwrap_or_else(PoisonError::into_inner).clear();
     info!(term, "this node leads");
-    Tenure { term, since: now, tenants: Tenants::default() }
+    Tenure::new(term, now)
 }
 
 async fn perform(member: &Member, tenure: &mut Tenure, status: &RaftStatus) {
@@ -92,15 +95,30 @@ async fn perform(member: &Member, tenure: &mut Tenure, status: &RaftStatus) {
         info!(slots = due.len(), forced, "moving slots");
         commands.push(Command::Assign(due));
     }
+    member.compare(&member.digests());
+    let boots = boots(member, status);
+    let is_marked =
+        tenure.checkpoints.is_due(member.clock.monotonic(), status.applied_index, &boots);
+    if is_marked {
+        commands.push(Command::Checkpoint);
+    }
     if !commands.is_empty() {
         let written = member.queue.submit(commands, Rank::Work, PROPOSE_WITHIN).await;
         if let Err(error) = written {
             warn!(%error, "the leader's proposal was not confirmed");
+        } else if is_marked {
+            let index = *member.raft().applied().borrow();
+            tenure.checkpoints.made(member.clock.monotonic(), index, boots);
         }
     }
 }
 
 impl Tenure {
+    fn new(term: u64, since: Duration) -> Self {
+        let (tenants, checkpoints) = (Tenants::default(), CheckpointPlan::default());
+        Self { term, since, tenants, checkpoints }
+    }
+
     /// Time since a member last answered; a new leader counts from its election (rule 2).
     fn silence(&self, answered_ago: Option<Duration>, now: Duration) -> Duration {
         let heeded = now.saturating_sub(self.since);
@@ -114,6 +132,15 @@ impl Tenure {
             self.since = now;
         }
     }
+}
+
+/// The lives of the members that the log knows.
+fn boots(member: &Member, status: &RaftStatus) -> BTreeMap<NodeId, u64> {
+    let known = |state: &StateMachine| {
+        let boots = status.members.keys().map(|node| Some((*node, state.boot_of(*node)?)));
+        boots.flatten().collect()
+    };
+    member.raft().read(known)
 }
 
 fn shares(member: &Member, tenure: &mut Tenure, status: &RaftStatus) -> Vec<Share> {
@@ -181,7 +208,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn tenure(since: Duration) -> Tenure {
-        Tenure { term: 1, since, tenants: Tenants::default() }
+        Tenure::new(1, since)
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Applies committed entries to the state machine, and builds and installs its snapshots.
 
+use super::checkpoint::{Checkpoints, StateDigest, is_checkpoint};
 use super::snapshot_file::{SnapshotError, decode, encode};
 use super::snapshot_store::{SnapshotFile, SnapshotStore, SnapshotStoreError};
 use super::types::{Answers, LogId, RaftEntry, SnapshotMeta, StoredMembership, TypeConfig};
@@ -28,6 +29,7 @@ pub struct AppliedState {
     replica: Arc<RwLock<Replica>>,
     applied: watch::Sender<u64>,
     snapshots: Arc<SnapshotStore>,
+    checkpoints: Checkpoints,
 }
 
 /// What a snapshot holds. Behind one lock: state and index always belong together.
@@ -43,22 +45,25 @@ impl Replica {
         SnapshotMeta { last_log_id: self.last, last_membership: self.membership.clone() }
     }
 
-    /// An entry that is not understood changes nothing, not even how far the state has come.
-    pub(super) fn apply(&mut self, entry: RaftEntry) -> io::Result<Answers> {
+    /// Applies an entry, and tells whether it marks a checkpoint. One that is not understood
+    /// changes nothing, not even how far the state has come.
+    pub(super) fn apply(&mut self, entry: RaftEntry) -> io::Result<(Answers, bool)> {
         let last = Some(entry.log_id);
-        let answers = match entry.payload {
-            EntryPayload::Blank => Answers::default(),
+        let applied = match entry.payload {
+            EntryPayload::Blank => (Answers::default(), false),
             EntryPayload::Membership(membership) => {
                 self.membership = StoredMembership::new(last, membership);
-                Answers::default()
+                (Answers::default(), false)
             }
             EntryPayload::Normal(proposal) => {
                 let failed = |error| io::Error::new(io::ErrorKind::InvalidData, error);
-                Answers(self.state.apply(proposal.take().map_err(failed)?))
+                let entry = proposal.take().map_err(failed)?;
+                let is_marked = is_checkpoint(&entry);
+                (Answers(self.state.apply(entry)), is_marked)
             }
         };
         self.last = last;
-        Ok(answers)
+        Ok(applied)
     }
 }
 
@@ -74,7 +79,8 @@ impl AppliedState {
         }
         let (applied, _) = watch::channel(replica.last.map_or(0, |id| id.index));
         let replica = Arc::new(RwLock::new(replica));
-        Ok(Self { replica, applied, snapshots: Arc::new(snapshots) })
+        let (snapshots, checkpoints) = (Arc::new(snapshots), Checkpoints::default());
+        Ok(Self { replica, applied, snapshots, checkpoints })
     }
 
     /// Looks at the state. Apply waits meanwhile: keep it short.
@@ -97,6 +103,12 @@ impl AppliedState {
     #[must_use]
     pub fn applied(&self) -> watch::Receiver<u64> {
         self.applied.subscribe()
+    }
+
+    /// Digests of the state at the newest checkpoints, the newest first.
+    #[must_use]
+    pub fn checkpoints(&self) -> Vec<StateDigest> {
+        self.checkpoints.kept()
     }
 
     /// The index that the oldest kept snapshot ends at.
@@ -173,7 +185,11 @@ impl RaftStateMachine<TypeConfig> for AppliedState {
     {
         while let Some((entry, responder)) = entries.try_next().await? {
             let index = entry.log_id.index;
-            let answers = self.change(|replica| replica.apply(entry))?;
+            let (answers, is_marked) = self.change(|replica| replica.apply(entry))?;
+            if is_marked {
+                // Before the next entry: nothing else changes the state meanwhile.
+                self.checkpoints.note(index, || self.read(StateMachine::clone));
+            }
             self.applied.send_replace(index);
             if let Some(responder) = responder {
                 responder.send(answers);

@@ -132,3 +132,44 @@ async fn rule_19_equal_entries_give_equal_digests_whatever_the_wall_clock_says()
     assert_eq!(digest, digest_later);
     assert_eq!(second.read(StateMachine::now), Timestamp(3));
 }
+
+fn checkpoint(index: u64) -> RaftEntry {
+    let entry = Entry { at: Timestamp(index), commands: vec![Command::Tick, Command::Checkpoint] };
+    let payload = EntryPayload::Normal(Proposal::from(entry));
+    RaftEntry { log_id: log_id(index), payload }
+}
+
+/// Waits until a digest at `index` is kept, and gives what is.
+async fn digested(state: &AppliedState, index: u64) -> Vec<StateDigest> {
+    let waiting = async {
+        while state.checkpoints().first().map(|digest| digest.index) != Some(index) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), waiting).await.unwrap();
+    state.checkpoints()
+}
+
+#[tokio::test]
+async fn rule_21_a_digest_is_of_the_state_right_after_its_checkpoint() {
+    let mut state = in_memory();
+    apply(&mut state, vec![tick(1), checkpoint(2), tick(3), tick(4)]).await;
+    let mut expected = in_memory();
+    apply(&mut expected, vec![tick(1), tick(2)]).await;
+    let sum = expected.read(crate::wire::digest);
+    assert_eq!(digested(&state, 2).await, [StateDigest { index: 2, sum }]);
+    assert_ne!(state.read(crate::wire::digest), sum);
+    assert_eq!(expected.checkpoints(), []);
+}
+
+#[tokio::test]
+async fn rule_21_the_newest_digests_are_kept_and_equal_states_have_equal_ones() {
+    let (mut one, mut other) = (in_memory(), in_memory());
+    for index in 1..=9 {
+        apply(&mut one, vec![checkpoint(index)]).await;
+        apply(&mut other, vec![checkpoint(index)]).await;
+        assert_eq!(digested(&one, index).await, digested(&other, index).await);
+    }
+    let indexes: Vec<u64> = one.checkpoints().iter().map(|digest| digest.index).collect();
+    assert_eq!(indexes, [9, 8, 7, 6]);
+}

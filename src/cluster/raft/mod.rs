@@ -1,6 +1,7 @@
 //! Adapters between openraft and our log, state and wire. The only code that names openraft.
 
 mod apply;
+mod checkpoint;
 mod log_file;
 mod log_store;
 mod log_tail;
@@ -21,6 +22,7 @@ mod types;
 mod writer;
 
 pub use apply::RestoreError;
+pub use checkpoint::StateDigest;
 pub use log_file::LogFileError;
 pub use member::{ChangeError, MemberStatus, RaftStatus};
 pub use network::PeerNetwork;

@@ -1,6 +1,7 @@
 //! One openraft node: started over its stores, written to, and asked.
 
 use super::apply::{AppliedState, RestoreError};
+use super::checkpoint::StateDigest;
 use super::log_file::{self, LogFileError, io_error};
 use super::log_store::LogStore;
 use super::network::PeerNetwork;
@@ -239,6 +240,12 @@ impl RaftNode {
     #[must_use]
     pub fn applied(&self) -> watch::Receiver<u64> {
         self.state.applied()
+    }
+
+    /// Digests of the state at the newest checkpoints, the newest first.
+    #[must_use]
+    pub fn checkpoints(&self) -> Vec<StateDigest> {
+        self.state.checkpoints()
     }
 
     /// Set once, with the reason, when the disk has failed.
