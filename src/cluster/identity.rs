@@ -123,6 +123,8 @@ impl Identity {
 pub(super) struct IdleDirectory {
     /// Who the node was in its last life; `None` in a directory that never had one.
     pub identity: Option<Identity>,
+    /// Where the files of a node are that was over already, if they were moved just now.
+    pub set_aside: Option<PathBuf>,
     _lock: File,
 }
 
@@ -135,8 +137,8 @@ impl IdleDirectory {
         let disk = |source| IdentityError::Disk { path: path.to_owned(), source };
         create_folder(path).map_err(disk)?;
         let lock = lock(path)?;
-        succession::settle(path).map_err(disk)?;
-        Ok(Self { identity: read_identity(path)?, _lock: lock })
+        let set_aside = succession::settle(path).map_err(disk)?;
+        Ok(Self { identity: read_identity(path)?, set_aside, _lock: lock })
     }
 }
 
@@ -154,7 +156,7 @@ impl DataDirectory {
     /// # Errors
     /// The directory is in use, of a newer format, damaged, or the disk refuses.
     pub fn open(path: &Path) -> Result<Self, IdentityError> {
-        let IdleDirectory { identity: before, _lock } = IdleDirectory::open(path)?;
+        let IdleDirectory { identity: before, _lock, .. } = IdleDirectory::open(path)?;
         let before = match before {
             Some(identity) => identity,
             None => Identity::draw()?,

@@ -42,6 +42,13 @@ pub enum RecoverError {
     /// There is no node in the directory.
     #[error("{path} holds no node: name a snapshot to begin from (--from-snapshot)")]
     NoNode { path: PathBuf },
+    /// The node in the directory had been removed from its cluster, or was a copy. Its files were
+    /// put aside, as the next start would have done.
+    #[error(
+        "the node in {path} was over and is in {set_aside} now: name a snapshot to begin from \
+         (--from-snapshot)"
+    )]
+    Over { path: PathBuf, set_aside: PathBuf },
     /// What the directory has cannot be used, or is not known where it would be given up.
     #[error(
         "{path} cannot be read: begin from a snapshot (--from-snapshot), and give up what the log has \
@@ -97,13 +104,18 @@ pub fn recover(recovery: &Recovery) -> Result<Recovered, RecoverError> {
     let snapshot = recovery.snapshot.as_deref().map(read_snapshot).transpose()?;
     let directory = IdleDirectory::open(folder).map_err(RecoverError::Directory)?;
     let known = directory.identity.map(|_| Offline::of_folder(folder));
-    let offline = choose(snapshot, known, recovery)?;
+    let offline = match (choose(snapshot, known, recovery), directory.set_aside.clone()) {
+        (Err(RecoverError::NoNode { path }), Some(set_aside)) => {
+            return Err(RecoverError::Over { path, set_aside });
+        }
+        (chosen, _) => chosen?,
+    };
     let identity = Identity::draw().map_err(RecoverError::Directory)?;
     let cluster = ClusterId::draw().map_err(RecoverError::Directory)?;
     let identity = Identity { cluster_id: Some(cluster), ..identity };
     let (last_index, entries_from_log) = (offline.last_index(), offline.entries_in_log());
     let disk = |source| RecoverError::Disk { path: folder.to_owned(), source };
-    let set_aside = pass_on(folder, offline, &identity).map_err(disk)?;
+    let set_aside = pass_on(folder, offline, &identity).map_err(disk)?.or(directory.set_aside);
     Ok(Recovered { node: identity.node_id, cluster, last_index, entries_from_log, set_aside })
 }
 

@@ -201,3 +201,33 @@ async fn a_log_that_cannot_be_read_is_given_up_only_when_told_to() {
     assert_eq!(std::fs::read(aside.join("log.redb")).unwrap(), b"spoilt");
     assert_eq!(accept(&node.start().await, "a").await, Fate::Duplicate);
 }
+
+#[tokio::test]
+async fn a_node_that_was_over_is_not_recovered_and_its_files_are_named() {
+    let (node, _, old) = stopped().await;
+    let life = DataDirectory::open(node.folder.path()).unwrap();
+    life.set_aside().unwrap();
+    let aside = node.path(&format!("set-aside-{old}-{}", life.identity().boot));
+    drop(life);
+    let refused = recover(&of(&node)).unwrap_err();
+    let RecoverError::Over { set_aside, .. } = refused else { panic!("{refused:?}") };
+    assert_eq!(set_aside, aside);
+    assert!(aside.join("log.redb").exists() && !node.path("identity.json").exists());
+    // Named by hand, its snapshot may be begun from.
+    let snapshots = std::fs::read_dir(aside.join("snapshots")).unwrap();
+    let newest = snapshots.map(|entry| entry.unwrap().path()).max().unwrap();
+    recover(&from(&node, &newest)).unwrap();
+    assert_eq!(accept(&node.start().await, "a").await, Fate::Duplicate);
+}
+
+#[tokio::test]
+async fn a_backup_in_place_of_a_node_that_was_over_tells_where_its_files_are() {
+    let (node, _, old) = stopped().await;
+    let backup = Node::new();
+    std::fs::copy(newest_snapshot(&node), backup.path("backup")).unwrap();
+    let life = DataDirectory::open(node.folder.path()).unwrap();
+    life.set_aside().unwrap();
+    let aside = node.path(&format!("set-aside-{old}-{}", life.identity().boot));
+    drop(life);
+    assert_eq!(recover(&from(&node, &backup.path("backup"))).unwrap().set_aside, Some(aside));
+}

@@ -1,7 +1,7 @@
 //! Three members in one process, with disks and sockets of their own: what one accepted all know,
 //! and a member that was away comes back to the same state.
 
-use super::test_node::{WITHIN, event, until};
+use super::test_node::{event, until};
 use super::*;
 use crate::clock::{Clock, SystemClock};
 use crate::config::OnQuorumLoss;
@@ -11,6 +11,8 @@ use std::net::{SocketAddr, UdpSocket};
 use tempfile::TempDir;
 
 const REPLICAS: usize = 3;
+/// What has not happened by then never will. Everything takes some seconds on an idle machine.
+const WITHIN: Duration = Duration::from_mins(1);
 
 /// A pod of a StatefulSet: its name, its disk and its gossip address outlive its processes.
 struct Pod {
