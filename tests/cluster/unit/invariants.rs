@@ -113,6 +113,15 @@ fn a_duplicate_of_nothing_is_found() {
 }
 
 #[test]
+fn a_duplicate_of_nothing_is_the_relays_own_when_the_leadership_changed() {
+    let evidence = broken(|evidence| {
+        evidence.history.sent.last_mut().unwrap().tries = vec![attempt(0, 1, "duplicate")];
+        evidence.sightings.saw_view("relay-0", &view("a0", "c1", 4, "b1"));
+    });
+    assert_eq!(first_acceptance::violations(&evidence), [""; 0]);
+}
+
+#[test]
 fn a_duplicate_of_an_attempt_without_an_answer_is_fine() {
     let evidence = broken(|evidence| {
         let tries = vec![refusal(0, 1, 0), attempt(1, 2, "duplicate")];
