@@ -91,7 +91,12 @@ impl Degraded {
         kept.map_err(|_| AcceptError::Stopped)?.map_err(|refused| match refused {
             KeepError::Full { .. } => AcceptError::Overloaded,
             KeepError::Failed { .. } => {
-                self.failing.send_replace(Some(chain(&refused)));
+                // The first reason stays.
+                self.failing.send_if_modified(|failed| {
+                    let is_first = failed.is_none();
+                    failed.get_or_insert_with(|| chain(&refused));
+                    is_first
+                });
                 AcceptError::Stopped
             }
         })

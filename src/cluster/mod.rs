@@ -1,5 +1,6 @@
-//! The replicated log and its membership: Raft adapters and the handle the rest of the shell
-//! uses. One node for now; the handle already is what a cluster of several needs.
+//! The replicated log and its membership: how nodes find each other and form a cluster, who of them
+//! owns which slots, and the handle that the rest of the shell uses. A cluster of one is the same
+//! without the others.
 
 mod admin;
 mod agreement;
