@@ -26,6 +26,8 @@ pub struct Limits {
 struct Instance {
     in_flight: usize,
     failures: u32,
+    /// When the breaker opened last. What was under way then tells nothing new.
+    opened_at: Option<Duration>,
     paused_until: Duration,
 }
 
@@ -60,23 +62,29 @@ impl Limits {
         }
     }
 
-    /// Gives back the place of a call that ended.
-    pub fn ended(&mut self, instance: &str, failure: Option<&DeliveryFailure>, now: Duration) {
+    /// Gives back the place of a call that was begun at `begun` and ended `now`. Failures of calls
+    /// that were under way when the breaker opened do not lengthen its pause.
+    pub fn ended(
+        &mut self,
+        instance: &str,
+        failure: Option<&DeliveryFailure>,
+        begun: Duration,
+        now: Duration,
+    ) {
         self.give_back(instance);
         let Some(known) = self.instances.get_mut(instance) else { return };
         let Some(failure) = failure.filter(|failure| blames_the_target(failure.kind)) else {
             known.failures = 0;
             return;
         };
-        known.failures += 1;
-        let mut pause = Duration::ZERO;
-        if failure.kind == FailureKind::RateLimited {
-            pause = failure.retry_after.unwrap_or(BREAKER_PAUSE);
-        }
-        if known.failures >= BREAKER_FAILURES {
-            let doublings = (known.failures - BREAKER_FAILURES).min(10);
-            pause = pause.max((BREAKER_PAUSE * (1 << doublings)).min(BREAKER_PAUSE_MAX));
-        }
+        let is_limited = failure.kind == FailureKind::RateLimited;
+        let asked = failure.retry_after.filter(|_| is_limited);
+        let pause = if known.opened_at.is_some_and(|opened| begun <= opened) {
+            asked.unwrap_or_default()
+        } else {
+            let least = if is_limited { BREAKER_PAUSE } else { Duration::ZERO };
+            asked.unwrap_or(least).max(known.fail(now))
+        };
         known.paused_until = known.paused_until.max(now + pause);
     }
 
@@ -108,6 +116,18 @@ impl Limits {
     }
 }
 
+impl Instance {
+    /// Counts a failure; the pause that the breaker makes of it.
+    fn fail(&mut self, now: Duration) -> Duration {
+        self.failures += 1;
+        let Some(doublings) = self.failures.checked_sub(BREAKER_FAILURES) else {
+            return Duration::ZERO;
+        };
+        self.opened_at = Some(now);
+        (BREAKER_PAUSE * (1 << doublings.min(10))).min(BREAKER_PAUSE_MAX)
+    }
+}
+
 fn blames_the_target(kind: FailureKind) -> bool {
     match kind {
         FailureKind::RateLimited
@@ -129,16 +149,23 @@ mod tests {
     use crate::failure::Retryability;
 
     const NOW: Duration = Duration::from_secs(100);
+    /// How long a call of a test takes.
+    const CALL: Duration = Duration::from_millis(10);
 
     fn server_error() -> DeliveryFailure {
         DeliveryFailure::new(FailureKind::Server, Retryability::Temporary, "500")
     }
 
-    fn fail(limits: &mut Limits, times: u32) {
+    /// Calls that fail one after the other, each begun when the pause before it has ended. Returns
+    /// when the last one ended.
+    fn fail(limits: &mut Limits, times: u32, mut now: Duration) -> Duration {
         for _ in 0..times {
-            limits.try_take("hub", NOW);
-            limits.ended("hub", Some(&server_error()), NOW);
+            now = limits.next_end_of_pause(now).unwrap_or(now);
+            assert!(limits.try_take("hub", now));
+            now += CALL;
+            limits.ended("hub", Some(&server_error()), now - CALL, now);
         }
+        now
     }
 
     #[test]
@@ -154,21 +181,21 @@ mod tests {
         let mut limits = Limits::new(2);
         assert!(limits.try_take("a", NOW) && limits.try_take("b", NOW));
         assert!(!limits.try_take("c", NOW));
-        limits.ended("a", None, NOW);
+        limits.ended("a", None, NOW, NOW);
         assert!(limits.try_take("c", NOW));
     }
 
     #[test]
     fn rule_14_a_failing_instance_is_paused_and_then_probed_by_one_call() {
         let mut limits = Limits::new(100);
-        fail(&mut limits, BREAKER_FAILURES);
-        assert!(!limits.try_take("hub", NOW));
-        assert_eq!(limits.next_end_of_pause(NOW), Some(NOW + BREAKER_PAUSE));
-        let later = NOW + BREAKER_PAUSE;
+        let opened = fail(&mut limits, BREAKER_FAILURES, NOW);
+        assert!(!limits.try_take("hub", opened));
+        assert_eq!(limits.next_end_of_pause(opened), Some(opened + BREAKER_PAUSE));
+        let later = opened + BREAKER_PAUSE;
         assert!(limits.is_held_up("hub", later) && !limits.is_held_up("other", later));
         assert!(limits.try_take("hub", later));
         assert!(!limits.try_take("hub", later));
-        limits.ended("hub", None, later);
+        limits.ended("hub", None, later, later);
         assert!(!limits.is_held_up("hub", later));
         assert!(limits.try_take("hub", later) && limits.try_take("hub", later));
     }
@@ -176,8 +203,44 @@ mod tests {
     #[test]
     fn pauses_stay_under_their_maximum() {
         let mut limits = Limits::new(100);
-        fail(&mut limits, BREAKER_FAILURES + 40);
-        assert!(limits.try_take("hub", NOW + BREAKER_PAUSE_MAX));
+        let ended = fail(&mut limits, BREAKER_FAILURES + 40, NOW);
+        assert_eq!(limits.next_end_of_pause(ended), Some(ended + BREAKER_PAUSE_MAX));
+    }
+
+    #[test]
+    fn rule_14_calls_that_fail_together_open_the_breaker_for_its_first_pause() {
+        let mut limits = Limits::new(100);
+        let calls = 0..INSTANCE_CONCURRENCY_MAX;
+        calls.clone().for_each(|_| assert!(limits.try_take("hub", NOW)));
+        // The fifth of them opens the breaker, the others end after that.
+        let opened = NOW + CALL;
+        for _ in 0..BREAKER_FAILURES {
+            limits.ended("hub", Some(&server_error()), NOW, opened);
+        }
+        for _ in calls.skip(BREAKER_FAILURES as usize) {
+            limits.ended("hub", Some(&server_error()), NOW, opened + CALL);
+        }
+        assert_eq!(limits.in_flight(), 0);
+        let probed = opened + BREAKER_PAUSE;
+        assert_eq!(limits.next_end_of_pause(opened), Some(probed));
+        // The probe was begun after that, and doubles the pause.
+        assert_eq!(fail(&mut limits, 1, opened), probed + CALL);
+        assert_eq!(limits.next_end_of_pause(probed), Some(probed + CALL + 2 * BREAKER_PAUSE));
+    }
+
+    #[test]
+    fn what_a_call_under_way_at_the_opening_was_asked_to_wait_is_waited() {
+        let mut limits = Limits::new(100);
+        let limited = |wait| {
+            DeliveryFailure::new(FailureKind::RateLimited, Retryability::Temporary, "429")
+                .with_retry_after(wait)
+        };
+        let opened = fail(&mut limits, BREAKER_FAILURES, NOW);
+        let (end, wait) = (opened + CALL, Duration::from_secs(60));
+        limits.ended("hub", Some(&limited(None)), NOW, end);
+        assert_eq!(limits.next_end_of_pause(end), Some(opened + BREAKER_PAUSE));
+        limits.ended("hub", Some(&limited(Some(wait))), NOW, end);
+        assert_eq!(limits.next_end_of_pause(end), Some(end + wait));
     }
 
     #[test]
@@ -188,7 +251,7 @@ mod tests {
             DeliveryFailure::new(FailureKind::RateLimited, Retryability::Temporary, "429")
                 .with_retry_after(Some(wait));
         limits.try_take("hub", NOW);
-        limits.ended("hub", Some(&limited), NOW);
+        limits.ended("hub", Some(&limited), NOW, NOW);
         assert!(limits.is_held_up("hub", NOW + wait - Duration::from_millis(1)));
         assert!(!limits.is_held_up("hub", NOW + wait));
         assert!(!limits.try_take("hub", NOW + wait - Duration::from_millis(1)));
@@ -201,7 +264,7 @@ mod tests {
         let invalid = DeliveryFailure::new(FailureKind::Invalid, Retryability::Permanent, "422");
         for _ in 0..50 {
             assert!(limits.try_take("hub", NOW));
-            limits.ended("hub", Some(&invalid), NOW);
+            limits.ended("hub", Some(&invalid), NOW, NOW);
         }
     }
 }

@@ -22,6 +22,8 @@ const RECORD_RETRY: Duration = Duration::from_millis(200);
 pub(super) struct Ended {
     pub effect: EffectId,
     pub instance: String,
+    /// When the call was begun, by the monotonic clock.
+    pub begun: Duration,
     pub failure: Option<DeliveryFailure>,
 }
 
@@ -51,6 +53,7 @@ pub(super) async fn send(
     shared: Arc<Shared>,
 ) -> Ended {
     let instance = job.route.instance.clone();
+    let begun = shared.clock.monotonic();
     let timeout = shared.options.handler_timeout;
     let contacts = shared.cluster.contacts();
     let result = attempt(job.clone(), integration, &shared.transports, contacts, timeout).await;
@@ -64,7 +67,7 @@ pub(super) async fn send(
     let asked = failure.as_ref().and_then(|failure| asked_pause(&instance, failure, &shared));
     let outcome = Command::Record(vec![outcome]);
     write([outcome].into_iter().chain(asked).collect(), &shared).await;
-    Ended { effect: job.id, instance, failure }
+    Ended { effect: job.id, instance, begun, failure }
 }
 
 fn after_failure(job: &Job, failure: &DeliveryFailure, shared: &Shared) -> AttemptResult {

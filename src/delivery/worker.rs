@@ -151,7 +151,8 @@ impl Worker {
         match ended {
             Ok(ended) => {
                 self.sending.remove(&ended.effect);
-                self.limits.ended(&ended.instance, ended.failure.as_ref(), now);
+                let failure = ended.failure.as_ref();
+                self.limits.ended(&ended.instance, failure, ended.begun, now);
             }
             // The Begin stays open and is found in doubt at the next boot.
             Err(error) => error!(error = chain(&error), "delivery task ended abnormally"),
