@@ -4,7 +4,7 @@
 use crate::api::{Api, Server, ServerError, router};
 use crate::clock::{Clock, SystemClock};
 use crate::cluster::{
-    Backend, Cluster, ClusterId, Degrade, Discovery, Options, Several, StartError,
+    Backend, Cluster, ClusterId, Degrade, Discovery, FatalError, Options, Several, StartError,
 };
 use crate::config::{Config, StoreBackend};
 use crate::delivery::credentials::{self, CredentialError};
@@ -40,9 +40,9 @@ pub enum AppError {
     /// Two metrics share a name.
     #[error("the metrics could not be started")]
     Metrics(#[source] MetricsError),
-    /// The disk failed while running, or the state is wrong: nothing is acknowledged any more.
-    #[error("the log can no longer be used: {0}")]
-    StorageFailed(String),
+    /// The cluster can no longer be used: nothing is acknowledged any more.
+    #[error("the relay had to stop")]
+    Fatal(#[source] FatalError),
 }
 
 /// A started relay.
@@ -105,19 +105,19 @@ impl App {
         &self.cluster
     }
 
-    /// Runs until `stop` is cancelled or the disk fails, then drains.
+    /// Runs until `stop` is cancelled, then drains; or until the cluster can no longer be used.
     ///
     /// # Errors
-    /// The disk failed; what was acknowledged before is safe.
+    /// The cluster can no longer be used; what was acknowledged before is safe.
     pub async fn run(self, stop: CancellationToken) -> Result<(), AppError> {
         let mut failed = self.cluster.failed();
         let failure = tokio::select! {
             () = stop.cancelled() => None,
-            failure = failed.wait_for(Option::is_some) => failure.ok().and_then(|text| text.clone()),
+            failure = failed.wait_for(Option::is_some) => failure.ok().and_then(|reason| reason.clone()),
         };
         if let Some(reason) = failure {
-            error!(reason, "storage failed");
-            return Err(AppError::StorageFailed(reason));
+            error!(%reason, "the relay has to stop");
+            return Err(AppError::Fatal(reason));
         }
         self.drain().await;
         Ok(())

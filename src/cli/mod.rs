@@ -1,7 +1,7 @@
 //! The command line.
 //!
 //! Exit codes: 0 done; 1 the command failed (could not start, invalid file, refused call);
-//! 2 the command line itself is wrong; 3 the disk failed while running.
+//! 2 the command line itself is wrong; 3 the relay had to stop while running.
 
 mod backup;
 mod cluster;
@@ -19,8 +19,8 @@ use std::fmt::Display;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-/// The disk failed while running; nothing that was acknowledged is lost.
-const EXIT_STORAGE_FAILED: u8 = 3;
+/// The disk failed, or the node can no longer take part; nothing that was acknowledged is lost.
+const EXIT_HAD_TO_STOP: u8 = 3;
 
 /// Runs the command line of this process.
 #[must_use]

@@ -1,12 +1,12 @@
 //! `serve` and `demo`: start the runtime, run, stop on a signal.
 
 use super::flags::{DemoFlags, ServeFlags};
-use super::{EXIT_STORAGE_FAILED, complain};
+use super::{EXIT_HAD_TO_STOP, complain};
 use crate::app::{App, AppError};
 use crate::config::{Config, LogFormat, LogLevel, Logging, SecretCheck};
 use crate::config_file;
 use crate::demo::{self, Wish};
-use crate::telemetry::start_logs;
+use crate::telemetry::{chain, start_logs};
 use anyhow::{Context as _, bail};
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
@@ -28,9 +28,9 @@ pub(super) fn serve(flags: &ServeFlags) -> anyhow::Result<ExitCode> {
     runtime.shutdown_background();
     match served {
         Ok(()) => Ok(ExitCode::SUCCESS),
-        Err(error @ AppError::StorageFailed(_)) => {
-            complain(error);
-            Ok(ExitCode::from(EXIT_STORAGE_FAILED))
+        Err(error @ AppError::Fatal(_)) => {
+            complain(chain(&error));
+            Ok(ExitCode::from(EXIT_HAD_TO_STOP))
         }
         Err(error) => Err(error.into()),
     }

@@ -2,6 +2,7 @@
 //! newest digest, hears those of all, and judges itself.
 
 use super::divergence::{Verdict, judge};
+use super::fatal::FatalError;
 use super::member::Member;
 use super::raft::StateDigest;
 use super::transport::proto;
@@ -40,7 +41,7 @@ impl Member {
                 if self.failing.borrow().is_none() {
                     error!(index, "the state of this node differs from that of a majority");
                 }
-                self.fail(format!("the state at entry {index} is not that of a majority"));
+                self.fail(FatalError::Diverged { index });
             }
         }
     }

@@ -3,6 +3,7 @@
 
 use super::batch::{Queue, Rank};
 use super::disk::free_bytes;
+use super::fatal::{self, FatalError};
 use super::quorum::Quorum;
 use super::spool::feed::{Degradation, FEED_COUNT_MAX, Standing, mode};
 use super::spool::{KeepError, Spool};
@@ -36,7 +37,7 @@ pub(super) struct Degraded {
     /// Events on this disk alone, as others are told.
     told: Arc<AtomicU64>,
     /// Ends the process after a failed write: what the disk holds then is not known.
-    failing: watch::Sender<Option<String>>,
+    failing: watch::Sender<Option<FatalError>>,
 }
 
 impl Degraded {
@@ -45,7 +46,7 @@ impl Degraded {
         (spool, folder): (Spool, PathBuf),
         quorum: Quorum,
         policy: Degrade,
-        (clock, failing): (Arc<dyn Clock>, watch::Sender<Option<String>>),
+        (clock, failing): (Arc<dyn Clock>, watch::Sender<Option<FatalError>>),
     ) -> Self {
         let started_at = clock.monotonic();
         let told = Arc::new(AtomicU64::new(spool.len()));
@@ -91,12 +92,7 @@ impl Degraded {
         kept.map_err(|_| AcceptError::Stopped)?.map_err(|refused| match refused {
             KeepError::Full { .. } => AcceptError::Overloaded,
             KeepError::Failed { .. } => {
-                // The first reason stays.
-                self.failing.send_if_modified(|failed| {
-                    let is_first = failed.is_none();
-                    failed.get_or_insert_with(|| chain(&refused));
-                    is_first
-                });
+                fatal::tell(&self.failing, FatalError::Disk(chain(&refused)));
                 AcceptError::Stopped
             }
         })

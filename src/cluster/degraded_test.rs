@@ -14,7 +14,7 @@ const MILLISECOND: Duration = Duration::from_millis(1);
 struct Parts {
     degraded: Degraded,
     clock: Arc<ManualClock>,
-    failed: watch::Receiver<Option<String>>,
+    failed: watch::Receiver<Option<FatalError>>,
     folder: TempDir,
 }
 
@@ -103,7 +103,7 @@ async fn rule_13_a_disk_that_cannot_be_written_ends_the_process() {
     std::fs::remove_dir(parts.folder.path()).unwrap();
     let refused = parts.degraded.keep(vec![event("a")]).await;
     assert_eq!(refused, Err(AcceptError::Stopped));
-    assert!(parts.failed.borrow().is_some());
+    assert!(matches!(&*parts.failed.borrow(), Some(FatalError::Disk(_))));
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 //! when the cause is a full disk.
 
 use super::ballast::Ballast;
+use super::fatal::{self, FatalError};
 use super::raft::RaftNode;
 use std::error::Error;
 use std::io;
@@ -12,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 pub(super) async fn run(
     raft: RaftNode,
     ballast: Option<Ballast>,
-    failed: watch::Sender<Option<String>>,
+    failed: watch::Sender<Option<FatalError>>,
     stop: CancellationToken,
 ) {
     let reason = tokio::select! {
@@ -22,11 +23,11 @@ pub(super) async fn run(
             if error.kind() == io::ErrorKind::StorageFull && let Some(ballast) = ballast {
                 ballast.give_up();
             }
-            chain(&*error)
+            FatalError::Disk(chain(&*error))
         }
-        cause = raft.stopped() => chain(&cause),
+        cause = raft.stopped() => FatalError::Consensus(chain(&cause)),
     };
-    failed.send_replace(Some(reason));
+    fatal::tell(&failed, reason);
 }
 
 async fn disk_failure(raft: &RaftNode) -> std::sync::Arc<io::Error> {

@@ -2,6 +2,7 @@
 //! start begins as a new one; its build is too old, and the next start is one of the same node; or
 //! it can no longer be found.
 
+use super::fatal::FatalError;
 use super::member::Member;
 use super::transport::Refused;
 use std::sync::Arc;
@@ -17,7 +18,7 @@ pub(super) async fn run(member: Arc<Member>, stop: CancellationToken) {
         // Started again in this life, it would not be believed.
         ended = gossip.wait_for(Option::is_some) => {
             if let Ok(Some(reason)) = ended.as_deref() {
-                member.fail(format!("gossip ended: {reason}"));
+                member.fail(FatalError::Gossip(reason.clone()));
             }
             return;
         }
@@ -27,12 +28,13 @@ pub(super) async fn run(member: Arc<Member>, stop: CancellationToken) {
         },
     };
     if !is_node_over(&refused) {
-        return member.fail(refused.to_string());
+        return member.fail(FatalError::TurnedAway(refused.to_string()));
     }
     if let Err(error) = member.directory.set_aside() {
         error!(%error, "the data directory cannot be marked");
     }
-    member.fail(format!("{refused}; the next start begins as a new node"));
+    let told = format!("{refused}; the next start begins as a new node");
+    member.fail(FatalError::TurnedAway(told));
 }
 
 /// Whether no build will ever be heard again as this node.
@@ -56,7 +58,7 @@ mod tests {
     use super::super::test_node::WITHIN;
     use super::*;
 
-    async fn ran(node: &Node) -> Option<String> {
+    async fn ran(node: &Node) -> Option<FatalError> {
         let running = run(Arc::clone(&node.member), node.stop.clone());
         tokio::time::timeout(WITHIN, running).await.unwrap();
         node.failed.borrow().clone()
@@ -67,7 +69,7 @@ mod tests {
         let node = node(1).await;
         node.member.peers.tell_off();
         let told = "this node was removed from its cluster; the next start begins as a new node";
-        assert_eq!(ran(&node).await.as_deref(), Some(told));
+        assert_eq!(ran(&node).await, Some(FatalError::TurnedAway(told.to_owned())));
         let before = node.member.directory.identity();
         let Node { member, folder, .. } = node;
         // The lock goes with the last who knows the member.

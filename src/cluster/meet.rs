@@ -1,6 +1,7 @@
 //! How a node of no cluster gets into one: asks everybody that discovery shows, forms a cluster
 //! when it is the one to do so, and else waits until a leader adds it.
 
+use super::fatal::FatalError;
 use super::formation::{Answer, Expected, Formation, Own, Rounds};
 use super::member::Member;
 use super::raft::MemberNode;
@@ -8,6 +9,7 @@ use super::transport::Target;
 use super::transport::proto::NodeStatus;
 use super::{ClusterId, StartError};
 use crate::state_machine::NodeId;
+use crate::telemetry::chain;
 use futures_util::future::join_all;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -66,7 +68,7 @@ pub(super) async fn run(member: Arc<Member>, meeting: Meeting, stop: Cancellatio
     if member.cluster().is_none()
         && let Err(cause) = name_cluster(&member)
     {
-        member.fail(format!("the cluster has no id: {cause}"));
+        member.fail(FatalError::Unnamed(chain(&cause)));
     }
 }
 

@@ -3,6 +3,7 @@
 use super::batch::{Queue, Rank};
 use super::degraded::Degraded;
 use super::duties::SickList;
+use super::fatal::{self, FatalError};
 use super::gossip::{Gossip, Peer};
 use super::raft::{RaftCallError, RaftNode, StateDigest};
 use super::spool::feed::Degradation;
@@ -86,7 +87,7 @@ pub(super) struct Member {
     pub settings: Settings,
     pub degraded: Degraded,
     /// Ends the process.
-    pub failing: watch::Sender<Option<String>>,
+    pub failing: watch::Sender<Option<FatalError>>,
 }
 
 impl Member {
@@ -171,12 +172,8 @@ impl Member {
     }
 
     /// Ends the process: going on would do harm. The first reason stays.
-    pub fn fail(&self, reason: String) {
-        self.failing.send_if_modified(|failed| {
-            let is_first = failed.is_none();
-            failed.get_or_insert(reason);
-            is_first
-        });
+    pub fn fail(&self, reason: FatalError) {
+        fatal::tell(&self.failing, reason);
     }
 
     /// Whether a member gives its work away, as far as this node was told.
@@ -325,7 +322,7 @@ impl PeerService for Member {
         match route {
             Route::Append => raft.answer_append(body).await.map_err(|error| {
                 if error.is_unknown_command() {
-                    self.fail("the log holds what this version does not know".to_owned());
+                    self.fail(FatalError::UnknownCommand);
                 }
                 refused(error)
             }),

@@ -2,6 +2,7 @@
 
 use super::batch::{Batcher, Rank, batcher};
 use super::degraded::Degraded;
+use super::fatal::FatalError;
 use super::gossip::{Gossip, GossipOptions};
 use super::identity::write_identity;
 use super::member::{Member, Own};
@@ -32,7 +33,7 @@ pub const SPOOL_AFTER: Duration = Duration::from_secs(3);
 pub struct Node {
     pub member: Arc<Member>,
     pub clock: Arc<ManualClock>,
-    pub failed: watch::Receiver<Option<String>>,
+    pub failed: watch::Receiver<Option<FatalError>>,
     pub folder: TempDir,
     listener: Option<PeerListener>,
     batcher: Option<Batcher>,

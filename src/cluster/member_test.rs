@@ -156,14 +156,6 @@ async fn rule_12_whoever_is_asked_for_the_way_asks_nobody_but_its_leader() {
 }
 
 #[tokio::test]
-async fn the_first_reason_to_end_is_the_one_that_is_told() {
-    let node = node(1).await;
-    node.member.fail("first".to_owned());
-    node.member.fail("second".to_owned());
-    assert_eq!(*node.failed.borrow(), Some("first".to_owned()));
-}
-
-#[tokio::test]
 async fn a_check_wakes_the_leaders_duties_when_its_sender_begins_or_ends_to_drain() {
     let node = node(1).await;
     let check = |is_draining| Check {
@@ -275,6 +267,5 @@ async fn rule_22_an_entry_of_a_newer_version_ends_the_process() {
     let hello = hello(Some(CLUSTER), PEER, 1);
     let refused = Arc::clone(&node.member).answer(hello, Route::Append, body).await;
     assert!(matches!(refused, Err(Refused::Malformed(_))), "{refused:?}");
-    let told = "the log holds what this version does not know".to_owned();
-    assert_eq!(*node.failed.borrow(), Some(told));
+    assert_eq!(*node.failed.borrow(), Some(FatalError::UnknownCommand));
 }

@@ -14,6 +14,7 @@ mod divergence;
 mod drain;
 mod duties;
 mod error;
+mod fatal;
 mod finalize;
 mod formation;
 mod gossip;
@@ -41,6 +42,7 @@ mod way;
 
 pub use admin::{Named, OrderError};
 pub use error::{AcceptError, StartError};
+pub use fatal::FatalError;
 pub use finalize::{FinalizeError, Lack};
 pub use gossip::{Discovery, Facts};
 pub use identity::{ClusterId, DataDirectory, Identity, IdentityError};
@@ -78,7 +80,7 @@ pub struct Cluster {
     disk: FreeDisk,
     contacts: Contacts,
     planning: Option<PlanningMark>,
-    failed: watch::Receiver<Option<String>>,
+    failed: watch::Receiver<Option<FatalError>>,
     registered: watch::Receiver<bool>,
     accept_timeout: Duration,
     cluster_id: Option<ClusterId>,
@@ -206,9 +208,9 @@ impl Cluster {
         self.way.raft.applied()
     }
 
-    /// Set once, with the reason, when the log can no longer be written. The process has to end.
+    /// Set once, with the reason, when the cluster can no longer be used. The process has to end.
     #[must_use]
-    pub fn failed(&self) -> watch::Receiver<Option<String>> {
+    pub fn failed(&self) -> watch::Receiver<Option<FatalError>> {
         self.failed.clone()
     }
 

@@ -5,6 +5,7 @@ use super::batch::{Rank, batcher};
 use super::degraded::Degraded;
 use super::disk::FreeDisk;
 use super::duties::level::Raising;
+use super::fatal::FatalError;
 use super::formation::Expected;
 use super::gossip::{Gossip, GossipOptions};
 use super::meet::{self, Meeting};
@@ -42,8 +43,10 @@ const SPOOL_FOLDER: &str = "spool";
 const REGISTER_RETRY: Duration = Duration::from_millis(100);
 
 /// How a cluster tells that it has failed, and that its life is registered.
-type Signals =
-    ((watch::Sender<Option<String>>, watch::Receiver<Option<String>>), watch::Receiver<bool>);
+type Signals = (
+    (watch::Sender<Option<FatalError>>, watch::Receiver<Option<FatalError>>),
+    watch::Receiver<bool>,
+);
 
 /// What a cluster runs over.
 struct Base {
@@ -360,7 +363,7 @@ async fn register_member(
 fn left_in_spool(
     folder: Option<&Path>,
     way: &Way,
-    means: (Arc<dyn Clock>, watch::Sender<Option<String>>),
+    means: (Arc<dyn Clock>, watch::Sender<Option<FatalError>>),
 ) -> Result<Option<Degraded>, StartError> {
     let Some(folder) = folder.filter(|folder| folder.join(SPOOL_FOLDER).exists()) else {
         return Ok(None);
@@ -374,7 +377,7 @@ fn degraded(
     folder: &Path,
     policy: Degrade,
     way: &Way,
-    (clock, failing): (Arc<dyn Clock>, watch::Sender<Option<String>>),
+    (clock, failing): (Arc<dyn Clock>, watch::Sender<Option<FatalError>>),
 ) -> Result<Degraded, StartError> {
     let folder = folder.join(SPOOL_FOLDER);
     let spool = Spool::open(&folder, SPOOL_BYTES_MAX).map_err(StartError::Spool)?;
