@@ -1,6 +1,7 @@
 //! Calls to peers. One connection for each peer and lane, opened when needed; the name is
 //! resolved each time, for a pod comes back under its name with another address (rule 30).
 
+use super::complaints::Complaints;
 use super::hello::{Hello, Refused};
 use super::{HELLO_HEADER, Lane, Route, WINDOW_BYTES};
 use crate::cluster::ClusterId;
@@ -13,6 +14,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::TcpStream;
+use tracing::warn;
 
 /// A reachable peer answers a SYN in this time; one that does not is tried again by the next call.
 const CONNECT_MAX: Duration = Duration::from_millis(500);
@@ -84,13 +86,16 @@ struct Shared {
     links: Mutex<Links>,
     hello: Mutex<Hello>,
     told_off: tokio::sync::watch::Sender<Option<Refused>>,
+    complaints: Mutex<Complaints>,
 }
 
 impl Peers {
     /// Calls as the node that `hello` names.
     pub fn new(hello: Hello) -> Self {
         let (told_off, _) = tokio::sync::watch::channel(None);
-        let shared = Shared { links: Mutex::default(), hello: Mutex::new(hello), told_off };
+        let hello = Mutex::new(hello);
+        let (links, complaints) = Default::default();
+        let shared = Shared { links, hello, told_off, complaints };
         Self { shared: Arc::new(shared) }
     }
 
@@ -128,12 +133,28 @@ impl Peers {
             let address = target.address.clone();
             return Err(CallError::TimedOut { address, within_ms: within.as_millis() });
         };
-        if let Err(CallError::Refused { source, .. }) = &answer
-            && source.is_final()
-        {
-            self.shared.told_off.send_replace(Some(source.clone()));
+        if let Err(CallError::Refused { address, source }) = &answer {
+            self.note(address, source);
         }
         answer
+    }
+
+    /// A refusal ends this process, or is told to its operator, or is the caller's to judge.
+    fn note(&self, address: &str, refused: &Refused) {
+        if refused.is_final() {
+            self.shared.told_off.send_replace(Some(refused.clone()));
+        }
+        let complaints = &self.shared.complaints;
+        let mut complaints = complaints.lock().unwrap_or_else(PoisonError::into_inner);
+        if complaints.is_due(address, refused) {
+            warn!(peer = address, reason = %refused, "a peer refuses every call of this node");
+        }
+    }
+
+    /// Whether this refusal was not told yet.
+    #[cfg(test)]
+    pub fn is_untold(&self, address: &str, refused: &Refused) -> bool {
+        self.shared.complaints.lock().unwrap().is_due(address, refused)
     }
 
     /// How many connections were opened on the way of a route, and whether one is open.

@@ -2,7 +2,7 @@
 //! caller, which is how a copied data directory is found out (rule 23).
 
 use super::Route;
-use super::hello::{Hello, Refused, WIRE_VERSION};
+use super::hello::{Hello, Refused};
 use crate::cluster::ClusterId;
 use crate::state_machine::{FeatureLevel, NodeId};
 use std::collections::BTreeMap;
@@ -47,11 +47,7 @@ impl Gate {
         route: Route,
         boot_in_log: Option<u64>,
     ) -> Result<(), Refused> {
-        if !hello.speaks_our_version() {
-            let (from, to) = (hello.wire_version_min, hello.wire_version);
-            let detail = format!("{from} to {to}, this node speaks {WIRE_VERSION}");
-            return Err(Refused::WireVersion(detail));
-        }
+        hello.check_version()?;
         check_cluster(own, hello, route)?;
         match hello.to {
             Some(to) if to != own.node => return Err(Refused::WrongNode(own.node.to_string())),

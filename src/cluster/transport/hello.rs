@@ -72,8 +72,24 @@ impl Hello {
         })
     }
 
-    pub(super) fn speaks_our_version(&self) -> bool {
-        self.wire_version >= WIRE_VERSION_MIN && self.wire_version_min <= WIRE_VERSION
+    /// Checks that the caller speaks a version that this build speaks.
+    pub(super) fn check_version(&self) -> Result<(), Refused> {
+        self.check_common(WIRE_VERSION_MIN, WIRE_VERSION)
+    }
+
+    fn check_common(&self, callee_min: u32, callee: u32) -> Result<(), Refused> {
+        let (caller_min, caller) = (self.wire_version_min, self.wire_version);
+        let older = if caller < callee_min {
+            "caller"
+        } else if caller_min > callee {
+            "callee"
+        } else {
+            return Ok(());
+        };
+        Err(Refused::WireVersion(format!(
+            "the caller speaks {caller_min} to {caller}, the callee {callee_min} to {callee}: \
+             start a newer version of the {older}"
+        )))
     }
 }
 
@@ -140,6 +156,32 @@ impl Refused {
             Kind::Stopped => Self::Stopped,
             Kind::FeatureLevel => Self::FeatureLevel(message.detail),
             Kind::Malformed | Kind::Unknown => Self::Malformed(message.detail),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn speaking(wire_version_min: u32, wire_version: u32) -> Hello {
+        Hello { wire_version_min, wire_version, ..Hello::new(None, NodeId(1), 1, 1) }
+    }
+
+    #[test]
+    fn a_refused_version_tells_both_sides_and_which_of_them_is_too_old() {
+        let told = |caller: Hello| caller.check_common(3, 5).unwrap_err().to_string();
+        let start = "no common version: the caller speaks";
+        let older = "1 to 2, the callee 3 to 5: start a newer version of the caller";
+        assert_eq!(told(speaking(1, 2)), format!("{start} {older}"));
+        let newer = "6 to 7, the callee 3 to 5: start a newer version of the callee";
+        assert_eq!(told(speaking(6, 7)), format!("{start} {newer}"));
+    }
+
+    #[test]
+    fn one_version_in_common_is_enough() {
+        for caller in [speaking(1, 3), speaking(4, 4), speaking(5, 9), speaking(1, 9)] {
+            assert_eq!(caller.check_common(3, 5), Ok(()));
         }
     }
 }

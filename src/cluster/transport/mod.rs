@@ -2,6 +2,7 @@
 //! every call, opaque bodies. What the bodies mean is known where they are made.
 
 mod client;
+mod complaints;
 mod gate;
 mod hello;
 mod server;

@@ -72,7 +72,11 @@ impl Peer {
 }
 
 fn caller(boot: u64) -> Peers {
-    Peers::new(Hello::new(Some(CLUSTER), NodeId(2), boot, boot))
+    Peers::new(hello(boot))
+}
+
+fn hello(boot: u64) -> Hello {
+    Hello::new(Some(CLUSTER), NodeId(2), boot, boot)
 }
 
 #[tokio::test]
@@ -141,6 +145,21 @@ async fn rule_22_a_caller_below_the_level_of_the_cluster_is_told_so_and_remember
     let start = format!("the cluster is at feature level {at}, the caller's version knows none");
     assert_eq!(told, format!("{start} above {knows}: start a newer version"));
     assert_eq!(*peers.told_off().borrow(), Some(Refused::FeatureLevel(told)));
+}
+
+#[tokio::test]
+async fn a_caller_without_a_common_version_complains_once_and_goes_on() {
+    let peer = Peer::start().await;
+    let newer = Hello { wire_version_min: 8, wire_version: 9, ..hello(1) };
+    let peers = Peers::new(newer);
+    for _ in 0..2 {
+        let answer = peers.call(&peer.target, Route::Ask, vec![], WITHIN).await;
+        let Err(CallError::Refused { address, source }) = answer else { panic!("{answer:?}") };
+        let Refused::WireVersion(told) = &source else { panic!("{source:?}") };
+        assert!(told.starts_with("the caller speaks 8 to 9, the callee 1 to 1: start"), "{told}");
+        assert!(!peers.is_untold(&address, &source));
+    }
+    assert!(peers.told_off().borrow().is_none());
 }
 
 #[tokio::test]
