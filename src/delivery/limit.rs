@@ -2,6 +2,7 @@
 //! because their target is down or asked us to slow down. Pure: time is handed in.
 
 use crate::failure::{DeliveryFailure, FailureKind};
+use crate::state_machine::PAUSE_MAX;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -78,7 +79,7 @@ impl Limits {
             return;
         };
         let is_limited = failure.kind == FailureKind::RateLimited;
-        let asked = failure.retry_after.filter(|_| is_limited);
+        let asked = failure.retry_after.filter(|_| is_limited).map(|wait| wait.min(PAUSE_MAX));
         let pause = if known.opened_at.is_some_and(|opened| begun <= opened) {
             asked.unwrap_or_default()
         } else {
@@ -256,6 +257,17 @@ mod tests {
         assert!(!limits.is_held_up("hub", NOW + wait));
         assert!(!limits.try_take("hub", NOW + wait - Duration::from_millis(1)));
         assert!(limits.try_take("hub", NOW + wait));
+    }
+
+    #[test]
+    fn an_absurd_wait_is_bounded_like_a_pause_that_all_replicas_keep() {
+        let mut limits = Limits::new(100);
+        let limited =
+            DeliveryFailure::new(FailureKind::RateLimited, Retryability::Temporary, "429")
+                .with_retry_after(Some(Duration::from_secs(u64::MAX)));
+        limits.try_take("hub", NOW);
+        limits.ended("hub", Some(&limited), NOW, NOW);
+        assert_eq!(limits.next_end_of_pause(NOW), Some(NOW + PAUSE_MAX));
     }
 
     #[test]
