@@ -6,7 +6,7 @@ use crate::cluster::Contacts;
 use crate::effect::{EffectId, Receipt, RouteName, Summary};
 use crate::event::{RunContext, RunEvent};
 use crate::failure::{DeliveryFailure, FailureKind, Retryability};
-use crate::integration::{Effect, Integration, Reply, Turn};
+use crate::integration::{Effect, Integration, Reply, Turn, budget_wait};
 use futures_util::FutureExt as _;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -47,25 +47,33 @@ impl Job {
     }
 }
 
+/// What came of an attempt.
+#[derive(Debug)]
+pub struct Attempted {
+    /// An error when the target refused or failed, or did not answer in time, or when the request
+    /// could not be rendered.
+    pub outcome: Result<Receipt, DeliveryFailure>,
+    /// How long its successful answers said that the budget of the credential is used up.
+    pub budget_wait: Option<Duration>,
+}
+
 /// Makes one attempt. The deadline covers all turns (rule 1). A rule or template that panics, or
 /// does not end, fails the attempt for good and nothing else (rule 7). `contacts` hears whether the
 /// target answered (rule 27).
-///
-/// # Errors
-/// The target refused or failed, or did not answer in time; the request could not be rendered.
 pub async fn attempt(
     job: Job,
     integration: Arc<dyn Integration>,
     transports: &Transports,
     contacts: &Contacts,
     deadline: Duration,
-) -> Result<Receipt, DeliveryFailure> {
+) -> Attempted {
+    let mut budget_wait = None;
     let exchange = async {
         let turn = render(job, integration, deadline).await?;
-        drive(turn, transports, contacts).await
+        drive(turn, transports, contacts, &mut budget_wait).await
     };
-    let outcome = AssertUnwindSafe(tokio::time::timeout(deadline, exchange)).catch_unwind().await;
-    match outcome {
+    let ended = AssertUnwindSafe(tokio::time::timeout(deadline, exchange)).catch_unwind().await;
+    let outcome = match ended {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(_)) => {
             // Rendering has a shorter deadline: it was the target that did not answer.
@@ -74,7 +82,8 @@ pub async fn attempt(
             Err(DeliveryFailure::new(FailureKind::Timeout, Retryability::Temporary, &detail))
         }
         Err(_) => Err(unrenderable("the exchange panicked")),
-    }
+    };
+    Attempted { outcome, budget_wait }
 }
 
 /// The first turn, made on a thread of its own: a jq program may loop, and a thread that serves
@@ -100,6 +109,7 @@ async fn drive(
     mut turn: Turn,
     transports: &Transports,
     contacts: &Contacts,
+    longest_wait: &mut Option<Duration>,
 ) -> Result<Receipt, DeliveryFailure> {
     for _ in 0..TURNS_MAX {
         match turn {
@@ -108,6 +118,9 @@ async fn drive(
             Turn::Send(outbound, exchange) => {
                 let reply = transports.send(outbound).await;
                 note(&reply, contacts);
+                if let Reply::Http(reply) = &reply {
+                    *longest_wait = budget_wait(reply).max(*longest_wait);
+                }
                 turn = exchange.on_reply(reply);
             }
         }

@@ -28,6 +28,8 @@ enum Begin {
     SendForEver,
     /// Sends one request, and takes whatever comes for an end.
     Call(Text),
+    /// Sends a second request after the first answer, and panics at the second one.
+    CallTwice(Text, Text),
     WriteLine,
 }
 
@@ -52,6 +54,9 @@ impl Integration for Begin {
             }
             Self::PanicOnReply => Turn::Send(line(), Box::new(PanicsOnReply)),
             Self::Call(url) => Turn::Send(get(url.clone()), Box::new(EndsOnReply)),
+            Self::CallTwice(first, second) => {
+                Turn::Send(get(first.clone()), Box::new(AsksTwice(second.clone())))
+            }
             Self::WriteLine => Turn::Send(line(), Box::new(EndsOnReply)),
             Self::SendForEver => Turn::Send(line(), Box::new(SendsForEver)),
         }
@@ -118,7 +123,8 @@ fn job() -> Job {
 
 async fn failure_of(begin: Begin) -> DeliveryFailure {
     let deadline = if matches!(begin, Begin::Wait(_)) { DEADLINE } else { PATIENCE };
-    attempt(job(), Arc::new(begin), &transports(), &contacts(), deadline).await.unwrap_err()
+    let attempted = attempt(job(), Arc::new(begin), &transports(), &contacts(), deadline).await;
+    attempted.outcome.unwrap_err()
 }
 
 fn gives_up(failure: &DeliveryFailure, detail: &str) {
@@ -214,7 +220,7 @@ async fn rule_27_an_answer_ends_a_spell_of_failures() {
     let contacts = contacts();
     let call = async |url: &Text| {
         let begin = Arc::new(Begin::Call(url.clone()));
-        attempt(job(), begin, &transports(), &contacts, PATIENCE).await.unwrap();
+        attempt(job(), begin, &transports(), &contacts, PATIENCE).await.outcome.unwrap();
     };
     let nowhere = Text::Plain(format!("http://{}/", "x".repeat(64)));
     call(&nowhere).await;
@@ -223,4 +229,31 @@ async fn rule_27_an_answer_ends_a_spell_of_failures() {
     assert!(lasting >= last_ago);
     call(&answering(b"HTTP/1.1 204 No Content\r\n\r\n").await).await;
     assert_eq!(contacts.reach().failing, None);
+}
+
+/// Asks once more after the first answer.
+struct AsksTwice(Text);
+
+impl Exchange for AsksTwice {
+    fn on_reply(self: Box<Self>, _: Reply) -> Turn {
+        Turn::Send(get(self.0), Box::new(PanicsOnReply))
+    }
+}
+
+#[tokio::test]
+async fn rule_14_a_used_up_budget_is_known_however_the_attempt_ends() {
+    let used_up = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\
+        ratelimit-remaining: 0\r\nratelimit-reset: 60\r\n\r\n";
+    let first = answering(used_up).await;
+    let minute = Some(Duration::from_secs(60));
+    let attempted = |begin: Begin| async {
+        let begin: Arc<dyn Integration> = Arc::new(begin);
+        attempt(job(), begin, &transports(), &contacts(), PATIENCE).await
+    };
+    let delivered = attempted(Begin::Call(first.clone())).await;
+    assert_eq!((delivered.outcome.is_ok(), delivered.budget_wait), (true, minute));
+    let second = answering(b"HTTP/1.1 204 No Content\r\n\r\n").await;
+    let panicked = attempted(Begin::CallTwice(first, second.clone())).await;
+    assert_eq!((panicked.outcome.is_ok(), panicked.budget_wait), (false, minute));
+    assert_eq!(attempted(Begin::Call(second)).await.budget_wait, None);
 }

@@ -1,6 +1,6 @@
 //! One granted effect from grant to record.
 
-use super::attempt::{Job, attempt};
+use super::attempt::{Attempted, Job, attempt};
 use super::worker::Shared;
 use crate::clock::Timestamp;
 use crate::cluster::AcceptError;
@@ -56,7 +56,8 @@ pub(super) async fn send(
     let begun = shared.clock.monotonic();
     let timeout = shared.options.handler_timeout;
     let contacts = shared.cluster.contacts();
-    let result = attempt(job.clone(), integration, &shared.transports, contacts, timeout).await;
+    let attempted = attempt(job.clone(), integration, &shared.transports, contacts, timeout).await;
+    let Attempted { outcome: result, budget_wait } = attempted;
     shared.metrics.observe_attempt(&job.route, result.as_ref().err().map(|f| f.kind));
     let failure = result.as_ref().err().cloned();
     let result = match result {
@@ -64,7 +65,8 @@ pub(super) async fn send(
         Err(failure) => after_failure(&job, &failure, &shared),
     };
     let outcome = Outcome { effect: job.id, attempt: job.attempt, result };
-    let asked = failure.as_ref().and_then(|failure| asked_pause(&instance, failure, &shared));
+    let wait = pause_wait(failure.as_ref(), budget_wait);
+    let asked = wait.map(|wait| pause(&instance, wait, &shared));
     let outcome = Command::Record(vec![outcome]);
     write([outcome].into_iter().chain(asked).collect(), &shared).await;
     Ended { effect: job.id, instance, begun, failure }
@@ -89,10 +91,18 @@ fn after_failure(job: &Job, failure: &DeliveryFailure, shared: &Shared) -> Attem
 }
 
 /// What a target asked of this replica holds for all of them: the limit is one of the credential.
-fn asked_pause(instance: &str, failure: &DeliveryFailure, shared: &Shared) -> Option<Command> {
-    let wait = failure.retry_after.filter(|_| failure.kind == FailureKind::RateLimited)?;
+fn pause(instance: &str, wait: Duration, shared: &Shared) -> Command {
     let until = shared.cluster.replicated_now().after(wait);
-    Some(Command::Pause { instance: instance.to_owned(), until })
+    Command::Pause { instance: instance.to_owned(), until }
+}
+
+/// How long the target wants no call: after one too many, or after the last one of a budget.
+fn pause_wait(
+    failure: Option<&DeliveryFailure>,
+    budget_wait: Option<Duration>,
+) -> Option<Duration> {
+    let limited = failure.filter(|failure| failure.kind == FailureKind::RateLimited);
+    limited.and_then(|failure| failure.retry_after).max(budget_wait)
 }
 
 /// Records outcomes; tried until the log has them. An outcome that is lost with the process is
@@ -111,5 +121,30 @@ async fn write(commands: Vec<Command>, shared: &Shared) {
                 tokio::time::sleep(RECORD_RETRY).await;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::Retryability;
+
+    #[test]
+    fn rule_14_a_pause_is_the_longer_of_what_a_refusal_and_a_used_up_budget_ask_for() {
+        let (short, long) = (Some(Duration::from_secs(3)), Some(Duration::from_secs(90)));
+        let failure = |kind, wait| {
+            DeliveryFailure::new(kind, Retryability::Temporary, "").with_retry_after(wait)
+        };
+        let limited = |wait| failure(FailureKind::RateLimited, wait);
+        assert_eq!(pause_wait(None, None), None);
+        assert_eq!(pause_wait(None, long), long);
+        assert_eq!(pause_wait(Some(&limited(None)), None), None);
+        assert_eq!(pause_wait(Some(&limited(short)), None), short);
+        assert_eq!(pause_wait(Some(&limited(short)), long), long);
+        assert_eq!(pause_wait(Some(&limited(long)), short), long);
+        // A failing server asks for its own effect only.
+        let busy = failure(FailureKind::Server, long);
+        assert_eq!(pause_wait(Some(&busy), None), None);
+        assert_eq!(pause_wait(Some(&busy), short), short);
     }
 }

@@ -28,6 +28,8 @@ impl Files for NoFiles {
 enum Mood {
     Answers,
     HangsUp,
+    /// Takes the call, which was the last of its budget.
+    UsesUp,
     /// Answers only when its mood has changed.
     Holds,
 }
@@ -36,6 +38,13 @@ async fn serve(mut stream: TcpStream, mut mood: watch::Receiver<Mood>) {
     let mut request = vec![0; 64 * 1024];
     let _ = stream.read(&mut request).await;
     if *mood.borrow() == Mood::HangsUp {
+        return;
+    }
+    if *mood.borrow() == Mood::UsesUp {
+        let answer = b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\
+            ratelimit-remaining: 0\r\nratelimit-reset: 60\r\n\r\n";
+        let _ = stream.write_all(answer).await;
+        while stream.read(&mut request).await.is_ok_and(|read| read > 0) {}
         return;
     }
     let _ = mood.wait_for(|mood| *mood == Mood::Answers).await;
@@ -162,5 +171,25 @@ async fn rule_27_what_a_broken_target_holds_up_is_not_late() {
     let is_broken = |_: &u64| bench.cluster.read(attempts) >= 7;
     tokio::time::timeout(WITHIN, applied.wait_for(is_broken)).await.unwrap().unwrap();
     assert_eq!(bench.cluster.contacts().reach().late_by, Duration::ZERO);
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn rule_14_a_success_that_used_up_its_budget_pauses_the_instance_in_the_log() {
+    let bench = Bench::start("", Mood::UsesUp).await;
+    let before = bench.cluster.replicated_now();
+    bench.accept(&["a"]).await;
+    let mut applied = bench.cluster.applied();
+    let paused =
+        || bench.cluster.read(|state| state.pauses().map(|(name, _)| name.to_owned()).next());
+    let is_paused = applied.wait_for(|_| paused().is_some());
+    tokio::time::timeout(WITHIN, is_paused).await.unwrap().unwrap();
+    assert_eq!(paused().as_deref(), Some("hook"));
+    let (until, delivered) =
+        bench.cluster.read(|state| (state.pause_of("hook").unwrap(), state.counters().delivered));
+    let minute = Duration::from_secs(60);
+    assert!(until >= before.after(minute), "{until:?}, not a minute after {before:?}");
+    assert!(until <= bench.cluster.replicated_now().after(minute), "{until:?}");
+    assert_eq!(delivered, 1);
     bench.end().await;
 }

@@ -14,6 +14,16 @@ pub(super) const USER_AGENT: &str = "tekton-events-relay";
 /// Everything but the unreserved characters of RFC 3986, section 2.3.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
+/// Headers that tell what is left of a budget, and when it is full again: GitHub's, and those of
+/// GitLab and draft-ietf-httpapi-ratelimit-headers up to its version 07.
+const BUDGETS: [(&str, &str); 2] =
+    [(LIMIT_REMAINING, "x-ratelimit-reset"), ("ratelimit-remaining", "ratelimit-reset")];
+const LIMIT_REMAINING: &str = "x-ratelimit-remaining";
+
+/// A reset below it is a wait in seconds (the draft), one above it a Unix time in seconds (GitHub,
+/// GitLab): that of 2001, or a wait of 31 years.
+const RESET_UNIX_SECONDS_MIN: u64 = 1_000_000_000;
+
 /// Fields in which targets put their complaint: `message` (GitHub and most others), then RFC 9457.
 const MESSAGE_FIELDS: [&str; 4] = ["message", "error", "detail", "title"];
 
@@ -156,11 +166,34 @@ fn scrub_word(word: &str) -> String {
 
 /// GitHub says 403 both for "not allowed" and for "too fast"; only the latter has these headers.
 fn has_limit_headers(reply: &HttpReply) -> bool {
-    reply.header("retry-after").is_some() || is_limit_used_up(reply)
+    reply.header("retry-after").is_some() || is_used_up(reply, LIMIT_REMAINING)
 }
 
-fn is_limit_used_up(reply: &HttpReply) -> bool {
-    reply.header("x-ratelimit-remaining").is_some_and(|left| left.trim() == "0")
+fn is_used_up(reply: &HttpReply, remaining: &str) -> bool {
+    reply.header(remaining).is_some_and(|left| left.trim() == "0")
+}
+
+/// How long a success says that the next calls with its credential will be refused: until the
+/// reset of a budget that it used up. `None` when something is left, when the reset is missing,
+/// is no number or has passed, and for every other status, whose wait is that of its failure.
+pub fn budget_wait(reply: &HttpReply) -> Option<Duration> {
+    let is_success = (200..=299).contains(&reply.status);
+    until_reset(reply).filter(|wait| is_success && !wait.is_zero())
+}
+
+/// The time until every used-up budget is full again; zero when that has passed.
+fn until_reset(reply: &HttpReply) -> Option<Duration> {
+    let used_up = BUDGETS.iter().filter(|(remaining, _)| is_used_up(reply, remaining));
+    used_up.filter_map(|(_, reset)| parse_reset(reply.header(reset)?, reply.now)).max()
+}
+
+fn parse_reset(value: &str, now: Timestamp) -> Option<Duration> {
+    let seconds: u64 = value.trim().parse().ok()?;
+    Some(if seconds < RESET_UNIX_SECONDS_MIN {
+        Duration::from_secs(seconds)
+    } else {
+        Timestamp(seconds.saturating_mul(1000)).since(now)
+    })
 }
 
 /// How long the target asks us to wait: `Retry-After` (RFC 9110, 10.2.3), else the reset time of
@@ -169,11 +202,7 @@ fn wait(reply: &HttpReply) -> Option<Duration> {
     if let Some(value) = reply.header("retry-after") {
         return parse_retry_after(value, reply.now);
     }
-    if !is_limit_used_up(reply) {
-        return None;
-    }
-    let reset_seconds: u64 = reply.header("x-ratelimit-reset")?.trim().parse().ok()?;
-    Some(Timestamp(reset_seconds.saturating_mul(1000)).since(reply.now))
+    until_reset(reply)
 }
 
 /// Seconds, or an HTTP date counted from `now`; a date in the past is no wait.

@@ -99,6 +99,81 @@ fn an_absurd_reset_time_does_not_overflow() {
 }
 
 #[test]
+fn a_success_that_used_up_its_budget_waits_for_the_reset() {
+    let seconds = |seconds| Some(Duration::from_secs(seconds));
+    let rows = [
+        ("0", "1795168890", seconds(90)),
+        (" 0 ", " 1795168890 ", seconds(90)),
+        ("0", "1795168801", seconds(1)),
+        // Now, and an hour ago.
+        ("0", "1795168800", None),
+        ("0", "1795165200", None),
+        // Waits, as the draft has them, up to the first Unix time.
+        ("0", "60", seconds(60)),
+        ("0", "0", None),
+        ("0", "999999999", seconds(999_999_999)),
+        ("0", "1000000000", None),
+        // What cannot be read asks for nothing.
+        ("0", "", None),
+        ("0", "soon", None),
+        ("0", "-5", None),
+        ("0", "1795168890.5", None),
+        ("0", "99999999999999999999999", None),
+        // Something is left, or nobody knows.
+        ("1", "1795168890", None),
+        ("4999", "1795168890", None),
+        ("", "1795168890", None),
+        ("00", "1795168890", None),
+        ("none", "1795168890", None),
+    ];
+    for (remaining, reset, expected) in rows {
+        for prefix in ["x-ratelimit", "ratelimit"] {
+            let (left, full) = (format!("{prefix}-remaining"), format!("{prefix}-reset"));
+            let reply = answer(201, &[(&left, remaining), (&full, reset)], "{}");
+            assert_eq!(budget_wait(&reply), expected, "{prefix}: {remaining:?}, {reset:?}");
+        }
+    }
+}
+
+#[test]
+fn a_budget_without_its_own_reset_asks_for_nothing() {
+    let asks = |headers: &[(&str, &str)]| budget_wait(&answer(200, headers, ""));
+    assert_eq!(asks(&[]), None);
+    assert_eq!(asks(&[("x-ratelimit-remaining", "0")]), None);
+    assert_eq!(asks(&[("x-ratelimit-reset", "1795168890")]), None);
+    // The reset of a budget of another name.
+    assert_eq!(asks(&[("x-ratelimit-remaining", "0"), ("ratelimit-reset", "60")]), None);
+    let both = [("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1795168890")];
+    let both = [both, [("ratelimit-remaining", "0"), ("ratelimit-reset", "30")]].concat();
+    assert_eq!(asks(&both), Some(Duration::from_secs(90)));
+}
+
+#[test]
+fn only_a_success_tells_of_a_budget_beside_its_outcome() {
+    let headers = [("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1795168890")];
+    for status in [200, 204, 299] {
+        let wait = budget_wait(&answer(status, &headers, ""));
+        assert_eq!(wait, Some(Duration::from_secs(90)), "status {status}");
+    }
+    // A 401 tells of the budget of those without a credential.
+    for status in [199, 300, 401, 404, 429, 500] {
+        assert_eq!(budget_wait(&answer(status, &headers, "")), None, "status {status}");
+    }
+}
+
+#[test]
+fn a_429_without_retry_after_waits_for_the_reset_of_either_name() {
+    let wait = |headers: &[(&str, &str)]| verdict(&answer(429, headers, "")).2;
+    let named = [("ratelimit-remaining", "0"), ("ratelimit-reset", "1795168830")];
+    assert_eq!(wait(&named), Some(Duration::from_secs(30)));
+    let draft = [("ratelimit-remaining", "0"), ("ratelimit-reset", "45")];
+    assert_eq!(wait(&draft), Some(Duration::from_secs(45)));
+    // Only GitHub says 403 for "too fast".
+    let forbidden = answer(403, &named, "");
+    assert_eq!((verdict(&forbidden).0, verdict(&forbidden).1), (Auth, Permanent));
+}
+
+#[test]
 fn the_detail_quotes_the_message_field_only() {
     let json = answer(400, &[], r#"{"message":"Problems parsing JSON","token":"s3cret"}"#);
     assert_eq!(classify(&json).unwrap_err().detail(), "status 400: Problems parsing JSON");

@@ -17,6 +17,8 @@ mod text;
 #[cfg(test)]
 mod fixture;
 
+pub use http::budget_wait;
+
 use crate::clock::Timestamp;
 use crate::effect::{Delivery, EffectId, Receipt, RouteName, SkipReason, Summary, TargetKey};
 use crate::event::{RunContext, RunEvent};
