@@ -15,9 +15,10 @@ use tokio_util::sync::CancellationToken;
 const WAITING_MAX: usize = 4096;
 /// Encoded bytes that may wait: some entries of the largest size.
 const WAITING_BYTES_MAX: usize = 32 * 1024 * 1024;
-/// Places that new events leave to what was accepted already: a flood must not stop deliveries
-/// from being recorded.
+/// Places and bytes that new events leave to what was accepted already: a flood must not stop
+/// deliveries from being recorded.
 const RESERVED: usize = WAITING_MAX / 4;
+const RESERVED_BYTES: usize = WAITING_BYTES_MAX / 4;
 /// Commands in one entry: bounds the time that apply holds up readers.
 const COMMANDS_PER_ENTRY_MAX: usize = 512;
 /// Encoded bytes of one entry. Large entries hold up heartbeats between nodes.
@@ -83,7 +84,9 @@ impl Queue {
         rank: Rank,
         deadline: Duration,
     ) -> Answers {
-        if rank == Rank::Event && self.requests.capacity() < RESERVED {
+        let is_filling = self.requests.capacity() < RESERVED
+            || self.room.available_permits() < RESERVED_BYTES + commands.bytes();
+        if rank == Rank::Event && is_filling {
             return Err(AcceptError::Overloaded);
         }
         let (request, answer) = self.request(commands, rank)?;

@@ -120,6 +120,21 @@ async fn a_flood_of_events_leaves_room_for_what_was_accepted_already() {
 }
 
 #[tokio::test]
+async fn a_flood_of_large_events_leaves_bytes_for_what_was_accepted_already() {
+    let (_raft, _batcher, queue, _stop) = parts().await;
+    let large = || vec![keys((ENTRY_BYTES_MAX - 64) / 16)];
+    let mut waiting = Vec::new();
+    while queue.room.available_permits() > RESERVED_BYTES + ENTRY_BYTES_MAX {
+        waiting.push(put(&queue, large()));
+    }
+    waiting.push(put(&queue, large()));
+    let event = queue.submit(large(), Rank::Event, Duration::ZERO).await;
+    assert_eq!(event, Err(AcceptError::Overloaded));
+    let work = queue.submit(large(), Rank::Work, Duration::ZERO).await;
+    assert_eq!(work, Err(AcceptError::Unanswered { waited_ms: 0 }));
+}
+
+#[tokio::test]
 async fn a_full_queue_is_overloaded() {
     let (_raft, _batcher, queue, _stop) = parts().await;
     let waiting: Vec<Answer> = (0..WAITING_MAX).map(|_| put(&queue, vec![TICK])).collect();
