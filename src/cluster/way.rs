@@ -99,7 +99,7 @@ impl Way {
         let body = self.body(cargo);
         let mut failed = AcceptError::NoLeader;
         if let Some(leader) = &leader {
-            match send(peers, leader, body.clone()).await {
+            match send(peers, leader, body.clone(), cargo.commands.count()).await {
                 Err(error) if error.is_passing() => failed = error,
                 answered => return answered,
             }
@@ -108,7 +108,7 @@ impl Way {
             return Err(failed);
         }
         for guide in self.guides.get().iter().filter(|guide| Some(*guide) != leader.as_ref()) {
-            match send(peers, guide, body.clone()).await {
+            match send(peers, guide, body.clone(), cargo.commands.count()).await {
                 Err(error) if error.is_passing() => failed = error,
                 answered => return answered,
             }
@@ -133,7 +133,13 @@ impl Way {
     }
 }
 
-async fn send(peers: &Peers, target: &Target, body: Vec<u8>) -> Result<Written, AcceptError> {
+/// An answer to fewer or more than `count` commands says nothing about any of them.
+async fn send(
+    peers: &Peers,
+    target: &Target,
+    body: Vec<u8>,
+    count: usize,
+) -> Result<Written, AcceptError> {
     let answer = peers.call(target, Route::Forward, body, ATTEMPT_MAX).await;
     let answer = answer.map_err(|error| match error {
         CallError::Unreachable { .. } | CallError::Refused { .. } => AcceptError::NoLeader,
@@ -149,6 +155,9 @@ async fn send(peers: &Peers, target: &Target, body: Vec<u8>) -> Result<Written, 
         Failure::Stopped => return Err(AcceptError::NoLeader),
     };
     let answers = answers.map_err(|_| AcceptError::Unconfirmed)?;
+    if answers.len() != count {
+        return Err(AcceptError::Unconfirmed);
+    }
     Ok(Written { index: answer.index, answers })
 }
 

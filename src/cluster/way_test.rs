@@ -121,6 +121,16 @@ async fn an_answer_that_cannot_be_read_may_stand_for_an_entry() {
     assert_eq!(found, Err(AcceptError::Unconfirmed));
 }
 
+#[tokio::test]
+async fn an_answer_to_another_number_of_commands_confirms_none() {
+    let two = Forwarded {
+        answers: encode_answers(&[Applied::Done, Applied::Done]),
+        ..written().unwrap()
+    };
+    let (found, _) = write([Ok(two)], 0).await;
+    assert_eq!(found, Err(AcceptError::Unconfirmed));
+}
+
 #[test]
 fn a_forwarder_hears_of_every_failure_what_it_may_do_about_it() {
     let too_large = AcceptError::TooLarge { bytes: 2, bytes_max: 1 };
