@@ -142,8 +142,14 @@ impl Degraded {
         let events = portion.into_iter().map(|spooled| Command::Accept(Box::new(spooled.event)));
         let answers = queue.submit(events.collect(), Rank::Work, FEED_WITHIN).await;
         let is_refused = |answer: &Applied| matches!(answer, Applied::Refused(_));
+        let late = |answer: &&Applied| matches!(answer, Applied::Accepted(accepted) if accepted.fate == Fate::Superseded);
         match answers {
-            Ok(answers) if !answers.iter().any(is_refused) => {}
+            Ok(answers) if !answers.iter().any(is_refused) => {
+                let late = answers.iter().filter(late).count();
+                if late > 0 {
+                    warn!(events = late, "spooled events fire nothing: newer ones came before");
+                }
+            }
             Ok(_) => return false,
             Err(error) => {
                 warn!(%error, "spooled events are not in the log yet");
