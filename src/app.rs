@@ -109,11 +109,17 @@ impl App {
     ///
     /// # Errors
     /// The cluster can no longer be used; what was acknowledged before is safe.
-    pub async fn run(self, stop: CancellationToken) -> Result<(), AppError> {
+    pub async fn run(mut self, stop: CancellationToken) -> Result<(), AppError> {
         let mut failed = self.cluster.failed();
+        let ended = |task| Some(FatalError::TaskEnded { task });
+        // Both run until the listener closes, which nobody has asked for yet. In this order: a task
+        // that ends because the cluster failed is not the reason.
         let failure = tokio::select! {
+            biased;
             () = stop.cancelled() => None,
             failure = failed.wait_for(Option::is_some) => failure.ok().and_then(|reason| reason.clone()),
+            _ = &mut self.worker => ended("deliveries"),
+            _ = &mut self.server => ended("the HTTP server"),
         };
         if let Some(reason) = failure {
             error!(%reason, "the relay has to stop");

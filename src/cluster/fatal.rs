@@ -1,7 +1,10 @@
 //! Why a running cluster can no longer be used. Its process has to end: what was acknowledged is
 //! kept, and nothing is acknowledged any more.
 
+use futures_util::FutureExt as _;
+use std::panic::AssertUnwindSafe;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 /// The reason. Texts hold the causes, too.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,6 +30,24 @@ pub enum FatalError {
     /// The cluster that this node founded could not be given its id.
     #[error("the cluster has no id: {0}")]
     Unnamed(String),
+    /// A task that runs as long as the relay does has panicked or ended: without it the relay would
+    /// go on looking well, and not do that part of its work.
+    #[error("the task of {task} ended before its time, which is a fault of the relay")]
+    TaskEnded { task: &'static str },
+}
+
+/// Starts a task of the cluster. Its panic tells the process to end.
+pub(super) fn spawn(
+    task: &'static str,
+    failing: &watch::Sender<Option<FatalError>>,
+    work: impl Future<Output = ()> + Send + 'static,
+) -> JoinHandle<()> {
+    let failing = failing.clone();
+    tokio::spawn(async move {
+        if AssertUnwindSafe(work).catch_unwind().await.is_err() {
+            tell(&failing, FatalError::TaskEnded { task });
+        }
+    })
 }
 
 /// Tells the process to end. The first reason stays: what follows may only be its effect.
@@ -51,6 +72,15 @@ mod tests {
         tell(&failing, FatalError::Consensus("closed".to_owned()));
         assert!(!failed.has_changed().unwrap());
         assert_eq!(*failed.borrow(), Some(FatalError::Diverged { index: 7 }));
+    }
+
+    #[tokio::test]
+    async fn a_task_that_panics_ends_the_process_and_one_that_is_done_does_not() {
+        let (failing, failed) = watch::channel(None);
+        spawn("naming", &failing, async {}).await.unwrap();
+        assert_eq!(*failed.borrow(), None);
+        spawn("the duties", &failing, async { panic!("a test") }).await.unwrap();
+        assert_eq!(*failed.borrow(), Some(FatalError::TaskEnded { task: "the duties" }));
     }
 
     #[test]

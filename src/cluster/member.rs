@@ -2,6 +2,7 @@
 
 use super::batch::{Queue, Rank};
 use super::degraded::Degraded;
+use super::disk::FreeDisk;
 use super::duties::SickList;
 use super::fatal::{self, FatalError};
 use super::gossip::{Gossip, Peer};
@@ -62,6 +63,7 @@ pub(super) struct Member {
     pub own: Own,
     pub way: Way,
     pub queue: Queue,
+    pub disk: Arc<FreeDisk>,
     pub peers: Peers,
     pub gate: Gate,
     pub gossip: Gossip,
@@ -282,6 +284,10 @@ impl Member {
         (within, hops): (Duration, u32),
     ) -> Result<(u64, Vec<u8>), AcceptError> {
         if self.raft().leads_term().is_some() {
+            // Whoever took the event has looked at its own disk; this is the one that leads.
+            if rank == Rank::Event && self.disk.is_low() {
+                return Err(AcceptError::DiskLow);
+            }
             let answers = self.queue.submit_encoded(commands, rank, within).await?;
             // At least the index of the entry, which is applied here.
             return Ok((*self.raft().applied().borrow(), encode_answers(&answers)));

