@@ -40,7 +40,7 @@ impl Rounds {
 
     fn accepts(&self) -> String {
         let entries = median(self.entries.clone());
-        format!("{}, {entries:.2} log entries each", medians(&self.rounds))
+        format!("{}, {entries:.4} log entries each", medians(&self.rounds))
     }
 }
 

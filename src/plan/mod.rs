@@ -60,6 +60,9 @@ pub fn plan(run: Key, queued: &QueuedEvent, rules: &Rules) -> Planned {
         skipped: Vec::new(),
         failed: Vec::new(),
     };
+    if rules.routes.is_empty() {
+        return planned;
+    }
     let context = rules.with_link(&queued.context, &queued.event);
     let vars = EventVars::new(&queued.event, &context);
     let decision = Decision { queued, context: &context, vars: &vars, rules };

@@ -70,7 +70,7 @@ impl StateMachine {
     fn take_first(&mut self, key: Key, event: Arc<RunEvent>, slot: SlotId) {
         let context = self.first_context(&event);
         let record = RunRecord::first(slot, Arc::clone(&event), context, self.now);
-        self.runs.insert(key, record);
+        self.runs.insert(key, Box::new(record));
         self.arm_quiet_timer(key);
         self.take(key, event, Origin::Reported { is_latest_only: false });
     }

@@ -152,7 +152,7 @@ impl StateMachine {
         let context = RunContext { check_name: check_name(event), ..RunContext::default() };
         let slot = SlotId::of_root(&event.uid);
         let record = RunRecord::first(slot, Arc::new(event.clone()), context, self.now);
-        self.runs.insert(run, record);
+        self.runs.insert(run, Box::new(record));
         self.arm_quiet_timer(run);
     }
 

@@ -75,7 +75,8 @@ pub struct StateMachine {
     /// Keys of deliveries, and the order in which they expire.
     pub(crate) deliveries: BTreeSet<Key>,
     pub(crate) delivery_expiry: VecDeque<(Timestamp, Key)>,
-    pub(crate) runs: BTreeMap<Key, RunRecord>,
+    /// Boxed: entries of a tree are moved when others come between them.
+    pub(crate) runs: BTreeMap<Key, Box<RunRecord>>,
     pub(crate) past: BTreeMap<Key, PastRun>,
     /// `past` by last sighting. Derived.
     pub(crate) past_by_seen: BTreeSet<(Timestamp, Key)>,

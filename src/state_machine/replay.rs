@@ -100,7 +100,7 @@ impl StateMachine {
         let mut record = RunRecord::first(slot, Arc::clone(event), context.clone(), self.now);
         record.position = position;
         record.transitions = BTreeSet::from([event.transition_key(), furthest.transition_key()]);
-        self.runs.insert(key, record);
+        self.runs.insert(key, Box::new(record));
         self.arm_quiet_timer(key);
     }
 }

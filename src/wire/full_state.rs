@@ -32,7 +32,11 @@ pub(super) fn full_state() -> StateMachine {
         retired: [(NodeId(1015), Timestamp(1016)), (NodeId(0), Timestamp::UNKNOWN)].into(),
         pauses: [("paused-instance".to_owned(), Timestamp(1017))].into(),
         delivery_expiry: [(Timestamp(1009), Key(1)), (Timestamp(1008), Key(2))].into(),
-        runs: [(RUN, full_run()), (Key(0x0303), RunRecord { unsettled: 0, ..full_run() })].into(),
+        runs: [
+            (RUN, Box::new(full_run())),
+            (Key(0x0303), Box::new(RunRecord { unsettled: 0, ..full_run() })),
+        ]
+        .into(),
         past: [(Key(0x0404), full_past())].into(),
         forgotten_before: Timestamp(1010),
         outbox: full_outbox(),

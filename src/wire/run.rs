@@ -39,7 +39,7 @@ pub(super) fn to_run(key: Key, run: &RunRecord, events: &mut EventTable) -> prot
 pub(super) fn from_run(
     run: proto::Run,
     events: &StoredEvents,
-) -> Result<(Key, RunRecord), WireError> {
+) -> Result<(Key, Box<RunRecord>), WireError> {
     let key = from_key(&run.key, "Run.key")?;
     let record = RunRecord {
         slot: from_slot(run.slot, "Run.slot")?,
@@ -56,7 +56,7 @@ pub(super) fn from_run(
         unsettled: run.unsettled,
         last_seen: Timestamp(run.last_seen_ms),
     };
-    Ok((key, record))
+    Ok((key, Box::new(record)))
 }
 
 pub(super) fn to_origin(origin: &Origin) -> proto::Origin {

@@ -102,6 +102,9 @@ pub(super) fn from_pairs(
     pairs: Vec<proto::NamedValue>,
     field: &'static str,
 ) -> Result<BTreeMap<String, String>, WireError> {
+    if pairs.is_sorted_by(|one, next| one.name < next.name) {
+        return Ok(pairs.into_iter().map(|pair| (pair.name, pair.value)).collect());
+    }
     let mut map = BTreeMap::new();
     for pair in pairs {
         insert_once(&mut map, pair.name, pair.value, field)?;

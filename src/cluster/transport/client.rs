@@ -3,7 +3,7 @@
 
 use super::complaints::Complaints;
 use super::hello::{Hello, Refused};
-use super::{HELLO_HEADER, Lane, Route, WINDOW_BYTES};
+use super::{FRAME_BYTES_MAX, HELLO_HEADER, Lane, Route, WINDOW_BYTES};
 use crate::cluster::ClusterId;
 use crate::state_machine::NodeId;
 use axum::body::{Body, Bytes};
@@ -248,6 +248,7 @@ async fn connect(address: &str) -> std::io::Result<SendRequest<Body>> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder.initial_stream_window_size(WINDOW_BYTES);
     builder.initial_connection_window_size(WINDOW_BYTES);
+    builder.max_frame_size(FRAME_BYTES_MAX);
     let handshake = builder.handshake(TokioIo::new(stream)).await;
     let (sender, connection) = handshake.map_err(std::io::Error::other)?;
     // Ends with the last sender, or when the peer goes; callers hear of it by their calls.

@@ -116,6 +116,8 @@ const SNAPSHOT_BYTES_MAX: usize = 1024 * 1024 * 1024;
 /// Bytes on the way that need no permission yet; the default of 64 KiB would make an append of
 /// 1 MiB wait sixteen times.
 const WINDOW_BYTES: u32 = 8 * 1024 * 1024;
+/// One append is one frame: what comes in several is copied together by its reader.
+const FRAME_BYTES_MAX: u32 = 2 * 1024 * 1024;
 
 impl Route {
     fn body_bytes_max(self) -> usize {

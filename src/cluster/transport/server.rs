@@ -1,7 +1,7 @@
 //! The listener for peers: checks the [`Hello`] of each call, then hands the body on.
 
 use super::hello::{Hello, Refused};
-use super::{HELLO_HEADER, Route, WINDOW_BYTES};
+use super::{FRAME_BYTES_MAX, HELLO_HEADER, Route, WINDOW_BYTES};
 use axum::body::{Body, Bytes};
 use http::{Request, Response, StatusCode};
 use hyper::server::conn::http2::Builder;
@@ -91,6 +91,7 @@ async fn serve_connection<S: PeerService>(stream: TcpStream, service: Arc<S>) {
     builder.timer(TokioTimer::new());
     builder.initial_stream_window_size(WINDOW_BYTES);
     builder.initial_connection_window_size(WINDOW_BYTES);
+    builder.max_frame_size(FRAME_BYTES_MAX);
     let answer = service_fn(move |request: Request<hyper::body::Incoming>| {
         let service = Arc::clone(&service);
         async move { Ok::<_, Infallible>(response(dispatch(request, service).await)) }
