@@ -3,13 +3,14 @@
 
 use super::complaints::Complaints;
 use super::hello::{Hello, Refused};
+use super::upload::{Patience, chunked, lost};
 use super::{FRAME_BYTES_MAX, HELLO_HEADER, Lane, Route, WINDOW_BYTES};
 use crate::cluster::ClusterId;
 use crate::state_machine::NodeId;
 use axum::body::{Body, Bytes};
 use http::{Request, StatusCode};
 use hyper::client::conn::http2::{Builder, SendRequest};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -21,6 +22,19 @@ const CONNECT_MAX: Duration = Duration::from_millis(500);
 /// A connection that misses this many deadlines in a row is closed: after a silent change of
 /// address its packets go nowhere (rule 30).
 const MISSED_MAX: u32 = 2;
+
+/// Pings on a connection whose peer works on a call for long.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pings {
+    pub every: Duration,
+    /// A peer that does not answer one in this time is gone.
+    pub within: Duration,
+}
+
+/// On the way of snapshots, whose installing may take minutes: the peer answers pings meanwhile.
+/// What the system still has to send comes before a ping; 4 MiB take 16 s at 2 Mbit/s.
+const SNAPSHOT_PINGS: Pings =
+    Pings { every: Duration::from_secs(5), within: Duration::from_secs(20) };
 
 /// Whom a call is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,15 +101,21 @@ struct Shared {
     hello: Mutex<Hello>,
     told_off: tokio::sync::watch::Sender<Option<Refused>>,
     complaints: Mutex<Complaints>,
+    snapshot_pings: Pings,
 }
 
 impl Peers {
     /// Calls as the node that `hello` names.
     pub fn new(hello: Hello) -> Self {
+        Self::pinging(hello, SNAPSHOT_PINGS)
+    }
+
+    /// Calls as this node, with these pings on the way of snapshots.
+    pub(super) fn pinging(hello: Hello, snapshot_pings: Pings) -> Self {
         let (told_off, _) = tokio::sync::watch::channel(None);
         let hello = Mutex::new(hello);
         let (links, complaints) = Default::default();
-        let shared = Shared { links, hello, told_off, complaints };
+        let shared = Shared { links, hello, told_off, complaints, snapshot_pings };
         Self { shared: Arc::new(shared) }
     }
 
@@ -127,11 +147,45 @@ impl Peers {
         within: Duration,
     ) -> Result<Bytes, CallError> {
         let link = self.link(&target.address, route.lane());
-        let called = tokio::time::timeout(within, self.exchange(target, route, body, &link)).await;
-        let Ok(answer) = called else {
-            missed(&link).await;
-            let address = target.address.clone();
-            return Err(CallError::TimedOut { address, within_ms: within.as_millis() });
+        let exchange = self.exchange(target, route, body.into(), &link);
+        let answer = tokio::time::timeout(within, exchange).await;
+        self.judged(answer.map_err(|_| within), target, &link).await
+    }
+
+    /// Makes one call with a large body, which may take as long as it goes on.
+    ///
+    /// # Errors
+    /// There is no answer; the variants say whether the call may have been worked on.
+    pub async fn upload(
+        &self,
+        target: &Target,
+        route: Route,
+        body: Vec<u8>,
+        patience: Patience,
+    ) -> Result<Bytes, CallError> {
+        let link = self.link(&target.address, route.lane());
+        let (body, taken) = chunked(body.into());
+        let answer = tokio::select! {
+            answer = self.exchange(target, route, body, &link) => Ok(answer),
+            within = lost(patience, taken) => Err(within),
+        };
+        self.judged(answer, target, &link).await
+    }
+
+    /// What came of a call, or the deadline that it missed.
+    async fn judged(
+        &self,
+        answer: Result<Result<Bytes, CallError>, Duration>,
+        target: &Target,
+        link: &tokio::sync::Mutex<Link>,
+    ) -> Result<Bytes, CallError> {
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(within) => {
+                missed(link).await;
+                let address = target.address.clone();
+                return Err(CallError::TimedOut { address, within_ms: within.as_millis() });
+            }
         };
         if let Err(CallError::Refused { address, source }) = &answer {
             self.note(address, source);
@@ -174,15 +228,16 @@ impl Peers {
         &self,
         target: &Target,
         route: Route,
-        body: Vec<u8>,
+        body: Body,
         link: &tokio::sync::Mutex<Link>,
     ) -> Result<Bytes, CallError> {
-        let mut open = connected(&target.address, link).await?;
+        let pings = (route.lane() == Lane::Snapshot).then_some(self.shared.snapshot_pings);
+        let mut open = connected(&target.address, link, pings).await?;
         let hello = *self.shared.hello.lock().unwrap_or_else(PoisonError::into_inner);
         let hello = Hello { to: target.node, ..hello };
         let request = Request::post(format!("http://{}{}", target.address, route.path()))
             .header(HELLO_HEADER, hello.encode())
-            .body(Body::from(body));
+            .body(body);
         let broken = |source: Box<dyn std::error::Error + Send + Sync>| CallError::Broken {
             address: target.address.clone(),
             source,
@@ -225,14 +280,18 @@ impl Link {
 }
 
 /// The open connection, or a new one. Calls that find none wait for the first one's.
-async fn connected(address: &str, link: &tokio::sync::Mutex<Link>) -> Result<Open, CallError> {
+async fn connected(
+    address: &str,
+    link: &tokio::sync::Mutex<Link>,
+    pings: Option<Pings>,
+) -> Result<Open, CallError> {
     let mut link = link.lock().await;
     if let Some(open) = &link.open
         && !open.sender.is_closed()
     {
         return Ok(open.clone());
     }
-    let connecting = tokio::time::timeout(CONNECT_MAX, connect(address)).await;
+    let connecting = tokio::time::timeout(CONNECT_MAX, connect(address, pings)).await;
     let sender = connecting.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
     let unreachable = |source| CallError::Unreachable { address: address.to_owned(), source };
     let open = Open { sender: sender.map_err(unreachable)?, number: link.opened + 1 };
@@ -242,13 +301,17 @@ async fn connected(address: &str, link: &tokio::sync::Mutex<Link>) -> Result<Ope
     Ok(open)
 }
 
-async fn connect(address: &str) -> std::io::Result<SendRequest<Body>> {
+async fn connect(address: &str, pings: Option<Pings>) -> std::io::Result<SendRequest<Body>> {
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     let mut builder = Builder::new(TokioExecutor::new());
     builder.initial_stream_window_size(WINDOW_BYTES);
     builder.initial_connection_window_size(WINDOW_BYTES);
     builder.max_frame_size(FRAME_BYTES_MAX);
+    if let Some(pings) = pings {
+        builder.timer(TokioTimer::new());
+        builder.keep_alive_interval(pings.every).keep_alive_timeout(pings.within);
+    }
     let handshake = builder.handshake(TokioIo::new(stream)).await;
     let (sender, connection) = handshake.map_err(std::io::Error::other)?;
     // Ends with the last sender, or when the peer goes; callers hear of it by their calls.

@@ -6,6 +6,7 @@ mod complaints;
 mod gate;
 mod hello;
 mod server;
+mod upload;
 
 pub(in crate::cluster) mod proto {
     include!(concat!(env!("OUT_DIR"), "/relay.peer.v1.rs"));
@@ -15,6 +16,7 @@ pub(in crate::cluster) use client::{CallError, Peers, Target};
 pub(in crate::cluster) use gate::{Gate, Standing};
 pub(in crate::cluster) use hello::{Hello, Refused, WIRE_VERSION};
 pub(in crate::cluster) use server::{PeerListener, PeerService};
+pub(in crate::cluster) use upload::Patience;
 
 /// What a call asks for. Closed set; the path on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

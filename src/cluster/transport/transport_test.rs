@@ -202,16 +202,6 @@ async fn rule_30_two_missed_deadlines_close_the_connection() {
     assert_eq!(peers.opened(&peer.target.address, Route::Append).await, (2, true));
 }
 
-#[tokio::test]
-async fn rule_30_a_snapshot_under_way_holds_up_no_heartbeat() {
-    let peer = Peer::start().await;
-    let peers = caller(1);
-    for route in [Route::Append, Route::Forward, Route::Snapshot] {
-        peers.call(&peer.target, route, vec![], WITHIN).await.unwrap();
-        assert_eq!(peers.opened(&peer.target.address, route).await, (1, true));
-    }
-}
-
 #[test]
 fn every_route_has_a_path_of_its_own() {
     for route in Route::ALL {
