@@ -34,3 +34,36 @@ pub(super) fn config(election_min: Duration) -> Config {
         ..Config::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::network::{APPEND_WITHIN, SNAPSHOT_PATIENCE};
+    use super::*;
+    use crate::cluster::transport::Patience;
+
+    #[test]
+    fn rule_28_heartbeats_elections_and_deadlines_are_these() {
+        let config = config(ELECTION_MIN).validate().unwrap();
+        assert_eq!(config.heartbeat_interval, 200);
+        assert_eq!((config.election_timeout_min, config.election_timeout_max), (500, 1000));
+        assert_eq!(
+            (config.enable_tick, config.enable_heartbeat, config.enable_elect),
+            (true, true, true)
+        );
+        assert_eq!(config.enable_pre_vote, Some(true));
+        assert_eq!(config.enable_leader_restore, Some(false));
+        assert_eq!(APPEND_WITHIN, Duration::from_secs(1));
+        let (stalled, answered) = (Duration::from_secs(10), Duration::from_secs(300));
+        assert_eq!(SNAPSHOT_PATIENCE, Patience { stalled, answered });
+    }
+
+    #[test]
+    fn rule_28_a_heartbeat_fits_into_every_election_timeout_twice() {
+        for election_ms in [10, 50, 100, 250, 499, 500, 1_000, 10_000] {
+            let config = config(Duration::from_millis(election_ms)).validate().unwrap();
+            assert!(config.heartbeat_interval > 0);
+            assert!(2 * config.heartbeat_interval < election_ms, "{election_ms} ms");
+            assert!(config.heartbeat_interval <= HEARTBEAT_MS);
+        }
+    }
+}
