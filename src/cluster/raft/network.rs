@@ -48,6 +48,8 @@ pub struct PeerNetwork {
 #[derive(Debug, Default)]
 struct Acknowledged {
     last: BTreeMap<u64, LogId>,
+    /// The newest of them that were committed: no later leader replaces these.
+    committed: BTreeMap<u64, LogId>,
     reverted: BTreeSet<u64>,
 }
 
@@ -77,23 +79,38 @@ impl PeerNetwork {
 }
 
 impl Acknowledged {
-    /// Notes an acknowledgement; entries of another term tell nothing about these.
-    fn took(&mut self, node: u64, last: LogId) {
+    /// Notes an acknowledgement, and how far the log was committed when it was asked for.
+    fn took(&mut self, node: u64, last: LogId, committed: Option<LogId>) {
         let known = self.last.entry(node).or_insert(last);
         *known = (*known).max(last);
+        if let Some(committed) = committed.map(|committed| committed.min(last)) {
+            let known = self.committed.entry(node).or_insert(committed);
+            *known = (*known).max(committed);
+        }
     }
 
     /// Whether a conflict at `previous` contradicts what the node acknowledged under the same
-    /// leader. Under another one, entries that were not committed may have been replaced.
+    /// leader, or what was committed when it did. Under another one, entries that were not
+    /// committed may have been replaced.
     fn contradicts(&mut self, node: u64, previous: LogId, term: u64) -> bool {
-        let known = self.last.get(&node);
+        let known = self.last.get(&node).filter(|known| *known.leader_id == term);
+        let committed = self.committed.get(&node);
         let is_reverted =
-            known.is_some_and(|known| *known.leader_id == term && previous.index <= known.index);
+            known.into_iter().chain(committed).any(|known| previous.index <= known.index);
         if is_reverted {
             self.reverted.insert(node);
         }
         is_reverted
     }
+}
+
+/// What an append was about.
+#[derive(Clone, Copy, Debug, Default)]
+struct Asked {
+    term: u64,
+    previous: Option<LogId>,
+    last: Option<LogId>,
+    committed: Option<LogId>,
 }
 
 /// The way to one member.
@@ -133,21 +150,22 @@ impl PeerLink {
     fn checked(
         &self,
         answer: AppendEntriesResponse<TypeConfig>,
-        previous: Option<LogId>,
-        last: Option<LogId>,
-        term: u64,
+        asked: &Asked,
     ) -> Result<AppendEntriesResponse<TypeConfig>, RPCError<TypeConfig>> {
         let mut acknowledged =
             self.network.acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
         match &answer {
             AppendEntriesResponse::Success => {
-                last.iter().for_each(|last| acknowledged.took(self.node, *last));
+                let last = asked.last.iter();
+                last.for_each(|last| acknowledged.took(self.node, *last, asked.committed));
             }
             AppendEntriesResponse::PartialSuccess(upto) => {
-                upto.iter().for_each(|upto| acknowledged.took(self.node, *upto));
+                let upto = upto.iter();
+                upto.for_each(|upto| acknowledged.took(self.node, *upto, asked.committed));
             }
             AppendEntriesResponse::Conflict => {
-                if previous.is_some_and(|at| acknowledged.contradicts(self.node, at, term)) {
+                let is_contradicted = |at| acknowledged.contradicts(self.node, at, asked.term);
+                if asked.previous.is_some_and(is_contradicted) {
                     let lost = format!("node {} lost acknowledged entries", NodeId(self.node));
                     return Err(unreachable(&AnyError::error(lost)));
                 }
@@ -188,14 +206,19 @@ impl RaftNetworkV2<TypeConfig> for PeerLink {
         let append = encode_append(&rpc);
         let called = self.call(Route::Append, append.bytes, APPEND_WITHIN, decode_append_answer);
         let answer = called.await?;
-        let last = rpc.entries.last().map(|entry| entry.log_id).or(rpc.prev_log_id);
+        let asked = Asked {
+            term: rpc.vote.leader_id().term,
+            previous: rpc.prev_log_id,
+            last: rpc.entries.last().map(|entry| entry.log_id).or(rpc.prev_log_id),
+            committed: rpc.leader_commit,
+        };
         let answer = match (answer, append.cut_after) {
             (AppendEntriesResponse::Success, Some(cut)) => {
                 AppendEntriesResponse::PartialSuccess(Some(cut))
             }
             (answer, _) => answer,
         };
-        self.checked(answer, rpc.prev_log_id, last, rpc.vote.leader_id().term)
+        self.checked(answer, &asked)
     }
 
     async fn vote(
@@ -235,7 +258,8 @@ impl RaftNetworkV2<TypeConfig> for PeerLink {
         {
             let mut known =
                 self.network.acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
-            known.took(self.node, last);
+            // What is in a snapshot was committed.
+            known.took(self.node, last, Some(last));
         }
         Ok(answer)
     }
@@ -270,7 +294,7 @@ mod tests {
     #[test]
     fn rule_28_a_node_that_forgot_what_it_acknowledged_is_found_out() {
         let mut acknowledged = Acknowledged::default();
-        acknowledged.took(2, id(3, 10));
+        acknowledged.took(2, id(3, 10), None);
         assert!(acknowledged.contradicts(2, id(3, 10), 3));
         assert_eq!(acknowledged.reverted, BTreeSet::from([2]));
     }
@@ -278,11 +302,26 @@ mod tests {
     #[test]
     fn a_conflict_behind_what_was_acknowledged_or_under_another_leader_is_normal() {
         let mut acknowledged = Acknowledged::default();
-        acknowledged.took(2, id(3, 10));
+        acknowledged.took(2, id(3, 10), None);
         assert!(!acknowledged.contradicts(2, id(3, 11), 3));
         assert!(!acknowledged.contradicts(2, id(3, 10), 4));
         assert!(!acknowledged.contradicts(5, id(3, 1), 3));
         assert_eq!(acknowledged.reverted, BTreeSet::new());
+    }
+
+    #[test]
+    fn rule_28_what_was_committed_is_not_forgotten_under_another_leader_either() {
+        let mut acknowledged = Acknowledged::default();
+        acknowledged.took(2, id(3, 10), Some(id(3, 8)));
+        // An older acknowledgement that comes late takes nothing back.
+        acknowledged.took(2, id(3, 7), Some(id(3, 7)));
+        assert!(!acknowledged.contradicts(2, id(4, 9), 5));
+        assert!(acknowledged.contradicts(2, id(3, 8), 5));
+        // It acknowledged less than was committed.
+        acknowledged.took(6, id(3, 4), Some(id(3, 8)));
+        assert!(!acknowledged.contradicts(6, id(3, 5), 5));
+        assert!(acknowledged.contradicts(6, id(3, 4), 5));
+        assert_eq!(acknowledged.reverted, BTreeSet::from([2, 6]));
     }
 
     #[tokio::test]
@@ -308,12 +347,15 @@ mod tests {
         use AppendEntriesResponse::{Conflict, PartialSuccess, Success};
         let mut network = PeerNetwork::new(None);
         let link = network.new_client(2, &MemberNode::default()).await;
-        let [ten, twenty] = [10, 20].map(|index| Some(id(3, index)));
-        assert!(link.checked(Success, None, ten, 3).is_ok());
-        assert!(link.checked(Conflict, twenty, None, 3).is_ok());
-        assert!(link.checked(PartialSuccess(twenty), ten, Some(id(3, 30)), 3).is_ok());
+        let at = |previous, last| {
+            let id = |index| Some(id(3, index));
+            Asked { term: 3, previous: id(previous), last: id(last), committed: None }
+        };
+        assert!(link.checked(Success, &at(9, 10)).is_ok());
+        assert!(link.checked(Conflict, &at(20, 20)).is_ok());
+        assert!(link.checked(PartialSuccess(Some(id(3, 20))), &at(10, 30)).is_ok());
         assert_eq!(network.reverted(), []);
-        let forgot = link.checked(Conflict, twenty, None, 3);
+        let forgot = link.checked(Conflict, &at(20, 20));
         assert!(matches!(forgot, Err(RPCError::Unreachable(_))), "{forgot:?}");
         assert_eq!(network.reverted(), [NodeId(2)]);
     }
