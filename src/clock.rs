@@ -1,8 +1,16 @@
 //! Time as the relay knows it: milliseconds since the Unix epoch, and the one place that reads
 //! the system clock. Decisions take a [`Timestamp`] as an argument; only the shell owns a [`Clock`].
 
+use rustix::time::{ClockId, clock_gettime};
 use std::fmt;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Runs on while the machine is suspended, as the clocks of its peers do (rule 1).
+#[cfg(target_os = "linux")]
+const BOOT_TIME: ClockId = ClockId::Boottime;
+/// The nearest that other systems have.
+#[cfg(not(target_os = "linux"))]
+const BOOT_TIME: ClockId = ClockId::Monotonic;
 
 /// A moment in milliseconds since 1970-01-01T00:00:00Z. Zero means "not known".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -67,19 +75,21 @@ pub trait Clock: Send + Sync + 'static {
     /// Wall-clock time now. May jump, in both directions.
     fn wall(&self) -> Timestamp;
 
-    /// Time since some fixed moment of this process. Never goes back.
+    /// Time since some fixed moment of this process. Never goes back, and runs on while the machine
+    /// is suspended. Timers of the runtime do not: whatever must not be done too late after a
+    /// suspend compares this clock before it does it, and trusts no timer to have fired.
     fn monotonic(&self) -> Duration;
 }
 
 /// The clock of the operating system.
 #[derive(Clone, Copy, Debug)]
 pub struct SystemClock {
-    started: Instant,
+    started: Duration,
 }
 
 impl Default for SystemClock {
     fn default() -> Self {
-        Self { started: Instant::now() }
+        Self { started: since_boot() }
     }
 }
 
@@ -91,8 +101,14 @@ impl Clock for SystemClock {
     }
 
     fn monotonic(&self) -> Duration {
-        self.started.elapsed()
+        since_boot().saturating_sub(self.started)
     }
+}
+
+fn since_boot() -> Duration {
+    let read = clock_gettime(BOOT_TIME);
+    let seconds = u64::try_from(read.tv_sec).unwrap_or_default();
+    Duration::new(seconds, u32::try_from(read.tv_nsec).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -103,6 +119,18 @@ mod tests {
     fn rfc3339_survives_a_round_trip_to_the_millisecond() {
         let parsed = Timestamp::parse_rfc3339("2026-11-20T18:53:34.691565194Z").unwrap();
         assert_eq!(parsed.to_string(), "2026-11-20T18:53:34.691Z");
+    }
+
+    #[test]
+    fn rule_01_the_system_clock_goes_by_the_time_since_boot_and_never_back() {
+        let boot_time = || Duration::try_from(clock_gettime(ClockId::Boottime)).unwrap();
+        let before = boot_time();
+        let clock = SystemClock::default();
+        let readings: Vec<_> = (0..1_000).map(|_| clock.monotonic()).collect();
+        assert!(readings.is_sorted());
+        let last = *readings.last().unwrap();
+        assert!(last > Duration::ZERO);
+        assert!(before <= clock.started && clock.started + last <= boot_time());
     }
 
     #[test]
