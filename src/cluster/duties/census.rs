@@ -14,9 +14,23 @@ use std::time::Duration;
 /// A member that was silent for this long is called dead.
 const DEAD_AFTER: Duration = Duration::from_secs(10);
 
-/// Since when things are as they are, in this leadership.
+/// What is said of a member's spool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Spooled {
+    /// By itself, just now.
+    Now(u64),
+    /// By gossip, which keeps for a while what a dead node said.
+    Once(u64),
+    Unknown,
+}
+
+/// Since when things are as they are, in one leadership.
 #[derive(Debug, Default)]
 pub(in crate::cluster) struct Census {
+    term: Option<u64>,
+    /// What the spools of members held when that was last heard, in the life of this process:
+    /// gossip forgets the dead, and a new leader has heard no checks (rule 13).
+    spooled: BTreeMap<NodeId, u64>,
     live_since: BTreeMap<NodeId, Duration>,
     last_live: BTreeMap<NodeId, Duration>,
     caught_up_since: BTreeMap<NodeId, Duration>,
@@ -30,12 +44,35 @@ pub(super) struct Look<'a> {
     pub status: &'a RaftStatus,
     /// Everybody that gossip knows, dead ones included.
     pub peers: &'a [Peer],
-    /// Members that give their work away, and what their spools hold.
+    /// Members that give their work away, and what their spools hold, where that is heard.
     pub drains: &'a dyn Fn(NodeId) -> bool,
-    pub spooled: &'a dyn Fn(NodeId) -> u64,
+    pub spooled: &'a dyn Fn(NodeId) -> Spooled,
 }
 
 impl Census {
+    /// This node leads in `term`, or does not: silences of another leadership count for nothing.
+    pub(super) fn leads(&mut self, term: Option<u64>) {
+        if self.term != term {
+            *self = Self { term, spooled: std::mem::take(&mut self.spooled), ..Self::default() };
+        }
+    }
+
+    /// Notes what members say of their spools, also while others lead.
+    pub(super) fn hear(&mut self, status: &RaftStatus, spooled: &dyn Fn(NodeId) -> Spooled) {
+        self.spooled.retain(|node, _| status.members.contains_key(node));
+        for node in status.members.keys() {
+            match spooled(*node) {
+                Spooled::Now(events) => {
+                    self.spooled.insert(*node, events);
+                }
+                Spooled::Once(events) => {
+                    self.spooled.entry(*node).or_insert(events);
+                }
+                Spooled::Unknown => {}
+            }
+        }
+    }
+
     /// Takes one look and fills in members and strangers.
     pub(super) fn take(&mut self, look: &Look<'_>, view: &mut MembershipView) {
         self.note(look);
@@ -50,6 +87,7 @@ impl Census {
 
     fn note(&mut self, look: &Look<'_>) {
         let now = look.now;
+        self.hear(look.status, look.spooled);
         for (node, status) in &look.status.members {
             self.last_live.entry(*node).or_insert(now);
             let is_heard = status.answered_ago.is_some_and(|ago| ago <= ANSWERED_AGO_MAX);
@@ -92,7 +130,7 @@ impl Census {
             is_draining: (look.drains)(node),
             caught_up_for: since.map(|since| look.now.saturating_sub(*since)),
             dns: self.names.of(&status.node.name, look.now),
-            spooled: (look.spooled)(node),
+            spooled: self.spooled.get(&node).copied().unwrap_or_default(),
         }
     }
 

@@ -64,7 +64,7 @@ fn take(census: &mut Census, seconds: u32, status: &RaftStatus, peers: &[Peer]) 
         status,
         peers,
         drains: &|node| node == OTHER,
-        spooled: &|_| 4,
+        spooled: &|_| Spooled::Now(4),
     };
     census.take(&look, &mut view);
     view
@@ -134,4 +134,37 @@ fn what_others_say_of_a_member_is_passed_on() {
     let other = other(&view);
     assert_eq!(other.announced_address.as_deref(), Some("peer-0000000000000002"));
     assert_eq!((other.is_draining, other.spooled, other.dns), (true, 4, Dns::Unknown));
+}
+
+#[test]
+fn rule_13_what_a_spool_held_is_known_after_gossip_forgot_its_node_and_in_a_later_leadership() {
+    let mut census = Census::default();
+    let status = status(1_000, 60 * SECOND);
+    let heard = |census: &Census| census.spooled.get(&OTHER).copied();
+    for (said, known) in [
+        (Spooled::Unknown, None),
+        (Spooled::Once(3), Some(3)),
+        (Spooled::Now(0), Some(0)),
+        (Spooled::Now(7), Some(7)),
+        // The last that gossip brought is older.
+        (Spooled::Once(5), Some(7)),
+        (Spooled::Unknown, Some(7)),
+    ] {
+        census.hear(&status, &|_| said);
+        assert_eq!(heard(&census), known, "{said:?}");
+    }
+    // Silences count anew, the spool is remembered.
+    census.leads(Some(2));
+    census.live_since.insert(OTHER, SECOND);
+    census.leads(Some(2));
+    assert_eq!((census.live_since.len(), heard(&census)), (1, Some(7)));
+    for term in [None, Some(3)] {
+        census.leads(term);
+        assert_eq!((census.live_since.len(), heard(&census)), (0, Some(7)));
+    }
+    // A node that is no member any more is forgotten.
+    let mut without = status;
+    without.members.remove(&OTHER);
+    census.hear(&without, &|_| Spooled::Unknown);
+    assert_eq!(heard(&census), None);
 }

@@ -1,9 +1,10 @@
 //! Carries out changes of the membership, one at a time, while this node leads.
 
 pub(in crate::cluster) use super::census::Census;
-use super::census::Look;
+use super::census::{Look, Spooled};
 use crate::cluster::ClusterId;
 use crate::cluster::batch::Rank;
+use crate::cluster::gossip::Peer;
 use crate::cluster::member::Member;
 use crate::cluster::membership::{Change, MembershipView, admin_remove, next_change, same_names};
 use crate::cluster::raft::{ChangeError, MemberNode, RaftStatus};
@@ -24,36 +25,61 @@ const ASK_WITHIN: Duration = Duration::from_millis(500);
 /// Deadline of a tombstone; the next look proposes it again.
 const RETIRE_WITHIN: Duration = Duration::from_secs(5);
 
+/// What a check said counts for longer than gossip takes to call its node dead, which is 8 s: until
+/// then gossip may be older than it. Checks of an earlier leadership are older.
+const CHECK_AGE_MAX: Duration = Duration::from_secs(10);
+
 /// Runs until `stop` is cancelled; acts while this node leads. Apart from the other duties: a
 /// change waits for new members, and slots must not wait for a change.
 pub(in crate::cluster) async fn run(member: Arc<Member>, stop: CancellationToken) {
-    let mut held: Option<(u64, Census)> = None;
+    let mut census = Census::default();
     let mut told = BTreeSet::new();
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
-        let status = member.raft().status();
-        let Some(cluster) = member.cluster() else { continue };
-        if !status.is_leader || !status.has_applied_own_term {
-            held = None;
-            continue;
-        }
-        let mut census = match held.take() {
-            Some((term, census)) if term == status.term => census,
-            Some(_) | None => Census::default(),
-        };
-        let pods: Vec<String> =
-            status.members.values().map(|status| status.node.name.clone()).collect();
-        census.names.ask(&member.discovery, &pods, member.clock.monotonic()).await;
-        let view = view(&member, &mut census, &status, cluster).await;
-        retire_orphans(&member, status.term).await;
-        tell_same_names(&view, &mut told);
-        if let Some(change) = decide(&member, &view) {
-            perform(&member, &status, change).await;
-        }
-        held = Some((status.term, census));
+        look(&member, &mut census, &mut told).await;
+    }
+}
+
+/// Does what is due, if this node leads, and tells whether it does (rule 26).
+pub(super) async fn look(
+    member: &Member,
+    census: &mut Census,
+    told: &mut BTreeSet<String>,
+) -> bool {
+    let status = member.raft().status();
+    let is_acting = status.is_leader && status.has_applied_own_term;
+    census.leads(is_acting.then_some(status.term));
+    let (true, Some(cluster)) = (is_acting, member.cluster()) else {
+        let peers = member.gossip.peers().await;
+        census.hear(&status, &|node| spooled(member, &peers, node));
+        return false;
+    };
+    let pods: Vec<String> =
+        status.members.values().map(|status| status.node.name.clone()).collect();
+    census.names.ask(&member.discovery, &pods, member.clock.monotonic()).await;
+    let view = view(member, census, &status, cluster).await;
+    retire_orphans(member, status.term).await;
+    tell_same_names(&view, told);
+    if let Some(change) = decide(member, &view) {
+        perform(member, &status, change).await;
+    }
+    true
+}
+
+/// What a member says of its spool, to this node as its leader or else by gossip.
+fn spooled(member: &Member, peers: &[Peer], node: NodeId) -> Spooled {
+    let checks = member.checks.lock().unwrap_or_else(PoisonError::into_inner);
+    let now = member.clock.monotonic();
+    let checked = checks.get(&node).filter(|seen| now.saturating_sub(seen.at) < CHECK_AGE_MAX);
+    let told = peers.iter().find(|peer| peer.node == node);
+    match (checked, told) {
+        (Some(seen), _) => Spooled::Now(seen.spooled),
+        (None, Some(peer)) if peer.is_live => Spooled::Now(peer.facts.spooled),
+        (None, Some(peer)) => Spooled::Once(peer.facts.spooled),
+        (None, None) => Spooled::Unknown,
     }
 }
 
@@ -90,11 +116,7 @@ pub(in crate::cluster) async fn view(
     let told = |node: NodeId| peers.iter().find(|peer| peer.node == node);
     let drains =
         |node| member.drains(node) || told(node).is_some_and(|peer| peer.facts.is_draining);
-    let spooled = |node| {
-        let checks = member.checks.lock().unwrap_or_else(PoisonError::into_inner);
-        let checked = checks.get(&node).map(|seen| seen.spooled);
-        checked.or(told(node).map(|peer| peer.facts.spooled)).unwrap_or_default()
-    };
+    let spooled = |node| spooled(member, &peers, node);
     let (retired, level) = member.raft().read(|state| {
         let retired = state.retired().map(|(node, _)| node);
         // Whoever had a life here and is no member is about to be retired: still live, it must

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::cluster::test_member::{CLUSTER, Node, OTHER_CLUSTER, node};
+use crate::cluster::transport::proto::Check;
 use crate::state_machine::{Applied, Boot};
 
 const OWN: NodeId = NodeId(1);
@@ -137,4 +138,39 @@ async fn rule_23_a_node_that_is_about_to_be_retired_is_no_newcomer() {
     assert_eq!(seen.retired, [STRANGER].into());
     assert_eq!((seen.leader, seen.cluster, seen.voters), (OWN, CLUSTER, [OWN].into()));
     assert!(seen.has_static_seeds);
+}
+
+#[tokio::test]
+async fn rule_13_a_follower_goes_by_what_it_heard_lately_of_the_spools_of_others() {
+    let node = node(1).await;
+    let said = || spooled(&node.member, &[], STRANGER);
+    assert_eq!(said(), Spooled::Unknown);
+    let check = Check { node: STRANGER.0, spooled: 5, ..Check::default() };
+    node.member.checked(&check);
+    assert_eq!(said(), Spooled::Now(5));
+    let mut peer = Peer { node: STRANGER, ..node.member.own_peer() };
+    peer.facts.spooled = 2;
+    let told = |peer: &Peer| spooled(&node.member, std::slice::from_ref(peer), STRANGER);
+    assert_eq!(told(&peer), Spooled::Now(5));
+    node.clock.advance(CHECK_AGE_MAX);
+    assert_eq!((said(), told(&peer)), (Spooled::Unknown, Spooled::Now(2)));
+    peer.is_live = false;
+    assert_eq!(told(&peer), Spooled::Once(2));
+}
+
+#[tokio::test]
+async fn rule_13_a_leader_remembers_the_spool_of_a_member_that_fell_silent() {
+    let leader = leader().await;
+    let add = MemberNode { name: "relay-1".to_owned(), address: "b:2".to_owned() };
+    let raft = leader.member.raft();
+    raft.set_member(&raft.status(), STRANGER, add).await.unwrap();
+    leader.member.checked(&Check { node: STRANGER.0, spooled: 5, ..Check::default() });
+    let (mut census, mut told) = (Census::default(), BTreeSet::new());
+    assert!(look(&leader.member, &mut census, &mut told).await);
+    leader.clock.advance(CHECK_AGE_MAX);
+    let status = leader.member.raft().status();
+    let seen = view(&leader.member, &mut census, &status, CLUSTER).await;
+    let spooled =
+        |view: &MembershipView| view.members.iter().map(|of| of.spooled).collect::<Vec<_>>();
+    assert_eq!(spooled(&seen), [0, 5]);
 }
