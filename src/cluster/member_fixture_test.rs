@@ -13,12 +13,13 @@ use super::spool::{SPOOL_BYTES_MAX, Spool};
 use super::stamp::SharedStamps;
 use super::test_clock::ManualClock;
 use super::test_node::WITHIN;
-use super::transport::{Gate, Hello, PeerListener, Peers};
+use super::transport::{Gate, Hello, PeerListener, PeerService, Peers, Refused, Route};
 use super::way::{Guides, Way};
 use super::{ClusterId, Contacts, DataDirectory, Degrade, Discovery, Identity, pulse};
 use crate::clock::{Clock, Timestamp};
 use crate::config::OnQuorumLoss;
 use crate::state_machine::{Applied, Command, NodeId, Settings};
+use axum::body::Bytes;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -146,5 +147,85 @@ impl Node {
 
     pub async fn propose(&self, commands: Vec<Command>) -> Vec<Applied> {
         self.member.queue.submit(commands, Rank::Work, WITHIN).await.unwrap()
+    }
+}
+
+/// A leader of two voters, of which the other one votes and confirms no entry until it is told to.
+pub struct Pair {
+    pub leader: Node,
+    pub other: Node,
+    deaf: Arc<Deaf>,
+}
+
+/// Answers for a member, appends only while it hears.
+struct Deaf {
+    member: Arc<Member>,
+    hears: watch::Sender<bool>,
+    came: watch::Sender<Vec<Route>>,
+}
+
+impl PeerService for Deaf {
+    async fn answer(
+        self: Arc<Self>,
+        hello: Hello,
+        route: Route,
+        body: Bytes,
+    ) -> Result<Vec<u8>, Refused> {
+        self.came.send_modify(|came| came.push(route));
+        if route == Route::Append {
+            self.hears.subscribe().wait_for(|hears| *hears).await.unwrap();
+        }
+        Arc::clone(&self.member).answer(hello, route, body).await
+    }
+}
+
+impl Pair {
+    /// Returns when the first node leads, of whose term no entry is applied.
+    pub async fn elected() -> Self {
+        let (mut leader, other) = (node(1).await, node(2).await);
+        let (hears, came) = (watch::Sender::new(false), watch::Sender::default());
+        let deaf = Arc::new(Deaf { member: Arc::clone(&other.member), hears, came });
+        let listener = PeerListener::bind("127.0.0.1:0").await.unwrap();
+        let places = [
+            (leader.member.own.node, leader.member.own.peer_address.clone()),
+            (other.member.own.node, listener.address().to_string()),
+        ];
+        leader.listen();
+        tokio::spawn(listener.serve(Arc::clone(&deaf), other.stop.clone()));
+        leader.member.join(CLUSTER).unwrap();
+        let at = |(node, address)| (node, MemberNode { name: format!("relay-{node}"), address });
+        leader.member.raft().form(places.map(at).into()).await.unwrap();
+        leader.write();
+        let pair = Self { leader, other, deaf };
+        pair.until(|pair| pair.leader.member.raft().leads_term().is_some()).await;
+        assert!(!pair.leader.member.raft().status().has_applied_own_term);
+        pair
+    }
+
+    /// Lets the other one confirm entries, and waits until the leader has applied one.
+    pub async fn confirm(&self) {
+        self.hear(true);
+        self.until(|pair| pair.leader.member.raft().status().has_applied_own_term).await;
+    }
+
+    /// Lets the other one hear appends from now on, or not.
+    pub fn hear(&self, hears: bool) {
+        self.deaf.hears.send_replace(hears);
+    }
+
+    /// Waits until the other one was called so.
+    pub async fn called(&self, route: Route) {
+        let mut came = self.deaf.came.subscribe();
+        let came = came.wait_for(|came| came.contains(&route));
+        tokio::time::timeout(WITHIN, came).await.unwrap().unwrap();
+    }
+
+    pub async fn until(&self, holds: impl Fn(&Self) -> bool) {
+        let holds = async {
+            while !holds(self) {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(WITHIN, holds).await.unwrap();
     }
 }

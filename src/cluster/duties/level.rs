@@ -37,22 +37,24 @@ impl Raising {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
-            let status = self.raft.status();
-            if !status.is_leader || !status.has_applied_own_term {
-                held = None;
-                continue;
-            }
-            let mut settling = match held.take() {
-                Some((term, settling)) if term == status.term => settling,
-                Some(_) | None => Settling::default(),
-            };
-            let active = self.raft.read(StateMachine::feature_level);
-            let levels = levels(&status, self.own, self.member.as_deref());
-            if let Some(level) = settling.look(active, &levels, self.clock.monotonic()) {
-                self.raise(level).await;
-            }
-            held = Some((status.term, settling));
+            held = self.look(held).await;
         }
+    }
+
+    /// Does what is due, and tells what to remember in the same leadership (rule 26).
+    pub(super) async fn look(&self, held: Option<(u64, Settling)>) -> Option<(u64, Settling)> {
+        let status = self.raft.status();
+        if !status.is_leader || !status.has_applied_own_term {
+            return None;
+        }
+        let held = held.filter(|(term, _)| *term == status.term);
+        let mut settling = held.map(|(_, settling)| settling).unwrap_or_default();
+        let active = self.raft.read(StateMachine::feature_level);
+        let levels = levels(&status, self.own, self.member.as_deref());
+        if let Some(level) = settling.look(active, &levels, self.clock.monotonic()) {
+            self.raise(level).await;
+        }
+        Some((status.term, settling))
     }
 
     async fn raise(&self, level: FeatureLevel) {

@@ -48,7 +48,7 @@ struct Tenure {
 
 /// Runs until `stop` is cancelled; acts while this node leads.
 pub(super) async fn run(member: Arc<Member>, stop: CancellationToken) {
-    let mut tenure: Option<Tenure> = None;
+    let mut held: Option<Tenure> = None;
     loop {
         let slept_at = member.clock.monotonic();
         tokio::select! {
@@ -56,20 +56,22 @@ pub(super) async fn run(member: Arc<Member>, stop: CancellationToken) {
             () = tokio::time::sleep(LOOK_EVERY) => {}
             () = member.duties.notified() => {}
         }
-        let status = member.raft().status();
-        if !status.is_leader || !status.has_applied_own_term {
-            tenure = None;
-            continue;
-        }
-        let now = member.clock.monotonic();
-        let held = match tenure.take() {
-            Some(held) if held.term == status.term => held,
-            Some(_) | None => begin(&member, status.term, now),
-        };
-        let held = tenure.insert(held);
-        held.woke(slept_at, now);
-        perform(&member, held, &status).await;
+        held = look(&member, held, slept_at).await;
     }
+}
+
+/// Does what is due, and tells the leadership that this was done in (rule 26).
+async fn look(member: &Member, held: Option<Tenure>, slept_at: Duration) -> Option<Tenure> {
+    let status = member.raft().status();
+    if !status.is_leader || !status.has_applied_own_term {
+        return None;
+    }
+    let now = member.clock.monotonic();
+    let held = held.filter(|held| held.term == status.term);
+    let mut held = held.unwrap_or_else(|| begin(member, status.term, now));
+    held.woke(slept_at, now);
+    perform(member, &mut held, &status).await;
+    Some(held)
 }
 
 /// A new leader knows nothing yet: silences count from now.
@@ -200,6 +202,10 @@ fn sightings(
     };
     status.members.iter().map(sighting).collect()
 }
+
+#[cfg(test)]
+#[path = "tenure_test.rs"]
+mod tenure_tests;
 
 #[cfg(test)]
 mod tests {
