@@ -1,9 +1,11 @@
 //! What orders are answered with, and what they do to a membership.
 
-use super::super::raft::{MemberNode, MemberStatus};
-use super::super::test_member::{Node, node};
+use super::super::batch::Rank;
+use super::super::raft::{MemberNode, MemberStatus, RaftNode};
+use super::super::test_member::{Node, Pair, node};
 use super::super::test_node::WITHIN;
 use super::*;
+use crate::state_machine::{Applied, Command};
 use futures_util::FutureExt as _;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -215,4 +217,30 @@ async fn an_order_to_hand_over_to_node_zero_is_to_whoever_is_fit() {
     assert_eq!(decode(answer), Err(OrderError::NoHeir));
     let answer = node.member.answer_hand_over(&HandOver { to: OWN.0 }).await;
     assert_eq!(decode(answer).map(|named| named.node), Ok(OWN));
+}
+
+#[tokio::test]
+async fn rule_29_an_heir_that_lacks_the_last_entries_leads_as_soon_as_it_has_them() {
+    let pair = Pair::elected().await;
+    pair.confirm().await;
+    let leader = &pair.leader.member;
+    // An entry that the leader has alone, and that waits for its confirmation.
+    pair.hear(false);
+    let before = leader.raft().status().last_index;
+    let queue = leader.queue.clone();
+    let written =
+        tokio::spawn(async move { queue.submit(vec![Command::Tick], Rank::Work, WITHIN).await });
+    pair.until(|pair| pair.leader.member.raft().status().last_index > before).await;
+    let behind = leader.raft().status().last_index;
+    assert_eq!(fit(&leader.raft().status(), NODE, |_| false), Ok(NODE));
+    leader.raft().transfer_to(NODE).await.unwrap();
+    pair.called(Route::Transfer).await;
+    assert!(pair.other.member.raft().leads_term().is_none());
+    pair.hear(true);
+    let leads = |raft: &RaftNode| raft.leads_term().is_some() && raft.status().has_applied_own_term;
+    pair.until(|pair| leads(pair.other.member.raft())).await;
+    pair.until(|pair| pair.leader.member.raft().leader().is_some_and(|led| led.0 == NODE)).await;
+    assert!(pair.other.member.raft().status().applied_index > behind);
+    // What had been accepted was not lost.
+    assert_eq!(written.await.unwrap().unwrap(), [Applied::Done]);
 }
