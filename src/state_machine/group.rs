@@ -8,7 +8,7 @@ use super::slot::SlotId;
 use super::{StateMachine, run_key};
 use crate::clock::Timestamp;
 use crate::effect::{Summary, SummaryRow};
-use crate::event::{Key, RunContext, RunEvent, RunState, Scm, check_name};
+use crate::event::{Key, Rank, RunContext, RunEvent, RunState, Scm, check_name};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -126,7 +126,7 @@ impl StateMachine {
         let rendering = group.renderings;
         let uid = Group::uid(key, group.generation);
         let Some(facts) = &group.facts else { return };
-        let event = group_event(&uid, &key.1, facts);
+        let event = group_event(&uid, &key.1, facts, group.opened_at, now);
         let run = run_key(&uid);
         self.open_group_record(run, &event);
         let Some(record) = self.runs.get_mut(&run) else { return };
@@ -182,9 +182,22 @@ impl StateMachine {
     }
 }
 
-/// What stands for a group: where its member writes, under a name of its own.
-fn group_event(uid: &str, group_id: &str, facts: &RunEvent) -> RunEvent {
+/// What stands for a group: where its member writes, under a name of its own. Its place among the
+/// writers of a target is its own too: it is as old as its first member's arrival, and each showing
+/// comes after the one before, whichever member led to it.
+fn group_event(
+    uid: &str,
+    group_id: &str,
+    facts: &RunEvent,
+    opened_at: Timestamp,
+    shown_at: Timestamp,
+) -> RunEvent {
     RunEvent {
+        created_at: opened_at,
+        attempt: 0,
+        rank: Rank::Terminal,
+        last_transition: shown_at,
+        ce_time: shown_at,
         uid: uid.to_owned(),
         name: group_id.to_owned(),
         pipeline_name: group_id.to_owned(),

@@ -95,6 +95,36 @@ fn rule_11_a_group_that_ended_after_all_is_no_longer_incomplete() {
 }
 
 #[test]
+fn rule_11_the_end_of_the_oldest_member_is_shown_after_that_of_a_younger_one() {
+    let mut core = accumulating();
+    core.take(member("old").created(5).started());
+    core.take(member("young").created(10).started());
+    core.take(member("young").created(10).success());
+    core.pass(HOUR);
+    assert_eq!(summaries(&core.settle()).len(), 1);
+    assert!(group_summary(&core, 0).is_incomplete);
+    let sent = core.take(member("old").created(5).failure());
+    assert_eq!(summaries(&sent), ["summary g failure"]);
+    assert_eq!(core.state.counters().skipped.get(&SkipReason::OlderThanTarget), None);
+}
+
+#[test]
+fn rule_11_a_late_task_of_the_member_that_ended_first_shows_the_group_once_more() {
+    let mut core = accumulating();
+    let ended_first = member("a").success().children(&["t"]).changed(1_000);
+    core.take(member("b").started());
+    core.take(ended_first);
+    core.pass(MINUTE);
+    core.settle();
+    let sent = core.take(member("b").success().changed(60_000));
+    assert_eq!(summaries(&sent), ["summary g success"]);
+    let sent = core.take(task_run("a", "t", "test").failure().changed(2_000));
+    assert_eq!(summaries(&sent).len(), 1, "{sent:?}");
+    assert_eq!(group_summary(&core, 0).rows[0].state, Some(RunState::Failure));
+    assert_eq!(core.state.counters().skipped.get(&SkipReason::OlderThanTarget), None);
+}
+
+#[test]
 fn rule_10_a_member_after_the_flush_opens_the_next_generation() {
     let mut core = accumulating();
     core.take(member("a").success());
