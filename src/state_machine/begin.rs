@@ -176,6 +176,10 @@ impl StateMachine {
             return None;
         }
         self.replace_open(id);
+        // The end of the third process was told while the effect was on the wire of a fourth.
+        if self.bury_if_poison(id) {
+            return None;
+        }
         Some(self.open(id, owner))
     }
 

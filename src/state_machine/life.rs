@@ -100,15 +100,22 @@ impl StateMachine {
             effect.is_in_doubt = true;
             effect.ended_boots += 1;
         });
-        let is_poison = self
-            .outbox
-            .effects
-            .get(&id)
-            .is_some_and(|effect| effect.ended_boots >= ENDED_BOOTS_MAX);
+        // While somebody else has it on the wire its target is busy, and it may yet be delivered.
+        let is_open = self.outbox.effects.get(&id).is_some_and(|effect| effect.open.is_some());
+        if !is_open {
+            self.bury_if_poison(id);
+        }
+    }
+
+    /// Gives up an effect that ended too many processes. True when it was one.
+    pub(super) fn bury_if_poison(&mut self, id: EffectId) -> bool {
+        let effect = self.outbox.effects.get(&id);
+        let is_poison = effect.is_some_and(|effect| effect.ended_boots >= ENDED_BOOTS_MAX);
         if is_poison {
             let detail = format!("was on the wire when {ENDED_BOOTS_MAX} processes ended");
             self.bury(id, Cause { kind: CauseKind::Poison, detail });
         }
+        is_poison
     }
 
     fn note_ended_planning(&mut self, run_key: Key, sequence: u64) {

@@ -226,6 +226,51 @@ fn rule_07_an_effect_that_ended_three_nodes_is_poison_also_when_each_was_taken_o
     assert_eq!(core.letters(), ["poison"]);
 }
 
+/// As [`replaced`], and two processes of node B ended with the effect on the wire of it, when node
+/// A starts anew. A third process of B has it on the wire now.
+fn ended_thrice() -> (Core, Grant) {
+    let (mut core, old, _) = replaced();
+    for number in 2..=3 {
+        core.boot(B, number);
+        core.begin(old.effect).unwrap();
+    }
+    core.boot(A, 2);
+    let attempt = core.record(old.effect).attempts;
+    (core, Grant { attempt, ..old })
+}
+
+#[test]
+fn rule_07_an_effect_on_the_wire_is_not_buried_beside_its_call() {
+    let (mut core, grant) = ended_thrice();
+    let effect = core.record(grant.effect);
+    assert_eq!((effect.ended_boots, effect.open.map(|open| open.node)), (3, Some(B)));
+    let target = &core.state.outbox.targets[&effect.target];
+    assert_eq!(target.open, Some(grant.effect));
+    core.deliver(grant);
+    assert_eq!(core.letters(), [""; 0]);
+    assert_eq!(core.settled("a"), ["status running delivered"]);
+}
+
+#[test]
+fn rule_07_an_effect_that_ended_three_processes_is_not_begun_by_another() {
+    let (mut core, grant) = ended_thrice();
+    core.fail(grant, 0);
+    assert_eq!(core.letters(), [""; 0]);
+    assert_eq!(core.begin(grant.effect), None);
+    assert_eq!(core.letters(), ["poison"]);
+}
+
+#[test]
+fn rule_07_the_late_answer_about_an_effect_that_was_buried_still_repairs_its_target() {
+    let (mut core, grant) = ended_thrice();
+    core.assign(A, true);
+    core.pass(WAIT);
+    assert_eq!(core.begin(grant.effect), None);
+    assert_eq!((core.letters(), core.queued("a").len()), (vec!["poison"], 1));
+    core.deliver(grant);
+    assert_eq!(core.queued("a").len(), 2);
+}
+
 #[test]
 fn rule_17_a_grant_whose_answer_was_lost_can_be_found_and_given_back_by_its_node() {
     let (mut core, grant) = moved(true);
