@@ -81,7 +81,8 @@ impl StateMachine {
     fn shrink_if_quiet(&mut self, key: Key) {
         let Some(run) = self.runs.get(&key) else { return };
         let quiet_at = self.quiet_at(run);
-        if quiet_at <= self.now && run.is_idle() && !self.awaits_summary(key) {
+        let is_over = run.is_idle() && !self.may_be_repaired(key, &run.facts.uid);
+        if quiet_at <= self.now && is_over && !self.awaits_summary(key) {
             self.shrink(key);
             return;
         }
@@ -98,6 +99,16 @@ impl StateMachine {
             return quiet_at;
         }
         quiet_at.max(run.last_seen.after(SILENCE_MAX))
+    }
+
+    /// Rule 3: a call that may still be made needs the record of the run whose state is sent after
+    /// it: that of the call itself, or of the target's last writer.
+    fn may_be_repaired(&self, key: Key, uid: &str) -> bool {
+        self.outbox.unheard_calls().any(|effect| {
+            let target = self.outbox.targets.get(&effect.target);
+            let writer = target.and_then(|target| target.writer.as_ref());
+            effect.run == key || writer.is_some_and(|writer| writer.age.uid == uid)
+        })
     }
 
     fn shrink(&mut self, key: Key) {
@@ -181,7 +192,7 @@ impl StateMachine {
         let idle_at = Timestamp(target.touched_at.0.saturating_add(life_ms));
         if idle_at > self.now {
             self.timers.insert((idle_at, Timer::Target(key.clone())));
-        } else if target.open.is_some() {
+        } else if target.open.is_some() || self.outbox.unheard_calls().any(|e| e.target == *key) {
             self.arm_target_timer(key);
         } else {
             self.outbox.targets.remove(key);

@@ -247,6 +247,12 @@ impl Outbox {
         self.open.iter().filter_map(|id| self.effects.get(id))
     }
 
+    /// Effects of replaced Begins after whose end their target is written once more (rule 3).
+    pub(crate) fn unheard_calls(&self) -> impl Iterator<Item = &EffectRecord> {
+        let effects = self.replaced.values().map(|begin| &begin.effect);
+        effects.filter(|effect| effect.delivery == Delivery::Latest)
+    }
+
     /// Unsettled effects of one run, lane by lane.
     pub(crate) fn of_run(&self, run: Key) -> impl Iterator<Item = &EffectRecord> {
         let first = (run, TargetKey(String::new()));

@@ -215,6 +215,56 @@ fn rule_03_the_repair_of_a_shared_target_shows_the_newest_run() {
 }
 
 #[test]
+fn rule_03_a_call_that_ends_after_the_life_of_its_run_is_repaired_all_the_same() {
+    let (mut core, old, new) = replaced();
+    core.deliver(new);
+    core.take(pipeline_run("a").success());
+    core.pass(2 * DAY);
+    assert_eq!(core.state.run_counts(), (1, 0));
+    core.deliver(old);
+    assert_eq!(core.settle(), ["status a success"]);
+    core.pass(HOUR);
+    assert_eq!(core.state.run_counts(), (0, 1));
+}
+
+#[test]
+fn rule_03_the_last_writer_of_a_target_is_kept_for_the_repair_of_another_runs_call() {
+    let mut core = Core::with(|settings| settings.transition_ttl_ms = millis(DAY));
+    core.accept(pipeline_run("old").on("c", "x").success());
+    core.plan_all();
+    let old = core.begin(core.status("old")).unwrap();
+    core.assign(B, true);
+    core.pass(WAIT);
+    let new = core.begin(old.effect).unwrap();
+    core.deliver(new);
+    core.take(pipeline_run("new").on("c", "x").created(1).success());
+    core.take(pipeline_run("other").success());
+    core.pass(2 * DAY);
+    assert_eq!(core.state.run_counts(), (2, 0));
+    core.deliver(old);
+    assert_eq!(core.queued("new").len(), 1);
+    core.settle();
+    core.pass(2 * DAY);
+    assert_eq!((core.state.run_counts(), core.state.outbox.targets.len()), ((0, 0), 0));
+}
+
+#[test]
+fn rule_03_a_message_that_may_still_be_sent_keeps_no_run() {
+    let mut core = Core::new();
+    core.accept(pipeline_run("a").success());
+    core.plan_all();
+    let old = core.begin(core.chat("a")).unwrap();
+    core.assign(B, true);
+    core.pass(WAIT);
+    core.begin(old.effect).unwrap();
+    core.settle();
+    let again = Grant { attempt: 2, ..old };
+    core.deliver(again);
+    core.pass(2 * HOUR);
+    assert_eq!((core.state.outbox.replaced.len(), core.state.run_counts()), (1, (0, 1)));
+}
+
+#[test]
 fn rule_07_an_effect_that_ended_three_nodes_is_poison_also_when_each_was_taken_over() {
     let (mut core, old, _) = replaced();
     core.boot(A, 2);
