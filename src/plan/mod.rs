@@ -101,7 +101,9 @@ impl Decision<'_> {
 
     fn of(&self, route: &Route) -> Result<PlannedEffect, Refused> {
         let event = &self.queued.event;
-        if !self.queued.origin.is_summary() {
+        // A summary has its own route. What a repair mends was admitted when it was written, and the
+        // target must not go on showing what a late call left, whatever the rules say by now.
+        if !self.queued.origin.is_summary() && !self.queued.origin.is_repair() {
             self.admit(route)?;
         }
         let target = route.integration.target(event, self.context).map_err(Refused::Skip)?;
@@ -132,7 +134,13 @@ impl Decision<'_> {
     fn is_latest_only(&self) -> bool {
         match self.queued.origin {
             Origin::Reported { is_latest_only } => is_latest_only,
-            Origin::Summary { .. } | Origin::Replay { .. } | Origin::Repair { .. } => false,
+            // The route may have become a stream since: what was sent twice cannot be taken back.
+            Origin::Repair { .. } => true,
+            Origin::Summary { .. } | Origin::Replay { .. } => false,
         }
     }
 }
+
+#[cfg(test)]
+#[path = "plan_test.rs"]
+mod tests;
