@@ -22,7 +22,7 @@ const RESERVED_BYTES: usize = WAITING_BYTES_MAX / 4;
 /// Commands in one entry: bounds the time that apply holds up readers.
 const COMMANDS_PER_ENTRY_MAX: usize = 512;
 /// Encoded bytes of one entry. Large entries hold up heartbeats between nodes.
-const ENTRY_BYTES_MAX: usize = 1024 * 1024;
+pub const ENTRY_BYTES_MAX: usize = 1024 * 1024;
 /// Wait before what found no leader is tried again: an election takes some hundred milliseconds.
 const RETRY_WAIT: Duration = Duration::from_millis(20);
 

@@ -40,7 +40,9 @@ mod transport;
 mod view;
 mod way;
 
+pub use crate::wire::command_bytes;
 pub use admin::{Named, OrderError};
+pub use batch::ENTRY_BYTES_MAX;
 pub use error::{AcceptError, StartError};
 pub use fatal::FatalError;
 pub use finalize::{FinalizeError, Lack};

@@ -1,22 +1,53 @@
 //! The worker over a log in memory: a call is made only where the log says so.
 
 use super::*;
-use crate::clock::SystemClock;
 use crate::cluster::Options;
-use crate::effect::{Delivery, Receipt, RouteName, SkipReason, TargetKey};
+use crate::effect::{Delivery, EffectId, Receipt, RouteName, SkipReason, TargetKey};
 use crate::event::{RunContext, RunEvent, recorded_run};
 use crate::integration::{Effect, Integration, Target, Turn};
 use crate::route::{NameFilter, Route};
 use crate::state_machine::StateMachine;
-use std::sync::Mutex;
+use std::sync::{Condvar, Mutex};
 
 /// What has not happened by then never will.
-const WITHIN: Duration = Duration::from_secs(20);
+pub(super) const WITHIN: Duration = Duration::from_secs(20);
 
-/// Notes for each call which Begin of this node is in the log when the call is made.
-struct Witness {
+/// A clock that stands still until it is moved, and can be made to advance with each reading.
+#[derive(Default)]
+pub(super) struct TestClock(Mutex<(Duration, Duration)>);
+
+impl TestClock {
+    pub fn advance(&self, by: Duration) {
+        self.0.lock().unwrap().0 += by;
+    }
+
+    /// From now on each reading is so much after the one before.
+    pub fn step(&self, by: Duration) {
+        self.0.lock().unwrap().1 = by;
+    }
+}
+
+impl Clock for TestClock {
+    fn wall(&self) -> Timestamp {
+        Timestamp(1_700_000_000_000).after(self.0.lock().unwrap().0)
+    }
+
+    fn monotonic(&self) -> Duration {
+        let mut now = self.0.lock().unwrap();
+        *now = (now.0 + now.1, now.1);
+        now.0
+    }
+}
+
+/// Notes for each call which Begin of this node is in the log when the call is made, and holds the
+/// call until it is let go.
+pub(super) struct Witness {
     cluster: Arc<Cluster>,
     seen: Mutex<Vec<(EffectId, Option<u32>)>>,
+    let_go: Mutex<usize>,
+    changed: Condvar,
+    /// Bytes that the target key of a run has more than its uid, by uid.
+    padding: fn(&str) -> usize,
 }
 
 impl std::fmt::Debug for Witness {
@@ -25,9 +56,23 @@ impl std::fmt::Debug for Witness {
     }
 }
 
+impl Witness {
+    /// Attempts that were in the log when calls were made, in the order of the calls.
+    pub fn attempts(&self) -> Vec<Option<u32>> {
+        self.seen.lock().unwrap().iter().map(|(_, attempt)| *attempt).collect()
+    }
+
+    /// Lets so many calls end, the earliest first.
+    pub fn let_go(&self, calls: usize) {
+        *self.let_go.lock().unwrap() = calls;
+        self.changed.notify_all();
+    }
+}
+
 impl Integration for Witness {
     fn target(&self, event: &RunEvent, _: &RunContext) -> Result<Target, SkipReason> {
-        Ok(Target { key: TargetKey(event.uid.clone()), delivery: Delivery::Stream })
+        let key = format!("{}{}", event.uid, "x".repeat((self.padding)(&event.uid)));
+        Ok(Target { key: TargetKey(key), delivery: Delivery::Stream })
     }
 
     fn begin(&self, effect: &Effect<'_>) -> Turn {
@@ -36,12 +81,87 @@ impl Integration for Witness {
             let mut begun = state.begun_by(node, boot);
             begun.find(|grant| grant.effect == effect.id).map(|grant| grant.attempt)
         });
-        self.seen.lock().unwrap().push((effect.id, attempt));
+        let mut seen = self.seen.lock().unwrap();
+        seen.push((effect.id, attempt));
+        let number = seen.len();
+        drop(seen);
+        self.changed.notify_all();
+        let let_go = self.let_go.lock().unwrap();
+        let _ = self.changed.wait_timeout_while(let_go, WITHIN, |calls| *calls < number).unwrap();
         Turn::Done(Receipt::default())
     }
 }
 
-fn worker(cluster: &Arc<Cluster>, witness: &Arc<Witness>) -> Worker {
+/// A worker that is driven by hand, its log, and what its calls saw.
+pub(super) struct Bench {
+    pub cluster: Arc<Cluster>,
+    /// What the log reads.
+    pub clock: Arc<TestClock>,
+    /// What the worker reads.
+    pub own_clock: Arc<TestClock>,
+    pub witness: Arc<Witness>,
+    pub worker: Worker,
+}
+
+impl Bench {
+    pub async fn start() -> Self {
+        Self::with_targets(|_| 0).await
+    }
+
+    /// Target keys are so many bytes longer than the uid of the run.
+    pub async fn with_targets(padding: fn(&str) -> usize) -> Self {
+        let clock = Arc::new(TestClock::default());
+        let shared = Arc::<TestClock>::clone(&clock);
+        let cluster = Arc::new(Cluster::start(Options::default(), shared).await.unwrap());
+        let witness = Arc::new(Witness {
+            cluster: Arc::clone(&cluster),
+            seen: Mutex::default(),
+            let_go: Mutex::new(usize::MAX),
+            changed: Condvar::new(),
+            padding,
+        });
+        let own_clock = Arc::new(TestClock::default());
+        let worker = worker(&cluster, &witness, &own_clock);
+        Self { cluster, clock, own_clock, witness, worker }
+    }
+
+    /// Accepts the ends of runs with these uids.
+    pub async fn accept(&self, uids: &[String]) {
+        let event = |uid: &String| RunEvent {
+            uid: uid.clone(),
+            ce_id: format!("ce-{uid}"),
+            ..recorded_run(38)
+        };
+        self.cluster.accept(uids.iter().map(event).collect()).await.unwrap();
+    }
+
+    /// The next call that comes back.
+    pub async fn take_back(&mut self) {
+        let returned = tokio::time::timeout(WITHIN, self.worker.calls.next()).await;
+        self.worker.take_back(returned.unwrap().unwrap());
+    }
+
+    /// Attempts and open Begins of all effects that are not settled.
+    pub fn effects(&self) -> Vec<(u32, bool)> {
+        let ever = Timestamp(u64::MAX);
+        self.cluster.read(|state| {
+            let open = state.begun_by(self.cluster.node_id(), self.cluster.boot());
+            let open = open.map(|grant| (grant.attempt, true));
+            let due = state.due_work(self.cluster.node_id(), ever).filter_map(|work| match work {
+                DueWork::Send(effect) => Some((effect.attempts, false)),
+                DueWork::Plan { .. } => None,
+            });
+            open.chain(due).collect()
+        })
+    }
+}
+
+/// A worker with one route, which is that of the witness.
+pub(super) fn worker(
+    cluster: &Arc<Cluster>,
+    witness: &Arc<Witness>,
+    clock: &Arc<TestClock>,
+) -> Worker {
     let route = Route {
         name: RouteName { kind: "k".into(), instance: "i".into(), action: "a".into() },
         provider: None,
@@ -50,18 +170,18 @@ fn worker(cluster: &Arc<Cluster>, witness: &Arc<Witness>) -> Worker {
         integration: Arc::<Witness>::clone(witness),
     };
     let rules = Rules { routes: vec![route], ..Rules::default() };
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+    let clock: Arc<dyn Clock> = Arc::<TestClock>::clone(clock);
     let transports = Transports::new(Arc::clone(&clock)).unwrap();
     let options = WorkerOptions {
         concurrency_max: 4,
-        handler_timeout: WITHIN,
+        handler_timeout: 4 * WITHIN,
         retry: RetryPolicy::default(),
     };
     let telemetry = (clock, Arc::new(Metrics::new().unwrap()));
     Worker::new(Arc::clone(cluster), Arc::new(rules), transports, options, telemetry)
 }
 
-async fn until(cluster: &Cluster, holds: impl Fn(&StateMachine) -> bool) {
+pub(super) async fn until(cluster: &Cluster, holds: impl Fn(&StateMachine) -> bool) {
     let mut applied = cluster.applied();
     let wait = applied.wait_for(|_| cluster.read(&holds));
     tokio::time::timeout(WITHIN, wait).await.unwrap().unwrap();
@@ -69,21 +189,17 @@ async fn until(cluster: &Cluster, holds: impl Fn(&StateMachine) -> bool) {
 
 #[tokio::test]
 async fn rule_01_every_call_is_made_under_its_begin_in_the_log() {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
-    let cluster = Arc::new(Cluster::start(Options::default(), clock).await.unwrap());
-    let witness = Arc::new(Witness { cluster: Arc::clone(&cluster), seen: Mutex::default() });
+    let Bench { cluster, witness, worker, .. } = Bench::start().await;
     let drain = CancellationToken::new();
-    let working = tokio::spawn(worker(&cluster, &witness).run(drain.clone()));
+    let working = tokio::spawn(worker.run(drain.clone()));
     cluster.accept(vec![recorded_run(1), recorded_run(38)]).await.unwrap();
     let is_seen = |state: &StateMachine| {
-        let seen = witness.seen.lock().unwrap();
-        state.counters().delivered == 2 || seen.iter().any(|(_, attempt)| attempt.is_none())
+        state.counters().delivered == 2 || witness.attempts().contains(&None)
     };
     until(&cluster, is_seen).await;
     drain.cancel();
     tokio::time::timeout(WITHIN, working).await.unwrap().unwrap();
+    assert_eq!(witness.attempts(), [Some(1), Some(1)]);
     let seen = witness.seen.lock().unwrap();
-    let attempts: Vec<Option<u32>> = seen.iter().map(|(_, attempt)| *attempt).collect();
-    assert_eq!(attempts, [Some(1), Some(1)]);
     assert_ne!(seen[0].0, seen[1].0);
 }

@@ -3,6 +3,8 @@
 //! `state_machine`; here is only their execution.
 
 mod attempt;
+mod batch;
+mod calls;
 pub mod credentials;
 mod limit;
 mod send;

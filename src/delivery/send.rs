@@ -4,7 +4,6 @@ use super::attempt::{Attempted, Job, attempt};
 use super::worker::Shared;
 use crate::clock::Timestamp;
 use crate::cluster::AcceptError;
-use crate::effect::EffectId;
 use crate::failure::{DeliveryFailure, FailureKind};
 use crate::integration::Integration;
 use crate::retry::Verdict;
@@ -20,7 +19,6 @@ const RECORD_RETRY: Duration = Duration::from_millis(200);
 /// How a call to an instance ended, for the limits.
 #[derive(Debug)]
 pub(super) struct Ended {
-    pub effect: EffectId,
     pub instance: String,
     /// When the call was begun, by the monotonic clock.
     pub begun: Duration,
@@ -69,7 +67,7 @@ pub(super) async fn send(
     let asked = wait.map(|wait| pause(&instance, wait, &shared));
     let outcome = Command::Record(vec![outcome]);
     write([outcome].into_iter().chain(asked).collect(), &shared).await;
-    Ended { effect: job.id, instance, begun, failure }
+    Ended { instance, begun, failure }
 }
 
 fn after_failure(job: &Job, failure: &DeliveryFailure, shared: &Shared) -> AttemptResult {

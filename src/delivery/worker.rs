@@ -1,30 +1,28 @@
 //! The worker of this node: sees what is due in the replicated state, plans it, begins it, and
 //! lets calls run side by side. One lane never waits for another.
 
+use super::batch::{Batch, Piece, Places, WORK_PER_PROPOSAL_MAX};
+use super::calls::{Call, Calls, Returned};
 use super::limit::Limits;
-use super::send::{Ended, job, record, send};
+use super::send::{job, record, send};
 use super::transport::Transports;
 use super::waits::{Due, LOOKED_AT_MAX, Waits};
 use crate::clock::{Clock, Timestamp};
 use crate::cluster::{AcceptError, Cluster};
-use crate::effect::EffectId;
 use crate::event::Key;
+use crate::failure::FailureKind;
 use crate::plan::{Rules, plan};
 use crate::retry::RetryPolicy;
 use crate::state_machine::{
-    Applied, AttemptResult, Begin, Command, DueWork, Grant, Outcome, Owner, Planned, QueuedEvent,
-    SlotId,
+    Applied, AttemptResult, Begin, Cause, CauseKind, Command, DueWork, Grant, Outcome, Owner,
+    Planned, QueuedEvent, SlotId,
 };
 use crate::telemetry::{Metrics, Random, chain};
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, warn};
+use tracing::warn;
 
-/// Events planned, and effects begun, in one proposal.
-const WORK_PER_PROPOSAL_MAX: usize = 64;
 /// A call starts within this time of its proposal, or not at all (rule 1).
 const SEND_WITHIN: Duration = Duration::from_secs(1);
 /// The longest sleep: a bound on the harm of a wake-up that was missed.
@@ -57,23 +55,13 @@ pub(super) struct Shared {
 pub struct Worker {
     shared: Arc<Shared>,
     limits: Limits,
-    calls: JoinSet<Ended>,
-    /// Effects whose call this process has started and not recorded yet.
-    sending: BTreeSet<EffectId>,
+    calls: Calls,
+    /// Calls whose task broke: nobody has recorded how they ended.
+    broken: Vec<Grant>,
     /// A proposal that may or may not be in the log. It is made again as it was, for a Begin that
     /// was granted unheard would keep its target busy until the next boot.
     unconfirmed: Option<Batch>,
     waits: Waits,
-}
-
-/// Work taken from the state for one proposal.
-#[derive(Default)]
-struct Batch {
-    commands: Vec<Command>,
-    /// Instances whose places were taken, by effect.
-    taken: Vec<(EffectId, String)>,
-    /// Effects that some command of this batch already asks for.
-    asked: BTreeSet<EffectId>,
 }
 
 impl Worker {
@@ -93,8 +81,8 @@ impl Worker {
         Self {
             shared: Arc::new(shared),
             limits,
-            calls: JoinSet::new(),
-            sending: BTreeSet::new(),
+            calls: Calls::default(),
+            broken: Vec::new(),
             unconfirmed: None,
             waits: Waits::default(),
         }
@@ -115,7 +103,7 @@ impl Worker {
         while !drain.is_cancelled() {
             // Marks the state as seen before looking: what is applied meanwhile wakes us again.
             applied.borrow_and_update();
-            self.note_waits();
+            self.look_around();
             let has_worked = self.work().await;
             if has_worked {
                 continue;
@@ -124,13 +112,13 @@ impl Worker {
             tokio::select! {
                 () = drain.cancelled() => break,
                 changed = applied.changed() => if changed.is_err() { break },
-                Some(ended) = self.calls.join_next() => self.take_back(ended),
+                Some(returned) = self.calls.next() => self.take_back(returned),
                 () = tokio::time::sleep(wait) => {}
             }
         }
         self.settle_unconfirmed().await;
-        while let Some(ended) = self.calls.join_next().await {
-            self.take_back(ended);
+        while let Some(returned) = self.calls.next().await {
+            self.take_back(returned);
         }
     }
 
@@ -138,26 +126,28 @@ impl Worker {
     /// log is proposed once more, and given back.
     async fn settle_unconfirmed(&mut self) {
         let Some(batch) = self.unconfirmed.take() else { return };
-        match self.shared.cluster.propose(batch.commands).await {
+        match self.shared.cluster.propose(batch.commands()).await {
             Ok(answers) => {
                 let grants = granted(answers);
-                self.give_back(batch.taken, &grants);
+                self.give_back(batch.into_taken(), &grants);
                 self.decline(&grants).await;
             }
             Err(error) => warn!(error = chain(&error), "work may be in doubt after this stop"),
         }
     }
 
-    fn take_back(&mut self, ended: Result<Ended, tokio::task::JoinError>) {
+    fn take_back(&mut self, returned: Returned) {
         let now = self.shared.clock.monotonic();
-        match ended {
+        match returned {
             Ok(ended) => {
-                self.sending.remove(&ended.effect);
                 let failure = ended.failure.as_ref();
                 self.limits.ended(&ended.instance, failure, ended.begun, now);
             }
-            // The Begin stays open and is found in doubt at the next boot.
-            Err(error) => error!(error = chain(&error), "delivery task ended abnormally"),
+            Err(Some(call)) => {
+                self.limits.give_back(&call.instance);
+                self.broken.push(call.grant);
+            }
+            Err(None) => {}
         }
     }
 
@@ -178,14 +168,18 @@ impl Worker {
             .unwrap_or(IDLE_MAX)
     }
 
+    /// What is looked at once in a while, whatever there is to do.
+    fn look_around(&mut self) {
+        let now = self.shared.clock.monotonic();
+        if self.waits.is_look_due(now) {
+            self.note_waits(now);
+        }
+    }
+
     /// Tells the leader, by the checks, since when the oldest due work waits (rule 27). Without a
     /// quorum nothing can be begun, which is nobody's delay.
-    fn note_waits(&mut self) {
+    fn note_waits(&mut self, now: Duration) {
         let shared = Arc::clone(&self.shared);
-        let now = shared.clock.monotonic();
-        if !self.waits.is_look_due(now) {
-            return;
-        }
         let cluster = &shared.cluster;
         let replicated = cluster.replicated_now();
         let due = |work: DueWork<'_>| match work {
@@ -207,30 +201,27 @@ impl Worker {
 
     /// Proposes one batch of due work and starts what was granted. False when nothing was due.
     async fn work(&mut self) -> bool {
-        while let Some(ended) = self.calls.try_join_next() {
-            self.take_back(ended);
+        while let Some(returned) = self.calls.try_next() {
+            self.take_back(returned);
         }
         if self.unconfirmed.is_none() {
             self.close_unheard().await;
         }
         let batch = self.unconfirmed.take().unwrap_or_else(|| self.collect());
-        if batch.commands.is_empty() {
+        if batch.is_empty() {
             return false;
         }
         let proposed_at = self.shared.clock.monotonic();
-        let answers = self.shared.cluster.propose(batch.commands.clone()).await;
+        let answers = self.shared.cluster.propose(batch.commands()).await;
         let grants = match answers {
             Ok(answers) => granted(answers),
             Err(error) => {
-                if !matches!(error, AcceptError::Stopped) {
-                    warn!(error = chain(&error), "due work was not begun yet");
-                }
-                self.unconfirmed = Some(batch);
+                self.keep_unconfirmed(batch, &error);
                 tokio::time::sleep(REFUSED_WAIT).await;
                 return true;
             }
         };
-        self.give_back(batch.taken, &grants);
+        self.give_back(batch.into_taken(), &grants);
         let is_late = self.shared.clock.monotonic().saturating_sub(proposed_at) > SEND_WITHIN;
         let unsent = if is_late { grants } else { self.start(grants) };
         if !unsent.is_empty() {
@@ -239,24 +230,43 @@ impl Worker {
         true
     }
 
-    /// Gives back what was granted and never heard of: the answer was lost, and when it was asked
-    /// again the slot had moved. Its node lives on, so that nobody else would take the call over.
+    /// Keeps a proposal that was not confirmed, to make it again. What is too large is never taken,
+    /// so that a part of it has to do.
+    fn keep_unconfirmed(&mut self, mut batch: Batch, error: &AcceptError) {
+        if !matches!(error, AcceptError::Stopped) {
+            warn!(error = chain(error), "due work was not begun yet");
+        }
+        if matches!(error, AcceptError::TooLarge { .. }) {
+            let taken = batch.halve();
+            self.give_back(taken, &[]);
+        }
+        self.unconfirmed = (!batch.is_empty()).then_some(batch);
+    }
+
+    /// Ends Begins of this process that nobody else would. What was granted and never heard of is
+    /// given back: the answer was lost, and when it was asked again the slot had moved. A call whose
+    /// task broke may have been made, and is given up as if its exchange had panicked.
     async fn close_unheard(&mut self) {
+        let broken = std::mem::take(&mut self.broken);
         let cluster = &self.shared.cluster;
         let (node, boot) = (cluster.node_id(), cluster.boot());
-        let unheard: Vec<Outcome> = cluster.read(|state| {
-            let begun = state.begun_by(node, boot);
-            let unheard = begun.filter(|grant| !self.sending.contains(&grant.effect));
-            unheard.map(unsent).collect()
+        let unheard: Vec<Grant> = cluster.read(|state| {
+            let is_known =
+                |grant: &Grant| self.calls.is_under_way(*grant) || broken.contains(grant);
+            state.begun_by(node, boot).filter(|grant| !is_known(grant)).collect()
         });
         if !unheard.is_empty() {
             warn!(effects = unheard.len(), "grants that were not heard of are given back");
-            record(unheard, &self.shared).await;
+        }
+        let outcomes: Vec<Outcome> =
+            unheard.into_iter().map(unsent).chain(broken.into_iter().map(given_up)).collect();
+        if !outcomes.is_empty() {
+            record(outcomes, &self.shared).await;
         }
     }
 
     /// Returns the places of effects that were not granted.
-    fn give_back(&mut self, taken: Vec<(EffectId, String)>, granted: &[Grant]) {
+    fn give_back(&mut self, taken: Places, granted: &[Grant]) {
         for (effect, instance) in taken {
             if !granted.iter().any(|grant| grant.effect == effect) {
                 self.limits.give_back(&instance);
@@ -286,9 +296,9 @@ impl Worker {
                 unsent.push(grant);
                 continue;
             };
-            self.sending.insert(grant.effect);
+            let call = Call { grant, instance: job.route.instance.clone() };
             let integration = Arc::clone(&route.integration);
-            self.calls.spawn(send(job, integration, Arc::clone(&self.shared)));
+            self.calls.start(call, send(job, integration, Arc::clone(&self.shared)));
         }
         unsent
     }
@@ -302,7 +312,9 @@ impl Worker {
         for (run, slot, queued) in plans {
             shared.cluster.planning_started(run, queued.sequence);
             let planned = plan(run, &queued, &shared.rules);
-            self.add_plan(&mut batch, slot, planned);
+            if !self.add_plan(&mut batch, slot, planned) {
+                break;
+            }
         }
         // Before the proposal: a process that is killed while it waits ended no planning.
         shared.cluster.planning_ended();
@@ -310,20 +322,26 @@ impl Worker {
         batch
     }
 
-    /// The first Begin of an event carries its plan, and asks for what can start at once.
-    fn add_plan(&mut self, batch: &mut Batch, slot: SlotId, planned: Planned) {
-        let Some(owner) = self.owner(slot) else { return };
+    /// The first Begin of an event carries its plan, and asks for what can start at once. False when
+    /// the batch has no room for it.
+    fn add_plan(&mut self, batch: &mut Batch, slot: SlotId, planned: Planned) -> bool {
+        let Some(owner) = self.owner(slot) else { return true };
         let now = self.shared.clock.monotonic();
-        let mut asked = Vec::new();
+        let mut taken = Places::new();
         for effect in &planned.effects {
             let instance = &effect.route.instance;
             if self.limits.try_take(instance, now) {
-                batch.taken.push((effect.id, instance.clone()));
-                batch.asked.insert(effect.id);
-                asked.push(Grant::first(effect.id));
+                taken.push((effect.id, instance.clone()));
             }
         }
-        batch.commands.push(Command::Begin(Begin { owner, planned: Some(planned), asked }));
+        let asked = taken.iter().map(|(effect, _)| Grant::first(*effect)).collect();
+        let command = Command::Begin(Begin { owner, planned: Some(planned), asked });
+        let Err(left_out) = batch.try_push(Piece { command, taken }) else { return true };
+        self.give_back(left_out.taken, &[]);
+        if batch.is_empty() {
+            batch.push_given_up(&left_out.command);
+        }
+        false
     }
 
     fn add_sends(&mut self, batch: &mut Batch, now: Timestamp) {
@@ -332,20 +350,26 @@ impl Worker {
         shared.cluster.read(|state| {
             for work in state.due_work(shared.cluster.node_id(), now) {
                 let DueWork::Send(effect) = work else { continue };
-                if batch.commands.len() >= WORK_PER_PROPOSAL_MAX || self.limits.free() == 0 {
+                if batch.is_full() || self.limits.free() == 0 {
                     return;
                 }
-                if batch.asked.contains(&effect.id) {
+                if batch.asks_for(effect.id) {
                     continue;
                 }
                 let Some(owner) = owner_of(state, &shared, effect.slot) else { continue };
-                if shared.rules.route(&effect.route).is_none() {
-                    let effects = vec![effect.id];
-                    batch.commands.push(Command::Park { owner, effects });
-                } else if self.limits.try_take(&effect.route.instance, monotonic) {
-                    batch.taken.push((effect.id, effect.route.instance.clone()));
+                let instance = &effect.route.instance;
+                let piece = if shared.rules.route(&effect.route).is_none() {
+                    let command = Command::Park { owner, effects: vec![effect.id] };
+                    Piece { command, taken: Places::new() }
+                } else if self.limits.try_take(instance, monotonic) {
                     let asked = vec![effect.next_grant()];
-                    batch.commands.push(Command::Begin(Begin { owner, planned: None, asked }));
+                    let command = Command::Begin(Begin { owner, planned: None, asked });
+                    Piece { command, taken: vec![(effect.id, instance.clone())] }
+                } else {
+                    continue;
+                };
+                if let Err(left_out) = batch.try_push(piece) {
+                    return self.give_back(left_out.taken, &[]);
                 }
             }
         });
@@ -359,6 +383,14 @@ impl Worker {
 /// The end of a call that was never made.
 fn unsent(grant: Grant) -> Outcome {
     Outcome { effect: grant.effect, attempt: grant.attempt, result: AttemptResult::Unsent }
+}
+
+/// The end of a call whose task broke: what panics once does so again (rule 7).
+fn given_up(grant: Grant) -> Outcome {
+    let detail = "the task of the call ended abnormally".to_owned();
+    let cause = Cause { kind: CauseKind::Delivery(FailureKind::Render), detail };
+    let result = AttemptResult::Dead(cause);
+    Outcome { effect: grant.effect, attempt: grant.attempt, result }
 }
 
 fn owner_of(
@@ -400,3 +432,7 @@ mod tests;
 #[cfg(test)]
 #[path = "begin_first_test.rs"]
 mod begin_tests;
+
+#[cfg(test)]
+#[path = "grants_test.rs"]
+mod grant_tests;

@@ -29,7 +29,7 @@ impl StateMachine {
 
     /// A dead letter for an event that no process survived planning.
     pub(super) fn bury_event(&mut self, run: Key, queued: &QueuedEvent, cause: Cause) {
-        let route = queued.origin.only_route().cloned().unwrap_or_else(every_route);
+        let route = queued.origin.only_route().cloned().unwrap_or_else(RouteName::every);
         self.add_letter(DeadLetter {
             id: 0,
             failed_at: self.now,
@@ -105,12 +105,13 @@ impl StateMachine {
     }
 }
 
-/// Stands for all routes of an event that was never planned.
-fn every_route() -> RouteName {
-    RouteName { kind: String::new(), instance: String::new(), action: String::new() }
-}
-
 impl RouteName {
+    /// Stands for all routes of an event that was never planned.
+    #[must_use]
+    pub fn every() -> Self {
+        Self { kind: String::new(), instance: String::new(), action: String::new() }
+    }
+
     /// Whether a replay of `self` covers `route`: the same one, or all of them.
     #[must_use]
     pub fn covers(&self, route: &Self) -> bool {

@@ -20,6 +20,12 @@ pub struct EncodedCommands {
     decoded: Option<Vec<Command>>,
 }
 
+/// What a command adds to the size of the stored form of those it is put behind.
+#[must_use]
+pub fn command_bytes(command: &Command) -> usize {
+    proto::Entry { at_ms: 0, commands: vec![to_command(command)] }.encoded_len()
+}
+
 impl EncodedCommands {
     /// Encodes commands.
     #[must_use]

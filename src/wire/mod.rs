@@ -32,7 +32,7 @@ mod summary;
 
 pub use answer::{decode_answers, encode_answers};
 pub use command::{decode_entry, encode_entry};
-pub use encoded::EncodedCommands;
+pub use encoded::{EncodedCommands, command_bytes};
 pub use envelope::FORMAT_VERSION;
 pub use error::WireError;
 pub use state::{decode_state, digest, encode_state};
