@@ -6,6 +6,7 @@ mod attempt;
 mod batch;
 mod calls;
 pub mod credentials;
+mod letters;
 mod limit;
 mod send;
 pub mod transport;

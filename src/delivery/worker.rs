@@ -3,6 +3,7 @@
 
 use super::batch::{Batch, Piece, Places, WORK_PER_PROPOSAL_MAX};
 use super::calls::{Call, Calls, Returned};
+use super::letters::DroppedLetters;
 use super::limit::Limits;
 use super::send::{job, record, send};
 use super::transport::Transports;
@@ -62,6 +63,7 @@ pub struct Worker {
     /// was granted unheard would keep its target busy until the next boot.
     unconfirmed: Option<Batch>,
     waits: Waits,
+    dropped_letters: DroppedLetters,
 }
 
 impl Worker {
@@ -85,6 +87,7 @@ impl Worker {
             broken: Vec::new(),
             unconfirmed: None,
             waits: Waits::default(),
+            dropped_letters: DroppedLetters::default(),
         }
     }
 
@@ -173,6 +176,8 @@ impl Worker {
         let now = self.shared.clock.monotonic();
         if self.waits.is_look_due(now) {
             self.note_waits(now);
+            let dropped = self.shared.cluster.read(|state| state.counters().letters_dropped);
+            self.dropped_letters.look(dropped);
         }
     }
 
