@@ -30,6 +30,8 @@ use tracing::{error, info};
 
 /// A leader that does not answer a question about the cluster in this time is not waited for.
 const LOOK_WITHIN: Duration = Duration::from_millis(500);
+/// Deadline of a check that is handed on: its sender waits 400 ms for both hops.
+const HAND_ON_WITHIN: Duration = Duration::from_millis(300);
 
 /// How this node is known and reached.
 #[derive(Clone, Debug)]
@@ -219,8 +221,23 @@ impl Member {
         }
     }
 
-    fn answer_check(&self, check: &Check) -> Checked {
+    /// Answers a check as the leader, or has the leader answer it: its sender may have no way to
+    /// it (rule 12). What was handed on already is answered here.
+    async fn answer_check(&self, from: NodeId, check: &Check) -> Checked {
         self.checked(check);
+        if from.0 == check.node
+            && let Some(leader) = self.way.leader()
+        {
+            let body = check.encode_to_vec();
+            let answer = self.peers.call(&leader, Route::Check, body, HAND_ON_WITHIN).await;
+            if let Some(checked) = answer.ok().and_then(|answer| Checked::decode(answer).ok()) {
+                return checked;
+            }
+        }
+        self.own_answer()
+    }
+
+    fn own_answer(&self) -> Checked {
         let status = self.raft().status();
         Checked {
             is_leader: status.is_leader,
@@ -337,7 +354,10 @@ impl PeerService for Member {
             Route::Transfer => raft.answer_transfer(&body).await.map_err(refused),
             Route::Snapshot => raft.answer_snapshot(&body).await.map_err(refused),
             Route::Forward => Ok(self.answer_forward(read(&body)?).await?.encode_to_vec()),
-            Route::Check => Ok(self.answer_check(&read(&body)?).encode_to_vec()),
+            Route::Check => {
+                let check = read(&body)?;
+                Ok(self.answer_check(hello.from, &check).await.encode_to_vec())
+            }
             Route::Ask => {
                 let Ask {} = read(&body)?;
                 Ok(self.node_status().await.encode_to_vec())

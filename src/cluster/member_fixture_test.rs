@@ -5,6 +5,7 @@ use super::degraded::Degraded;
 use super::disk::FreeDisk;
 use super::fatal::FatalError;
 use super::gossip::{Gossip, GossipOptions};
+use super::guides::Guides;
 use super::identity::write_identity;
 use super::member::{Member, Own};
 use super::quorum::Quorum;
@@ -14,8 +15,8 @@ use super::stamp::SharedStamps;
 use super::test_clock::ManualClock;
 use super::test_node::WITHIN;
 use super::transport::{Gate, Hello, PeerListener, PeerService, Peers, Refused, Route};
-use super::way::{Guides, Way};
-use super::{ClusterId, Contacts, DataDirectory, Degrade, Discovery, Identity, pulse};
+use super::way::Way;
+use super::{Cluster, ClusterId, Contacts, DataDirectory, Degrade, Discovery, Identity, pulse};
 use crate::clock::{Clock, Timestamp};
 use crate::config::OnQuorumLoss;
 use crate::state_machine::{Applied, Command, NodeId, Settings};
@@ -143,6 +144,31 @@ impl Node {
         self.member.join(CLUSTER).unwrap();
         self.write();
         assert_eq!(self.propose(vec![Command::Tick]).await, [Applied::Done]);
+    }
+
+    /// The handle that the rest of the shell has, over this member.
+    pub fn cluster(&self, accept_timeout: Duration) -> Cluster {
+        let member = &self.member;
+        let stop = CancellationToken::new();
+        let (_, registered) = watch::channel(true);
+        Cluster {
+            way: member.way.clone(),
+            node: member.own.node,
+            boot: member.own.boot,
+            queue: member.queue.clone(),
+            disk: Arc::clone(&member.disk),
+            contacts: member.contacts.clone(),
+            planning: None,
+            failed: self.failed.clone(),
+            registered,
+            accept_timeout,
+            cluster_id: None,
+            member: Some(Arc::clone(member)),
+            tasks: Mutex::default(),
+            _stop_on_drop: stop.clone().drop_guard(),
+            stop,
+            _directory: None,
+        }
     }
 
     pub async fn propose(&self, commands: Vec<Command>) -> Vec<Applied> {

@@ -232,11 +232,12 @@ async fn rule_23_a_node_whose_start_is_over_hears_of_it_by_any_call() {
 #[tokio::test]
 async fn an_answer_to_a_check_says_whether_this_node_leads() {
     let leader = leader().await;
-    let checked = leader.member.answer_check(&Check { node: PEER.0, ..Check::default() });
+    let check = Check { node: PEER.0, ..Check::default() };
+    let checked = leader.member.answer_check(PEER, &check).await;
     assert!(checked.is_leader);
     assert_eq!(checked.applied_index, leader.member.raft().status().applied_index);
     let follower = node(2).await;
-    let checked = follower.member.answer_check(&Check::default());
+    let checked = follower.member.answer_check(PEER, &check).await;
     assert_eq!((checked.is_leader, checked.quorum_age_ms), (false, u64::MAX));
 }
 

@@ -19,6 +19,7 @@ mod finalize;
 mod formation;
 mod gossip;
 mod guard;
+mod guides;
 pub mod identity;
 mod leave;
 mod meet;

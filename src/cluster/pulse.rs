@@ -9,6 +9,8 @@ use super::transport::{Route, Target, WIRE_VERSION};
 use super::{ClusterId, agreement};
 use crate::clock::Timestamp;
 use crate::state_machine::{FEATURE_LEVEL, StateMachine};
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use prost::Message as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,30 +41,48 @@ pub(super) async fn run(member: Arc<Member>, stop: CancellationToken) {
     }
 }
 
-/// Proves the quorum, or does not.
+/// Proves the quorum, or does not. Where the leader's own answer proves nothing, whoever else
+/// lives is asked to hand the check on: a quorum that can be reached in two hops is none that was
+/// lost (rule 12).
 pub(super) async fn check(member: &Member) {
-    if let Some(leader) = member.way.leader() {
-        return check_with(member, &leader).await;
+    let (way, status) = (&member.way, member.raft().status());
+    if status.is_leader {
+        if let Some(age) = status.quorum_ago {
+            way.quorum.proven_before(age);
+        }
+        return way.guides.set_detour(None);
     }
-    let status = member.raft().status();
-    if let (true, Some(age)) = (status.is_leader, status.quorum_ago) {
-        member.way.quorum.proven_before(age);
+    let body = member.check().encode_to_vec();
+    let leader = way.leader();
+    if let Some(leader) = &leader
+        && proves(member, leader, &body).await
+    {
+        return way.guides.set_detour(None);
     }
+    // All at once: one that does not answer must not hold up the others.
+    let asked = way.guides.beside(leader.as_ref()).into_iter().map(async |guide| {
+        let is_proven = proves(member, &guide, &body).await;
+        is_proven.then_some(guide)
+    });
+    let mut asked: FuturesUnordered<_> = asked.collect();
+    let mut found = None;
+    while let (None, Some(answered)) = (&found, asked.next().await) {
+        found = answered;
+    }
+    way.guides.set_detour(found);
 }
 
-async fn check_with(member: &Member, leader: &Target) {
+/// Whether an answer to the check proves a quorum.
+async fn proves(member: &Member, target: &Target, body: &[u8]) -> bool {
     let asked_at = member.clock.monotonic();
-    let body = member.check().encode_to_vec();
-    let answer = member.peers.call(leader, Route::Check, body, CHECK_WITHIN).await;
-    let Some(checked) = answer.ok().and_then(|answer| Checked::decode(answer).ok()) else { return };
-    if !checked.is_leader {
-        return;
-    }
+    let answer = member.peers.call(target, Route::Check, body.to_vec(), CHECK_WITHIN).await;
+    let answer = answer.ok().and_then(|answer| Checked::decode(answer).ok());
+    let Some(checked) = answer.filter(|checked| checked.is_leader) else { return false };
     member.way.stamps.follow(Timestamp(checked.now_ms));
     let taken = member.clock.monotonic().saturating_sub(asked_at);
     let age = Duration::from_millis(checked.quorum_age_ms).saturating_add(taken);
-    member.way.quorum.proven_before(age);
     member.compare(&agreement::decode(checked.digests));
+    member.way.quorum.proven_before(age)
 }
 
 /// What a node tells before it has state.
@@ -99,3 +119,7 @@ pub(super) fn facts(member: &Member) -> Facts {
         ..first
     }
 }
+
+#[cfg(test)]
+#[path = "pulse_test.rs"]
+mod tests;

@@ -29,14 +29,15 @@ impl Quorum {
     }
 
     /// The leader told of an acknowledgement by a quorum `age` ago, in a call that took part of
-    /// that time. Too old a one proves nothing.
-    pub fn proven_before(&self, age: Duration) {
+    /// that time. Too old a one proves nothing, which is told.
+    pub fn proven_before(&self, age: Duration) -> bool {
         if age >= FRESH {
-            return;
+            return false;
         }
         let at = self.clock.monotonic().saturating_sub(age);
         let at = u64::try_from(at.as_millis()).unwrap_or(u64::MAX - 1) + 1;
         self.proven_at.fetch_max(at, Ordering::Relaxed);
+        true
     }
 
     /// Time since the quorum was last proven; `None` when it never was.
@@ -84,9 +85,9 @@ mod tests {
     fn rule_12_an_acknowledgement_of_a_second_ago_proves_nothing() {
         let (quorum, clock) = quorum();
         clock.advance(Duration::from_secs(9));
-        quorum.proven_before(Duration::from_secs(1));
+        assert!(!quorum.proven_before(Duration::from_secs(1)));
         assert!(quorum.is_lost());
-        quorum.proven_before(Duration::from_millis(999));
+        assert!(quorum.proven_before(Duration::from_millis(999)));
         assert!(!quorum.is_lost());
     }
 }

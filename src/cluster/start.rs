@@ -8,6 +8,7 @@ use super::duties::level::Raising;
 use super::fatal::{FatalError, spawn};
 use super::formation::Expected;
 use super::gossip::{Gossip, GossipOptions};
+use super::guides::Guides;
 use super::meet::{self, Meeting};
 use super::member::{Member, Own};
 use super::planning_mark::PlanningMark;
@@ -17,7 +18,7 @@ use super::spool::{SPOOL_BYTES_MAX, Spool};
 use super::stamp::SharedStamps;
 use super::ticker::Ticker;
 use super::transport::{Gate, Hello, PeerListener, Peers};
-use super::way::{Guides, Way};
+use super::way::Way;
 use super::{
     Backend, Cluster, ClusterId, Contacts, DataDirectory, Degrade, Discovery, Identity, Options,
     Several, StartError, compaction, duties, guard, leave, pulse,

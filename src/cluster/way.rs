@@ -2,6 +2,7 @@
 
 use super::AcceptError;
 use super::batch::Rank;
+use super::guides::Guides;
 use super::quorum::Quorum;
 use super::raft::{Proposal, RaftNode, WriteError, Written};
 use super::stamp::SharedStamps;
@@ -11,7 +12,7 @@ use crate::clock::Clock;
 use crate::state_machine::{StateMachine, millis};
 use crate::wire::{EncodedCommands, decode_answers};
 use prost::Message as _;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Deadline of one attempt. A leader that is cut off never answers; then another way is tried.
@@ -23,21 +24,6 @@ pub(super) struct Cargo {
     pub rank: Rank,
     /// Times that they were handed on already.
     pub hops: u32,
-}
-
-/// Who else may know the leader: live peers, as gossip had them at the last beat.
-#[derive(Clone, Default)]
-pub(super) struct Guides(Arc<Mutex<Vec<Target>>>);
-
-impl Guides {
-    /// Replaces them.
-    pub fn set(&self, guides: Vec<Target>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = guides;
-    }
-
-    fn get(&self) -> Vec<Target> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
 }
 
 /// The way into the log. Clones share it.
@@ -93,21 +79,25 @@ impl Way {
     }
 
     /// Tries the leader that this node knows, then everybody who may know another one (rule 12).
+    /// Where a check found a way around the leader's link, that way comes first.
     async fn forward(&self, cargo: &Cargo, peers: &Peers) -> Result<Written, AcceptError> {
-        let leader =
-            self.raft.leader().map(|(node, at)| Target { node: Some(node), address: at.address });
+        let leader = self.raft.leader();
+        let leader = leader.map(|(node, at)| Target { node: Some(node), address: at.address });
+        let is_handed_on = cargo.hops > 0;
+        let detour = self.guides.detour().filter(|_| !is_handed_on);
         let body = self.body(cargo);
         let mut failed = AcceptError::NoLeader;
-        if let Some(leader) = &leader {
-            match send(peers, leader, body.clone(), cargo.commands.count()).await {
+        for target in detour.iter().chain(&leader) {
+            match send(peers, target, body.clone(), cargo.commands.count()).await {
                 Err(error) if error.is_passing() => failed = error,
                 answered => return answered,
             }
         }
-        if cargo.hops > 0 || leader.is_some() && !self.quorum.is_lost() {
+        if is_handed_on || leader.is_some() && !self.quorum.is_lost() {
             return Err(failed);
         }
-        for guide in self.guides.get().iter().filter(|guide| Some(*guide) != leader.as_ref()) {
+        let others = self.guides.beside(leader.as_ref());
+        for guide in others.iter().filter(|guide| Some(*guide) != detour.as_ref()) {
             match send(peers, guide, body.clone(), cargo.commands.count()).await {
                 Err(error) if error.is_passing() => failed = error,
                 answered => return answered,
