@@ -31,6 +31,8 @@ const RETRY_WAIT: Duration = Duration::from_millis(20);
 pub(super) enum Rank {
     /// A new event: its sender will repeat it.
     Event,
+    /// An event that was acknowledged, and is on one disk alone. Nobody acts on the answer here.
+    Kept,
     /// About what was accepted already.
     Work,
 }
@@ -189,18 +191,24 @@ impl Batcher {
         None
     }
 
-    /// Writes a batch, again and again while somebody waits for it.
+    /// Writes a batch, again and again while somebody waits for it. It is as important as the
+    /// least of it: what the leader refuses to new events must not get past it with the rest.
     async fn write(&self, mut batch: Vec<Request>) {
         loop {
             // Who stopped waiting will send again: the log need not hold it twice.
             batch.retain(|request| !request.answered.is_closed());
-            let Some(rank) = batch.iter().map(|request| request.rank).max() else { return };
+            let Some(rank) = batch.iter().map(|request| request.rank).min() else { return };
             let parts = batch.iter_mut().map(|request| request.commands.take()).collect();
             let cargo = Cargo { commands: EncodedCommands::join(parts), rank, hops: 0 };
             let error = match self.way.write(cargo).await {
                 Ok(written) => return answer(batch, written),
                 Err(error) => error,
             };
+            if rank == Rank::Event && error.is_about_events() {
+                let events = batch.extract_if(.., |request| request.rank == Rank::Event);
+                refuse(events.collect(), &error);
+                continue;
+            }
             if !error.is_passing() || self.stop.is_cancelled() {
                 return refuse(batch, &error);
             }

@@ -2,10 +2,16 @@
 
 use super::super::raft::RaftNode;
 use super::super::test_clock::ManualClock;
+use super::super::test_member::{CLUSTER, Node, node};
+use super::super::transport::proto::{Forward, Forwarded, forwarded::Failure};
+use super::super::transport::{Hello, PeerListener, PeerService, Refused, Route, Target};
 use super::*;
 use crate::clock::Clock;
 use crate::event::Key;
 use crate::state_machine::NodeId;
+use crate::wire::encode_answers;
+use axum::body::Bytes;
+use prost::Message as _;
 use std::sync::Arc;
 
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -171,4 +177,65 @@ async fn a_stopped_node_answers_that_it_is_stopped() {
     stop.cancel();
     batcher.run().await;
     assert_eq!(answer.await.unwrap(), Err(AcceptError::Stopped));
+}
+
+/// A leader whose disk is low. What it writes is applied nowhere.
+struct LowDisk;
+
+impl PeerService for LowDisk {
+    async fn answer(
+        self: Arc<Self>,
+        _: Hello,
+        route: Route,
+        body: Bytes,
+    ) -> Result<Vec<u8>, Refused> {
+        assert_eq!(route, Route::Forward);
+        let forward = Forward::decode(body).unwrap();
+        let answer = if forward.is_event {
+            Forwarded { failure: Failure::DiskLow.into(), ..Forwarded::default() }
+        } else {
+            let count = EncodedCommands::decode(&forward.entry).unwrap().count();
+            let answers = encode_answers(&vec![Applied::Done; count]);
+            Forwarded { failure: Failure::None.into(), answers, index: 1 << 40 }
+        };
+        Ok(answer.encode_to_vec())
+    }
+}
+
+/// A node that reaches that leader.
+async fn below_low_disk() -> Node {
+    let node = node(1).await;
+    node.member.join(CLUSTER).unwrap();
+    let listener = PeerListener::bind("127.0.0.1:0").await.unwrap();
+    let leader = Target { node: Some(NodeId(2)), address: listener.address().to_string() };
+    tokio::spawn(listener.serve(Arc::new(LowDisk), node.stop.clone()));
+    node.member.way.guides.set(vec![leader]);
+    node
+}
+
+#[tokio::test]
+async fn rule_15_events_do_not_get_past_a_low_disk_with_the_records_beside_them() {
+    let mut node = below_low_disk().await;
+    let queue = node.member.queue.clone();
+    let ranks = [Rank::Event, Rank::Work, Rank::Event, Rank::Kept];
+    let waiting = ranks.map(|rank| {
+        let (request, answer) = queue.request(EncodedCommands::new(vec![TICK]), rank).unwrap();
+        queue.requests.try_send(request).ok().unwrap();
+        answer
+    });
+    node.write();
+    let written = || Ok(Written { index: 1 << 40, answers: vec![Applied::Done] });
+    let low = || Err(AcceptError::DiskLow);
+    for (answer, expected) in waiting.into_iter().zip([low(), written(), low(), written()]) {
+        assert_eq!(answer.await.unwrap(), expected);
+    }
+}
+
+#[tokio::test]
+async fn rule_13_what_was_kept_is_fed_although_this_node_does_not_hear_of_the_commit() {
+    let mut node = below_low_disk().await;
+    node.write();
+    let queue = &node.member.queue;
+    let fed = queue.submit(vec![TICK], Rank::Kept, DEADLINE).await;
+    assert_eq!(fed, Ok(vec![Applied::Done]));
 }

@@ -140,7 +140,7 @@ impl Degraded {
         let Some(last) = portion.last().map(|spooled| spooled.id) else { return false };
         let count = portion.len();
         let events = portion.into_iter().map(|spooled| Command::Accept(Box::new(spooled.event)));
-        let answers = queue.submit(events.collect(), Rank::Work, FEED_WITHIN).await;
+        let answers = queue.submit(events.collect(), Rank::Kept, FEED_WITHIN).await;
         let is_refused = |answer: &Applied| matches!(answer, Applied::Refused(_));
         let late = |answer: &&Applied| matches!(answer, Applied::Accepted(accepted) if accepted.fate == Fate::Superseded);
         match answers {

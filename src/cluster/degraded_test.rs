@@ -1,8 +1,9 @@
 //! Events around a lost quorum: where they are kept, and when they leave this disk.
 
+use super::super::disk::FreeDisk;
 use super::super::spool::{SPOOL_BYTES_MAX, Spooled};
 use super::super::test_clock::ManualClock;
-use super::super::test_member::{SPOOL_AFTER, node};
+use super::super::test_member::{CLUSTER, SPOOL_AFTER, node};
 use super::super::test_node::{WITHIN, event};
 use super::*;
 use crate::config::OnQuorumLoss;
@@ -166,4 +167,18 @@ async fn rule_13_events_are_fed_in_order_and_portion_by_portion() {
     let last =
         raft.read(|state| state.run(&uids[FEED_COUNT_MAX]).map(|run| run.run.queue[0].sequence));
     assert_eq!(last, Some(first + u64::try_from(FEED_COUNT_MAX).unwrap()));
+}
+
+#[tokio::test]
+async fn rule_15_a_low_disk_takes_no_event_into_the_spool() {
+    let mut node = node(1).await;
+    node.member.join(CLUSTER).unwrap();
+    node.clock.advance(SPOOL_AFTER);
+    let accepted = node.cluster(WITHIN).accept(vec![event("a")]).await.unwrap();
+    assert_eq!((accepted[0].fate, node.member.degraded.len()), (Fate::Spooled, 1));
+    let clock: Arc<dyn Clock> = node.clock.clone();
+    let low = FreeDisk::new(Some(node.folder.path().to_owned()), u64::MAX, clock);
+    Arc::get_mut(&mut node.member).unwrap().disk = Arc::new(low);
+    let refused = node.cluster(WITHIN).accept(vec![event("b")]).await;
+    assert_eq!((refused, node.member.degraded.len()), (Err(AcceptError::DiskLow), 1));
 }

@@ -77,6 +77,19 @@ pub enum AcceptError {
 }
 
 impl AcceptError {
+    /// Whether the leader says this to new events and takes what was accepted already.
+    pub(super) fn is_about_events(&self) -> bool {
+        match self {
+            Self::Overloaded | Self::DiskLow => true,
+            Self::Unanswered { .. }
+            | Self::Unconfirmed
+            | Self::NoLeader
+            | Self::TooLarge { .. }
+            | Self::Full
+            | Self::Stopped => false,
+        }
+    }
+
     /// Whether another way, or the next leader, may confirm it.
     pub(super) fn is_passing(&self) -> bool {
         match self {

@@ -147,6 +147,8 @@ impl Cluster {
         if let Some(member) = &self.member {
             match member.degradation() {
                 Degradation::Wait => {}
+                // What is left of the disk is for the log (rule 15).
+                Degradation::Spool if self.disk.is_low() => return Err(AcceptError::DiskLow),
                 Degradation::Spool => return member.degraded.keep(events).await,
                 Degradation::Refuse => return Err(AcceptError::NoLeader),
             }
