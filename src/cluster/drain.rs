@@ -1,19 +1,23 @@
 //! How a node leaves the work to others before it stops. It stays a member: a stop is no removal.
 
+use super::gossip::Peer;
 use super::member::Member;
 use super::membership::majority;
 use super::raft::{RaftStatus, StopCause};
 use super::{Cluster, pulse};
-use crate::state_machine::NodeId;
+use crate::state_machine::{NodeId, StateMachine};
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tracing::{info, warn};
 
 /// Slots move within one look of the leader; after this there is none.
-const RELEASE_MAX: Duration = Duration::from_secs(5);
+pub(super) const RELEASE_MAX: Duration = Duration::from_secs(5);
 /// A voter without which the others have no quorum stays so long at most (rule 25).
 const STAY_MAX: Duration = Duration::from_secs(15);
+/// In a cluster that stops as a whole, the last calls are begun so long after a node knows of it at
+/// most: others know two rounds of gossip later, and a commit is heard of with the next heartbeat.
+pub(super) const LAST_BEGINS_MAX: Duration = Duration::from_secs(1);
 /// The old leader stays until it sees the new one, so long at most (rule 29).
 const SUCCESSION_MAX: Duration = Duration::from_secs(2);
 /// Successors tried. Each is a voter that is up to date, so the first one nearly always succeeds.
@@ -31,10 +35,10 @@ impl Cluster {
         member.is_draining.store(true, Ordering::Relaxed);
         member.duties.notify_one();
         member.gossip.publish(pulse::facts(member)).await;
-        // The leader hears of it by the next check, which is now.
+        // The leader hears of it by the next check, which is now. Where all drain, nobody takes
+        // the slots, and every call that is begun meanwhile holds up all of them.
         let told = async {
-            while self.owns_slots() && self.has_quorum() && member.raft().status().members.len() > 1
-            {
+            while self.owns_slots() && self.has_quorum() && !staying(member).await.is_empty() {
                 pulse::check(member).await;
                 tokio::time::sleep(LOOK_EVERY).await;
             }
@@ -53,17 +57,20 @@ impl Cluster {
         }
     }
 
-    /// Stays while the others would have no quorum without this node, then hands the leadership
-    /// over. The log is still served meanwhile.
+    /// Stays while the others would have no quorum without this node, to go on with or to record
+    /// their last calls, then hands the leadership over. The log is still served meanwhile.
     pub async fn hand_over(&self) {
         let Some(member) = &self.member else { return };
-        let staying = async {
+        let stays = async {
+            if staying(member).await.is_empty() && !member.live_peers().await.is_empty() {
+                tokio::time::sleep(LAST_BEGINS_MAX).await;
+            }
             while is_needed(member).await {
                 pulse::check(member).await;
                 tokio::time::sleep(LOOK_EVERY).await;
             }
         };
-        if tokio::time::timeout(STAY_MAX, staying).await.is_err() {
+        if tokio::time::timeout(STAY_MAX, stays).await.is_err() {
             warn!("stopping although the others have no quorum without this node");
         }
         for _ in 0..TRANSFERS_MAX {
@@ -117,80 +124,43 @@ pub(super) fn heir(
     voters.max_by_key(|(_, member)| member.matched_index).map(|(node, _)| *node)
 }
 
+/// Members that do not drain, as far as this node was told: who is silent may come back.
+async fn staying(member: &Member) -> BTreeSet<NodeId> {
+    let told = member.gossip.peers().await;
+    let drains = |node: NodeId| {
+        let has_told = told.iter().any(|peer| peer.node == node && peer.facts.is_draining);
+        has_told || member.drains(node)
+    };
+    member.raft().status().members.into_keys().filter(|node| !drains(*node)).collect()
+}
+
 async fn is_needed(member: &Member) -> bool {
     let peers = member.live_peers().await;
     let staying = peers.iter().filter(|peer| !peer.facts.is_draining).map(|peer| peer.node);
-    needs(&member.raft().status().voters, member.own.node, &staying.collect())
+    let calling = member.raft().read(|state| calling(state, &peers));
+    needs(&member.raft().status().voters, member.own.node, &staying.collect(), &calling)
 }
 
-/// Whether those who stay would have no quorum without this voter, although there are some.
-fn needs(voters: &BTreeSet<NodeId>, own: NodeId, staying: &BTreeSet<NodeId>) -> bool {
-    let staying = voters.intersection(staying).count();
-    voters.contains(&own) && staying > 0 && staying < majority(voters.len())
+/// Those who drain and have calls under way: without a quorum these could not be recorded.
+fn calling(state: &StateMachine, peers: &[Peer]) -> BTreeSet<NodeId> {
+    let draining = peers.iter().filter(|peer| peer.facts.is_draining);
+    let calling = draining.filter(|peer| state.begun_by(peer.node, peer.boot).next().is_some());
+    calling.map(|peer| peer.node).collect()
+}
+
+/// Whether those who stay, for good or until their calls end, would have no quorum without this
+/// voter, although there are some.
+fn needs(
+    voters: &BTreeSet<NodeId>,
+    own: NodeId,
+    staying: &BTreeSet<NodeId>,
+    calling: &BTreeSet<NodeId>,
+) -> bool {
+    let is_wanted = !calling.is_empty() || !voters.is_disjoint(staying);
+    let left = voters.iter().filter(|node| staying.contains(node) || calling.contains(node));
+    voters.contains(&own) && is_wanted && left.count() < majority(voters.len())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::raft::MemberStatus;
-    use super::*;
-
-    fn status(members: &[(u64, bool, u64, u64)]) -> RaftStatus {
-        let members = members.iter().map(|(node, is_voter, matched, answered_ms)| {
-            let status = MemberStatus {
-                node: Default::default(),
-                is_voter: *is_voter,
-                matched_index: Some(*matched),
-                answered_ago: Some(Duration::from_millis(*answered_ms)),
-            };
-            (NodeId(*node), status)
-        });
-        RaftStatus { is_leader: true, members: members.collect(), ..RaftStatus::default() }
-    }
-
-    #[test]
-    fn rule_29_the_heir_is_the_voter_that_is_furthest_and_answered_just_now() {
-        let seen = status(&[(1, true, 9, 0), (2, true, 7, 10), (3, true, 9, 20), (4, false, 9, 1)]);
-        assert_eq!(heir(&seen, NodeId(1), |_| false), Some(NodeId(3)));
-        assert_eq!(heir(&seen, NodeId(1), |node| node == NodeId(3)), Some(NodeId(2)));
-    }
-
-    #[test]
-    fn rule_29_nobody_that_was_silent_inherits() {
-        let seen = status(&[(1, true, 9, 0), (2, true, 9, 300)]);
-        assert_eq!(heir(&seen, NodeId(1), |_| false), None);
-    }
-
-    #[test]
-    fn rule_29_only_a_leader_has_an_heir_and_a_learner_is_none() {
-        let seen = status(&[(1, true, 9, 0), (2, true, 9, 299)]);
-        assert_eq!(heir(&seen, NodeId(1), |_| false), Some(NodeId(2)));
-        let follower = RaftStatus { is_leader: false, ..seen };
-        assert_eq!(heir(&follower, NodeId(1), |_| false), None);
-        let learner = status(&[(1, true, 9, 0), (2, false, 9, 0)]);
-        assert_eq!(heir(&learner, NodeId(1), |_| false), None);
-    }
-
-    fn nodes(nodes: &[u64]) -> BTreeSet<NodeId> {
-        nodes.iter().copied().map(NodeId).collect()
-    }
-
-    #[test]
-    fn rule_25_a_voter_stays_while_those_who_stay_have_no_quorum_without_it() {
-        let needed = |staying: &[u64]| needs(&nodes(&[1, 2, 3]), NodeId(1), &nodes(staying));
-        assert!(needed(&[2]));
-        assert!(!needed(&[2, 3]));
-        assert!(needs(&nodes(&[1, 2]), NodeId(1), &nodes(&[2])));
-        assert!(needs(&nodes(&[1, 2, 3, 4]), NodeId(1), &nodes(&[2, 3])));
-    }
-
-    #[test]
-    fn rule_25_nobody_waits_for_a_cluster_that_stops_as_a_whole() {
-        assert!(!needs(&nodes(&[1, 2, 3]), NodeId(1), &nodes(&[])));
-    }
-
-    #[test]
-    fn rule_25_learners_neither_stay_for_others_nor_count_for_a_quorum() {
-        assert!(!needs(&nodes(&[2, 3, 4]), NodeId(1), &nodes(&[2])));
-        assert!(needs(&nodes(&[1, 2, 3]), NodeId(1), &nodes(&[2, 8, 9])));
-    }
-}
+#[path = "drain_test.rs"]
+mod tests;

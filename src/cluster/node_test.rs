@@ -6,7 +6,8 @@ use crate::clock::Clock;
 use crate::effect::{Delivery, EffectId, PlannedEffect, RouteName, TargetKey};
 use crate::event::{Parent, Rank, RunKind, RunState, Scm};
 use crate::state_machine::{
-    Begin, Boot, DueWork, Entry, Fate, Grant, Owner, Planned, Settings, SlotId,
+    AttemptResult, Begin, Boot, DueWork, Entry, Fate, Grant, Outcome, Owner, Planned, Settings,
+    SlotId,
 };
 use crate::wire::encode_state;
 use std::collections::BTreeMap;
@@ -154,6 +155,15 @@ pub async fn begin(cluster: &Cluster) -> EffectId {
     let answers = cluster.propose(vec![Command::Begin(begin)]).await.unwrap();
     assert!(matches!(&answers[0], Applied::Begun(grants) if grants.len() == 1), "{answers:?}");
     effect
+}
+
+/// Records the calls that were begun here as not made.
+pub async fn give_back(cluster: &Cluster) {
+    let (node, boot) = (cluster.node_id(), cluster.boot());
+    let unsent =
+        |Grant { effect, attempt }| Outcome { effect, attempt, result: AttemptResult::Unsent };
+    let outcomes = cluster.read(|state| state.begun_by(node, boot).map(unsent).collect());
+    assert_eq!(cluster.propose(vec![Command::Record(outcomes)]).await.unwrap(), [Applied::Done]);
 }
 
 /// Waits until `holds` of the state, looking again whenever an entry was applied.

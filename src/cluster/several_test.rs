@@ -1,7 +1,7 @@
 //! Three members in one process, with disks and sockets of their own: what one accepted all know,
 //! and a member that was away comes back to the same state.
 
-use super::test_node::{event, until};
+use super::test_node::{begin, event, give_back, until};
 use super::*;
 use crate::clock::{Clock, SystemClock};
 use crate::config::OnQuorumLoss;
@@ -22,9 +22,9 @@ struct Pod {
 }
 
 impl Pod {
-    /// The hosts are of loopback and of this test alone, so no other test is given the ports.
-    fn new(ordinal: usize) -> Self {
-        let host = [127, 0, 40, u8::try_from(ordinal).unwrap()];
+    /// The hosts are of loopback and of one test alone, so no other test is given the ports.
+    fn new(network: u8, ordinal: usize) -> Self {
+        let host = [127, 0, network, u8::try_from(ordinal).unwrap()];
         let free = UdpSocket::bind(SocketAddr::from((host, 0))).unwrap();
         let gossip = free.local_addr().unwrap();
         Self { name: format!("relay-{ordinal}"), folder: tempfile::tempdir().unwrap(), gossip }
@@ -103,7 +103,7 @@ async fn stop(cluster: Cluster) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_members_know_the_same_and_one_that_was_away_catches_up() {
-    let pods: Vec<Pod> = (0..REPLICAS).map(Pod::new).collect();
+    let pods: Vec<Pod> = (0..REPLICAS).map(|ordinal| Pod::new(40, ordinal)).collect();
     let seeds: Vec<String> = pods.iter().map(|pod| pod.gossip.to_string()).collect();
     let mut clusters = join_all(pods.iter().map(|pod| pod.start(&seeds))).await;
     join_all(clusters.iter().map(registered)).await;
@@ -143,4 +143,42 @@ async fn three_members_know_the_same_and_one_that_was_away_catches_up() {
     let agreed = agree(&clusters).await;
     assert!(agreed.slots.iter().all(|slot| slot.owner.is_some()));
     join_all(clusters.iter().map(Cluster::shutdown)).await;
+}
+
+/// The member that owns the slot of a run, and the others.
+fn split_off_owner(mut clusters: Vec<Cluster>, accepted: Accepted) -> (Cluster, Vec<Cluster>) {
+    let owner = clusters[0].read(|state| state.slot(accepted.slot).owner);
+    let at = clusters.iter().position(|cluster| Some(cluster.node_id()) == owner).unwrap();
+    (clusters.remove(at), clusters)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rule_25_a_full_stop_waits_for_the_call_of_one_member_and_for_nothing_else() {
+    let pods: Vec<Pod> = (0..REPLICAS).map(|ordinal| Pod::new(41, ordinal)).collect();
+    let seeds: Vec<String> = pods.iter().map(|pod| pod.gossip.to_string()).collect();
+    let clusters = join_all(pods.iter().map(|pod| pod.start(&seeds))).await;
+    join_all(clusters.iter().map(registered)).await;
+    for cluster in &clusters {
+        let is_spread = |state: &StateMachine| {
+            let owned = state.slots().filter(|(_, slot)| slot.owner == Some(cluster.node_id()));
+            owned.count() >= 256 / REPLICAS
+        };
+        until(cluster, is_spread).await;
+    }
+    let accepted = accept(&clusters[0], "a").await;
+    let (owner, others) = split_off_owner(clusters, accepted);
+    until(&owner, |state| state.run("a").is_some()).await;
+    begin(&owner).await;
+
+    // Nobody takes the slots of anybody, which nobody waits for.
+    let all = others.iter().chain([&owner]);
+    tokio::time::timeout(drain::RELEASE_MAX, join_all(all.map(Cluster::release))).await.unwrap();
+    let leaving = join_all(others.iter().map(Cluster::hand_over));
+    tokio::pin!(leaving);
+    let early = tokio::time::timeout(2 * drain::LAST_BEGINS_MAX, &mut leaving).await;
+    assert!(early.is_err(), "the call could not have been recorded");
+    give_back(&owner).await;
+    tokio::time::timeout(drain::RELEASE_MAX, leaving).await.unwrap();
+    tokio::time::timeout(drain::RELEASE_MAX, owner.hand_over()).await.unwrap();
+    join_all(others.iter().chain([&owner]).map(Cluster::shutdown)).await;
 }
