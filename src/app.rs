@@ -15,12 +15,20 @@ use crate::telemetry::{Metrics, MetricsError};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
-/// Time between unready and the end of accepting, so that the sender's next attempt already
-/// finds another replica. Tekton's ladder bridges it.
+/// Time between unready and the end of accepting at least, so that the sender's next attempt
+/// already finds another replica. Tekton's ladder bridges it.
 const UNREADY_BEFORE_CLOSE: Duration = Duration::from_millis(200);
+
+/// What a stop may take beside `server.shutdown_timeout_sec`: slots are released in 10 s, and a
+/// last voter stays for 15 s, of which calls that end early leave more (rule 25).
+pub(crate) const HAND_OVER_MAX: Duration = Duration::from_secs(15);
+/// What is left at the end may still be written; then the process goes. Milliseconds on a healthy
+/// disk.
+pub(crate) const CLOSE_MAX: Duration = Duration::from_secs(5);
 
 /// Why the relay could not start, or had to stop.
 #[derive(Debug, thiserror::Error)]
@@ -51,9 +59,9 @@ pub struct App {
     cluster: Arc<Cluster>,
     worker: tokio::task::JoinHandle<()>,
     server: tokio::task::JoinHandle<()>,
-    /// Cancelled first: unready, nothing new accepted.
+    /// Cancelled first: unready.
     drain: CancellationToken,
-    /// Cancelled next: the listener closes.
+    /// Cancelled next: the listener closes, and nothing new is accepted or begun.
     close: CancellationToken,
     drain_max: Duration,
 }
@@ -129,22 +137,29 @@ impl App {
         Ok(())
     }
 
-    /// Unready, close the listener, let calls end and be recorded, close the log.
+    /// Unready, close the listener, let calls end and be recorded, close the log. Each part gets
+    /// what the ones before it left of the time.
     async fn drain(self) {
         info!("draining");
+        let until = Instant::now() + self.drain_max + HAND_OVER_MAX;
         self.drain.cancel();
         // Events are still taken while the slots go to others.
-        tokio::join!(tokio::time::sleep(UNREADY_BEFORE_CLOSE), self.cluster.release());
+        let releasing = timeout_at(until, self.cluster.release());
+        let _ = tokio::join!(tokio::time::sleep(UNREADY_BEFORE_CLOSE), releasing);
         self.close.cancel();
         let parts = async {
             let _ = self.server.await;
             let _ = self.worker.await;
         };
-        if tokio::time::timeout(self.drain_max, parts).await.is_err() {
+        if timeout_at(until.min(Instant::now() + self.drain_max), parts).await.is_err() {
             error!("calls were still under way at the end of the drain");
         }
-        self.cluster.hand_over().await;
-        self.cluster.shutdown().await;
+        if timeout_at(until, self.cluster.hand_over()).await.is_err() {
+            warn!("stopping before the work was handed over");
+        }
+        if tokio::time::timeout(CLOSE_MAX, self.cluster.shutdown()).await.is_err() {
+            error!("the log was not closed in time");
+        }
         info!("relay stopped");
     }
 }

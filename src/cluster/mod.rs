@@ -71,9 +71,9 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use way::Way;
 
-/// What waits may still be written at the end; then the process goes. A healthy disk needs
-/// milliseconds.
-const DRAIN_MAX: Duration = Duration::from_secs(5);
+/// What waits may still be written at the end, by all tasks together; then the process goes. A
+/// healthy disk needs milliseconds.
+const DRAIN_MAX: Duration = Duration::from_secs(4);
 /// The handle to the replicated log.
 pub struct Cluster {
     way: Way,
@@ -313,8 +313,9 @@ impl Cluster {
     pub async fn shutdown(&self) {
         self.stop.cancel();
         let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        let until = tokio::time::Instant::now() + DRAIN_MAX;
         for mut task in tasks {
-            if tokio::time::timeout(DRAIN_MAX, &mut task).await.is_err() {
+            if tokio::time::timeout_at(until, &mut task).await.is_err() {
                 task.abort();
             }
         }

@@ -31,8 +31,8 @@ pub struct Server {
     /// `admin.token_file`: the bearer token for calls that change something. Without one such
     /// calls are answered on loopback only.
     pub admin_token_file: Option<SecretRef>,
-    /// `shutdown_timeout_sec`: seconds to hand over and finish calls after SIGTERM, 1 to 600.
-    /// Default 30. Keep it under the pod's grace period.
+    /// `shutdown_timeout_sec`: seconds for calls under way to end after SIGTERM, 1 to 600.
+    /// Default 30. Keep it 20 s under the grace period of the pod, which the rest of a stop needs.
     pub shutdown_timeout: Duration,
 }
 
