@@ -50,9 +50,6 @@ async fn take(api: Api, request: Request) -> Result<Response, Problem> {
         let detail = format!("{} is not POST", request.method());
         return Err(Problem::new(ProblemId::NotFound, detail));
     }
-    if api.drain.is_cancelled() {
-        return Err(Problem::new(ProblemId::Draining, "this replica is shutting down"));
-    }
     let (parts, body) = request.into_parts();
     let is_batch = is_batch(&parts.headers);
     let Ok(read) = tokio::time::timeout(BODY_TIMEOUT, read_body(body, &parts.headers, &api)).await
@@ -179,3 +176,7 @@ fn pairs(headers: &HeaderMap) -> Vec<(String, String)> {
     let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
 }
+
+#[cfg(test)]
+#[path = "ingest_test.rs"]
+mod tests;

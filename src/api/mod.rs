@@ -42,7 +42,7 @@ pub struct Api {
     pub body_bytes_max: usize,
     /// Where the admin token is; without it, changing calls are for the loopback interface only.
     pub admin_token: Option<SecretRef>,
-    /// Cancelled when the process is to stop: nothing new is accepted.
+    /// Cancelled when the process is to stop: unready. Events are taken until the listener closes.
     pub drain: CancellationToken,
 }
 

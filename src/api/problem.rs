@@ -22,7 +22,6 @@ pub enum ProblemId {
     /// The log did not answer in time, or has no room now. Sending again is safe.
     NotAccepted,
     /// The relay is shutting down.
-    Draining,
     /// Something went wrong inside. Sending again is safe.
     Internal,
     /// The body of an admin request cannot be read.
@@ -39,13 +38,12 @@ pub enum ProblemId {
 
 impl ProblemId {
     /// All problems, in declaration order.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 11] = [
         Self::InvalidCloudEvent,
         Self::UnsupportedMediaType,
         Self::BodyTooLarge,
         Self::InvalidRunData,
         Self::NotAccepted,
-        Self::Draining,
         Self::Internal,
         Self::InvalidRequest,
         Self::Forbidden,
@@ -63,7 +61,6 @@ impl ProblemId {
             Self::BodyTooLarge => "body-too-large",
             Self::InvalidRunData => "invalid-run-data",
             Self::NotAccepted => "not-accepted",
-            Self::Draining => "draining",
             Self::Internal => "internal",
             Self::InvalidRequest => "invalid-request",
             Self::Forbidden => "forbidden",
@@ -83,7 +80,7 @@ impl ProblemId {
             }
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::NotAccepted | Self::Draining | Self::Internal | Self::NotCarriedOut => {
+            Self::NotAccepted | Self::Internal | Self::NotCarriedOut => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::Forbidden => StatusCode::FORBIDDEN,
@@ -99,7 +96,6 @@ impl ProblemId {
             Self::BodyTooLarge => "body too large",
             Self::InvalidRunData => "run data is malformed",
             Self::NotAccepted => "event not accepted, send it again",
-            Self::Draining => "shutting down, send it again",
             Self::Internal => "internal trouble, send it again",
             Self::InvalidRequest => "request is malformed",
             Self::Forbidden => "not allowed",
@@ -151,7 +147,7 @@ mod tests {
 
     #[test]
     fn rule_16_no_problem_teaches_the_sender_to_drop_what_could_heal() {
-        for id in [ProblemId::NotAccepted, ProblemId::Draining, ProblemId::Internal] {
+        for id in [ProblemId::NotAccepted, ProblemId::Internal] {
             assert_eq!(id.status(), StatusCode::SERVICE_UNAVAILABLE, "{}", id.as_str());
         }
     }

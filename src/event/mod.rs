@@ -30,4 +30,4 @@ pub use run_state::{Rank, RunState};
 pub use scm::{check_name, description, own_name};
 pub use tekton::{DecodeError, Decoded, Keep, decode};
 #[cfg(test)]
-pub(crate) use testdata::{recorded_run, recorded_runs};
+pub(crate) use testdata::{recorded, recorded_run, recorded_runs};
