@@ -18,6 +18,11 @@ use std::time::Duration;
 /// just starting appear within a few seconds of each other.
 pub const WATCH_ALONE_MIN: Duration = Duration::from_secs(10);
 
+/// How long discovery must have answered before a cluster of several is formed. Members that
+/// joined later need not be among the seeds of this node; but it is among theirs, and they greet
+/// it every second. One greeting may be lost.
+pub const LISTEN_MIN: Duration = Duration::from_secs(2);
+
 /// The ordinal of a pod: the number at the end of its name. `None` without one.
 #[must_use]
 pub fn ordinal(name: &str) -> Option<u32> {
@@ -87,6 +92,8 @@ pub struct Own {
     pub expected_cluster: Option<ClusterId>,
     /// How long discovery has answered and shown nobody else, without interruption.
     pub watched_for: Duration,
+    /// How long discovery has answered, without interruption.
+    pub discovered_for: Duration,
 }
 
 /// What a candidate said about itself when it was asked directly.
@@ -154,12 +161,14 @@ pub enum Waiting {
     SameOrdinal(u32),
     /// These ordinals have not answered.
     Missing(BTreeSet<u32>),
-    /// So many discovered addresses did not answer; any of them may know a cluster.
+    /// So many discovered addresses or names did not answer; any of them may know a cluster.
     Unreachable(usize),
     /// A cluster of one is expected, and these pods answered too.
     NotAlone(BTreeSet<String>),
     /// A cluster of one is expected, and discovery has shown nobody else for so long.
     Watching(Duration),
+    /// A cluster of several is expected, and discovery has answered for so long.
+    Listening(Duration),
     /// All is well, and has to be so once more.
     OneMoreRound,
 }
@@ -190,6 +199,12 @@ impl fmt::Display for Waiting {
                 "nobody else for {} of {} s",
                 watched.as_secs(),
                 WATCH_ALONE_MIN.as_secs()
+            ),
+            Self::Listening(listened) => write!(
+                f,
+                "listening for members for {} of {} s",
+                listened.as_secs(),
+                LISTEN_MIN.as_secs()
             ),
             Self::OneMoreRound => f.write_str("every replica is empty, asking once more"),
         }
@@ -281,6 +296,9 @@ fn complete(
     }
     if unreachable > 0 {
         return Err(Waiting::Unreachable(unreachable));
+    }
+    if expected.replicas > 1 && own.discovered_for < LISTEN_MIN {
+        return Err(Waiting::Listening(own.discovered_for));
     }
     Ok(present)
 }

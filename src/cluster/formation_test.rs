@@ -17,6 +17,7 @@ fn own(name: &str) -> Own {
         cluster: None,
         expected_cluster: None,
         watched_for: Duration::ZERO,
+        discovered_for: LISTEN_MIN,
     }
 }
 
@@ -170,6 +171,16 @@ fn every_ordinal_and_every_discovered_address_has_to_answer() {
 }
 
 #[test]
+fn rule_24_no_cluster_is_formed_before_members_that_no_seed_names_had_time_to_greet() {
+    let discovered = |discovered_for| Own { discovered_for, ..own("relay-0") };
+    for short in [Duration::ZERO, LISTEN_MIN.saturating_sub(Duration::from_millis(1))] {
+        let early = twice(&discovered(short), replicas(3), &others(), 0);
+        assert_eq!(early, wait(Waiting::Listening(short)));
+    }
+    assert_eq!(twice(&discovered(LISTEN_MIN), replicas(3), &others(), 0), three());
+}
+
+#[test]
 fn two_nodes_of_one_ordinal_are_two_stateful_sets() {
     let seen = [others(), vec![answer(9, "other-2")]].concat();
     assert_eq!(twice(&own("relay-0"), replicas(3), &seen, 0), wait(Waiting::SameOrdinal(2)));
@@ -281,6 +292,7 @@ fn every_reason_to_wait_names_its_subject() {
         (Waiting::Unreachable(3), "3 discovered"),
         (Waiting::NotAlone(names(["a-1"])), "a-1"),
         (Waiting::Watching(Duration::from_secs(4)), "4 of 10 s"),
+        (Waiting::Listening(Duration::from_secs(1)), "1 of 2 s"),
     ];
     for (waiting, subject) in texts {
         assert!(waiting.to_string().contains(subject), "{waiting}");

@@ -2,7 +2,8 @@
 //! when it is the one to do so, and else waits until a leader adds it.
 
 use super::fatal::FatalError;
-use super::formation::{Answer, Expected, Formation, Own, Rounds};
+use super::formation::{Answer, Expected, Formation, Own, Rounds, Waiting};
+use super::gossip::Answers;
 use super::member::Member;
 use super::raft::MemberNode;
 use super::transport::Target;
@@ -12,10 +13,12 @@ use crate::state_machine::NodeId;
 use crate::telemetry::chain;
 use futures_util::future::join_all;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 /// Time between two rounds. Two unanimous ones form a cluster.
 const ROUND_EVERY: Duration = Duration::from_millis(500);
@@ -37,10 +40,9 @@ pub(super) async fn run(member: Arc<Member>, meeting: Meeting, stop: Cancellatio
     let mut rounds = Rounds::default();
     let mut notice = Notice::default();
     while member.raft().is_pristine().await.unwrap_or(false) {
-        let round = ask_all(&member, &meeting).await;
+        let (verdict, silent) = look(&member, &meeting, &mut rounds).await;
         let now = member.clock.monotonic();
-        let own = own(&member).await;
-        match rounds.decide(&own, &meeting.expected, &round.answers, round.unreachable) {
+        match verdict {
             Formation::Form { members } => {
                 let members = members.into_iter().map(|(node, founder)| {
                     (node, MemberNode { name: founder.name, address: founder.address })
@@ -52,7 +54,7 @@ pub(super) async fn run(member: Arc<Member>, meeting: Meeting, stop: Cancellatio
             Formation::Join(cluster) => {
                 notice.give(now, || format!("waiting to be added to cluster {cluster}"));
             }
-            Formation::Wait(waiting) => notice.give(now, || waiting.to_string()),
+            Formation::Wait(waiting) => notice.wait(now, &waiting, &silent),
             Formation::Conflict(clusters) => {
                 let ids = clusters.iter().map(ClusterId::to_string).collect::<Vec<_>>();
                 notice.alarm(now, || format!("more than one cluster: {}", ids.join(", ")));
@@ -72,24 +74,79 @@ pub(super) async fn run(member: Arc<Member>, meeting: Meeting, stop: Cancellatio
     }
 }
 
-/// The answers of one round, and how many addresses gave none.
-struct Round {
-    answers: Vec<Answer>,
-    unreachable: usize,
+/// Asks everybody once. Gives the verdict, and who is silent.
+async fn look(
+    member: &Member,
+    meeting: &Meeting,
+    rounds: &mut Rounds,
+) -> (Formation, BTreeSet<String>) {
+    let round = ask_all(member, meeting).await;
+    let own = own(member, &round.discovered).await;
+    let silent = round.silent.len();
+    (rounds.decide(&own, &meeting.expected, &round.answers, silent), round.silent)
 }
 
+/// The answers of one round.
+struct Round {
+    answers: Vec<Answer>,
+    /// What discovery had shown before anybody was asked.
+    discovered: Answers,
+    /// Addresses that gave no answer, and names that led to no address.
+    silent: BTreeSet<String>,
+}
+
+/// Asks everybody. The answers of live peers and of pods are needed. A peer that gossip remembers
+/// as dead may be one that it does not know to live yet: it is asked, and not waited for.
 async fn ask_all(member: &Member, meeting: &Meeting) -> Round {
-    let live = member.live_peers().await;
-    let mut addresses: BTreeSet<String> =
-        live.into_iter().map(|peer| peer.facts.peer_address).collect();
-    addresses.extend(meeting.pods.iter().cloned());
-    addresses.remove(&member.own.peer_address);
+    let discovered = member.gossip.seeds_answered();
+    let live = member.gossip.live_addresses().await;
+    let (needed, hints) = peer_addresses(member, meeting).await;
+    let doors = doors(member, &discovered.others);
+    let addresses: BTreeSet<&String> = needed.iter().chain(&hints).chain(doors.values()).collect();
     let asked = addresses.into_iter().map(|address| async move {
-        member.ask(&Target { node: None, address }, ASK_WITHIN).await
+        let target = Target { node: None, address: address.clone() };
+        Some((address, member.ask(&target, ASK_WITHIN).await?))
     });
-    let answers = join_all(asked).await;
-    let unreachable = answers.iter().filter(|answer| answer.is_none()).count();
-    Round { answers: answers.into_iter().flatten().map(answer).collect(), unreachable }
+    let answers: BTreeMap<&String, NodeStatus> =
+        join_all(asked).await.into_iter().flatten().collect();
+    let nodes: BTreeSet<NodeId> = answers.values().map(|status| NodeId(status.node)).collect();
+    let is_met = |address: &SocketAddr| {
+        doors.get(address).is_some_and(|door| answers.contains_key(door))
+            || live.iter().any(|(at, node)| at == address && nodes.contains(node))
+    };
+    let unmet = discovered.others.iter().filter(|address| !is_met(address));
+    let mut silent: BTreeSet<String> = unmet.map(SocketAddr::to_string).collect();
+    silent.extend(needed.iter().filter(|address| !answers.contains_key(address)).cloned());
+    silent.extend(discovered.unresolved.iter().cloned());
+    Round { answers: answers.into_values().map(answer).collect(), discovered, silent }
+}
+
+/// Peer addresses of all pods and live peers, and those of peers that gossip remembers as dead.
+async fn peer_addresses(
+    member: &Member,
+    meeting: &Meeting,
+) -> (BTreeSet<String>, BTreeSet<String>) {
+    let (mut needed, mut hints) = (BTreeSet::new(), BTreeSet::new());
+    for peer in member.gossip.peers().await {
+        let addresses = if peer.is_live { &mut needed } else { &mut hints };
+        addresses.insert(peer.facts.peer_address);
+    }
+    needed.extend(meeting.pods.iter().cloned());
+    needed.remove(&member.own.peer_address);
+    (needed, hints)
+}
+
+/// Where the node behind a discovered gossip address listens for peers, if its ports are those of
+/// this node: it may not be in gossip, or there under another address, or be this very node.
+/// Another gossip port tells nothing: it is that of another process on the same machine.
+fn doors(member: &Member, discovered: &BTreeSet<SocketAddr>) -> BTreeMap<SocketAddr, String> {
+    let own = &member.own.peer_address;
+    let Some(port) = own.rsplit(':').next().and_then(|port| port.parse().ok()) else {
+        return BTreeMap::new();
+    };
+    let gossip_port = member.gossip.advertised().port();
+    let alike = discovered.iter().filter(|address| address.port() == gossip_port);
+    alike.map(|address| (*address, SocketAddr::new(address.ip(), port).to_string())).collect()
 }
 
 fn answer(status: NodeStatus) -> Answer {
@@ -102,8 +159,8 @@ fn answer(status: NodeStatus) -> Answer {
     }
 }
 
-async fn own(member: &Member) -> Own {
-    let watched_for = member.gossip.seeds_answered().alone_for(tokio::time::Instant::now());
+async fn own(member: &Member, discovered: &Answers) -> Own {
+    let now = Instant::now();
     let is_pristine = member.raft().is_pristine().await.unwrap_or(false);
     Own {
         node: member.own.node,
@@ -113,7 +170,8 @@ async fn own(member: &Member) -> Own {
         // Also where there is no log yet: the id was learnt from a leader, and is that cluster's.
         cluster: member.cluster(),
         expected_cluster: member.expected_cluster,
-        watched_for: watched_for.unwrap_or_default(),
+        watched_for: discovered.alone_for(now).unwrap_or_default(),
+        discovered_for: discovered.answered_for(now).unwrap_or_default(),
     }
 }
 
@@ -134,6 +192,31 @@ fn name_cluster(member: &Member) -> Result<(), StartError> {
     Ok(())
 }
 
+/// Whether it is for somebody's silence that nothing is formed.
+fn needs_answers(waiting: &Waiting) -> bool {
+    match waiting {
+        Waiting::Missing(_) | Waiting::Unreachable(_) => true,
+        Waiting::OwnDirectoryUsed
+        | Waiting::NotOrdinalZero { .. }
+        | Waiting::NotPristine(_)
+        | Waiting::SameNode(_)
+        | Waiting::SameOrdinal(_)
+        | Waiting::NotAlone(_)
+        | Waiting::Watching(_)
+        | Waiting::Listening(_)
+        | Waiting::OneMoreRound => false,
+    }
+}
+
+/// Why nothing happens, with the addresses that would have to answer.
+fn told(waiting: &Waiting, silent: &BTreeSet<String>) -> String {
+    if !needs_answers(waiting) || silent.is_empty() {
+        return waiting.to_string();
+    }
+    let silent: Vec<&str> = silent.iter().map(String::as_str).collect();
+    format!("{waiting}: {}", silent.join(", "))
+}
+
 /// Says why nothing happens, but not all the time.
 #[derive(Default)]
 struct Notice {
@@ -145,6 +228,18 @@ impl Notice {
     fn give(&mut self, now: Duration, text: impl FnOnce() -> String) {
         if let Some(text) = self.due(now, text()) {
             info!("{text}");
+        }
+    }
+
+    /// Names who is silent. For a moment that is so at every start, for longer it needs a person:
+    /// a seed that is gone for good has to leave the list.
+    fn wait(&mut self, now: Duration, waiting: &Waiting, silent: &BTreeSet<String>) {
+        let text = told(waiting, silent);
+        let is_long = text == self.text;
+        match self.due(now, text) {
+            Some(text) if is_long && needs_answers(waiting) => warn!("{text}"),
+            Some(text) => info!("{text}"),
+            None => {}
         }
     }
 

@@ -43,21 +43,44 @@ pub struct Node {
     pub stop: CancellationToken,
 }
 
+/// What a member is told at its start.
+pub struct Told<'a> {
+    pub name: &'a str,
+    /// Addresses to listen on.
+    pub peers: String,
+    pub gossip: String,
+    pub seeds: Vec<String>,
+    pub expected_cluster: Option<ClusterId>,
+}
+
+impl Default for Told<'_> {
+    fn default() -> Self {
+        let (peers, gossip) = ("127.0.0.1:0".to_owned(), "127.0.0.1:0".to_owned());
+        Self { name: "relay-0", peers, gossip, seeds: Vec::new(), expected_cluster: None }
+    }
+}
+
 /// A member of no cluster, for a node with this id, in its first life.
 pub async fn node(id: u64) -> Node {
-    node_with(id, None).await
+    node_told(id, Told::default()).await
 }
 
 /// The same, which is told that there is only one cluster to be in.
 pub async fn node_with(id: u64, expected_cluster: Option<ClusterId>) -> Node {
+    node_told(id, Told { expected_cluster, ..Told::default() }).await
+}
+
+/// The same, which is told all that.
+pub async fn node_told(id: u64, told: Told<'_>) -> Node {
+    let expected_cluster = told.expected_cluster;
     let folder = tempfile::tempdir().unwrap();
     let before = Identity { node_id: NodeId(id), cluster_id: None, boot: 0 };
     write_identity(folder.path(), &before).unwrap();
     let directory = Arc::new(DataDirectory::open(folder.path()).unwrap());
     let manual = Arc::new(ManualClock::default());
     let clock: Arc<dyn Clock> = manual.clone();
-    let listener = PeerListener::bind("127.0.0.1:0").await.unwrap();
-    let own = own(directory.identity(), &listener);
+    let listener = PeerListener::bind(&told.peers).await.unwrap();
+    let own = own(directory.identity(), told.name, &listener);
     let peers = Peers::new(Hello::new(None, own.node, own.boot, id));
     let network = PeerNetwork::new(Some(peers.clone()));
     let raft = RaftNode::start(own.node, None, network, ELECTION_MIN).await.unwrap();
@@ -73,7 +96,7 @@ pub async fn node_with(id: u64, expected_cluster: Option<ClusterId>) -> Node {
     let policy = Degrade { spool_after: SPOOL_AFTER, on_quorum_loss: OnQuorumLoss::Spool };
     let means = (Arc::clone(&clock), failing.clone());
     let member = Member {
-        gossip: gossip(&own).await,
+        gossip: gossip(&own, told).await,
         own,
         way,
         queue,
@@ -99,11 +122,11 @@ pub async fn node_with(id: u64, expected_cluster: Option<ClusterId>) -> Node {
     Node { member, clock: manual, failed, folder, listener, batcher, stop }
 }
 
-fn own(identity: Identity, listener: &PeerListener) -> Own {
+fn own(identity: Identity, name: &str, listener: &PeerListener) -> Own {
     Own {
         node: identity.node_id,
         boot: identity.boot,
-        name: "relay-0".to_owned(),
+        name: name.to_owned(),
         peer_address: listener.address().to_string(),
         http_address: String::new(),
         gossip_address: String::new(),
@@ -111,11 +134,11 @@ fn own(identity: Identity, listener: &PeerListener) -> Own {
     }
 }
 
-async fn gossip(own: &Own) -> Gossip {
+async fn gossip(own: &Own, told: Told<'_>) -> Gossip {
     let options = GossipOptions {
-        listen: "127.0.0.1:0".to_owned(),
+        listen: told.gossip,
         advertise: None,
-        discovery: Discovery::Seeds(Vec::new()),
+        discovery: Discovery::Seeds(told.seeds),
         node: own.node,
         boot: own.boot,
         secret: None,

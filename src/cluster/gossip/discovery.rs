@@ -4,6 +4,7 @@
 
 use super::GossipError;
 use super::address::{Own, host_and_port, resolve};
+use super::socket::sendable;
 use chitchat::{Chitchat, ChitchatHandle, ChitchatId};
 use futures_util::future::join_all;
 use std::collections::BTreeSet;
@@ -49,6 +50,10 @@ fn split(seed: &str) -> Result<(String, u16), GossipError> {
 pub struct Answers {
     /// When every name last led to an address.
     pub last: Option<Instant>,
+    /// Since when every round was answered, without interruption.
+    pub answered_since: Option<Instant>,
+    /// Names that led to no address in the last round, with their ports.
+    pub unresolved: BTreeSet<String>,
     /// Since when every round was answered and nothing showed another node. `None` when somebody
     /// is known, dead or alive, and when a name was not answered: that is unknown.
     pub alone_since: Option<Instant>,
@@ -65,9 +70,17 @@ impl Answers {
         self.alone_since.map(|since| now.saturating_duration_since(since))
     }
 
+    /// For how long discovery has been answered, whoever it has shown.
+    #[must_use]
+    pub fn answered_for(&self, now: Instant) -> Option<Duration> {
+        self.answered_since.map(|since| now.saturating_duration_since(since))
+    }
+
     /// Adds what a round found.
     fn add(&mut self, round: Round, now: Instant) {
-        let Round { mut others, is_answered, knows_another } = round;
+        let Round { mut others, is_answered, unresolved, knows_another } = round;
+        self.answered_since = is_answered.then(|| self.answered_since.unwrap_or(now));
+        self.unresolved = unresolved;
         if is_answered {
             self.last = Some(now);
         } else {
@@ -85,34 +98,48 @@ struct Round {
     others: BTreeSet<SocketAddr>,
     /// Every name led to at least one address.
     is_answered: bool,
+    unresolved: BTreeSet<String>,
     knows_another: bool,
 }
 
-/// The addresses behind all names that lead somewhere, and whether all do.
-pub(super) async fn resolve_all(names: &[(String, u16)]) -> (BTreeSet<SocketAddr>, bool) {
+/// The addresses behind all names that lead somewhere, for a socket of one family, and the names
+/// that do not.
+pub(super) async fn resolve_all(
+    names: &[(String, u16)],
+    is_v6: bool,
+) -> (BTreeSet<SocketAddr>, BTreeSet<String>) {
     let looks = names.iter().map(|(host, port)| resolve(host, *port));
-    collect(names, join_all(looks).await)
+    collect(names, join_all(looks).await, is_v6)
 }
 
 fn collect(
     names: &[(String, u16)],
     looks: Vec<io::Result<BTreeSet<SocketAddr>>>,
-) -> (BTreeSet<SocketAddr>, bool) {
-    let mut found = BTreeSet::new();
-    let mut is_answered = !looks.is_empty();
-    for ((host, _), look) in names.iter().zip(looks) {
+    is_v6: bool,
+) -> (BTreeSet<SocketAddr>, BTreeSet<String>) {
+    let (mut found, mut unresolved) = (BTreeSet::new(), BTreeSet::new());
+    for ((host, port), look) in names.iter().zip(looks) {
         match look {
-            Ok(addresses) => found.extend(addresses.into_iter().map(canonical)),
+            Ok(addresses) => found.extend(of_family(&addresses, is_v6)),
             Err(error) => {
-                is_answered = false;
+                unresolved.insert(format!("{host}:{port}"));
                 tracing::debug!(host, %error, "name not resolved");
             }
         }
     }
-    (found, is_answered)
+    (found, unresolved)
 }
 
-fn canonical(address: SocketAddr) -> SocketAddr {
+/// What a socket can send to, of the addresses of one name: with two families each node has two,
+/// and is not silent because it listens at one. All, where it can send to none.
+fn of_family(addresses: &BTreeSet<SocketAddr>, is_v6: bool) -> BTreeSet<SocketAddr> {
+    let all: BTreeSet<SocketAddr> = addresses.iter().copied().map(canonical).collect();
+    let reached: BTreeSet<SocketAddr> =
+        all.iter().copied().filter(|address| sendable(*address, is_v6).is_some()).collect();
+    if reached.is_empty() { all } else { reached }
+}
+
+pub(super) fn canonical(address: SocketAddr) -> SocketAddr {
     let ip: IpAddr = address.ip().to_canonical();
     SocketAddr::new(ip, address.port())
 }
@@ -125,6 +152,8 @@ pub(super) struct Seeker {
     pub answers: watch::Sender<Answers>,
     /// Time between two rounds.
     pub every: Duration,
+    /// Time between two greetings of those who are known not to live.
+    pub greet_every: Duration,
     pub stop: CancellationToken,
 }
 
@@ -132,27 +161,40 @@ impl Seeker {
     /// Runs until it is told to stop.
     pub(super) async fn run(self) {
         let mut ticks = tokio::time::interval(self.every);
+        let mut greetings = tokio::time::interval(self.greet_every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        greetings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let rounds = async {
             loop {
-                ticks.tick().await;
-                self.round().await;
+                tokio::select! {
+                    _ = ticks.tick() => self.round().await,
+                    _ = greetings.tick() => self.greet().await,
+                }
             }
         };
         self.stop.run_until_cancelled(rounds).await;
     }
 
     async fn round(&self) {
-        let (found, is_answered) = resolve_all(&self.names).await;
+        let (found, unresolved) = resolve_all(&self.names, self.own.bound.is_ipv6()).await;
+        let is_answered = !self.names.is_empty() && unresolved.is_empty();
         let others: BTreeSet<_> = found.into_iter().filter(|found| !self.own.is(*found)).collect();
-        let (live, knows_another) = self.chitchat.with_chitchat(|chitchat| known(chitchat)).await;
+        let (_, knows_another) = self.chitchat.with_chitchat(|chitchat| known(chitchat)).await;
+        let round = Round { others, is_answered, unresolved, knows_another };
+        self.answers.send_modify(|answers| answers.add(round, Instant::now()));
+        self.greet().await;
+    }
+
+    /// Greets everybody who was found and is not known to live: whoever is there and forms a
+    /// cluster has to hear of this node first.
+    async fn greet(&self) {
+        let others = self.answers.borrow().others.clone();
+        let (live, _) = self.chitchat.with_chitchat(|chitchat| known(chitchat)).await;
         for stranger in others.difference(&live) {
             if self.chitchat.gossip(*stranger).is_err() {
                 tracing::debug!(%stranger, "gossip has ended");
             }
         }
-        let round = Round { others, is_answered, knows_another };
-        self.answers.send_modify(|answers| answers.add(round, Instant::now()));
     }
 }
 
@@ -172,11 +214,12 @@ mod tests {
     }
 
     fn alone() -> Round {
-        Round { others: BTreeSet::new(), is_answered: true, knows_another: false }
+        let (others, unresolved) = (BTreeSet::new(), BTreeSet::new());
+        Round { others, is_answered: true, unresolved, knows_another: false }
     }
 
     fn unanswered() -> Round {
-        Round { is_answered: false, ..alone() }
+        Round { is_answered: false, unresolved: ["a:1".to_owned()].into(), ..alone() }
     }
 
     fn seconds(count: u64) -> Duration {
@@ -250,15 +293,40 @@ mod tests {
         let found = || Ok([address("[::ffff:10.0.0.2]:1")].into());
         let failed = || Err(io::Error::other("no records"));
         let expected: BTreeSet<_> = [address("10.0.0.2:1")].into();
-        assert_eq!(collect(&names, vec![found(), failed()]), (expected.clone(), false));
-        assert_eq!(collect(&names, vec![found(), found()]), (expected, true));
-        assert_eq!(collect(&[], vec![]), (BTreeSet::new(), false));
+        let silent: BTreeSet<_> = ["b:1".to_owned()].into();
+        assert_eq!(collect(&names, vec![found(), failed()], false), (expected.clone(), silent));
+        assert_eq!(collect(&names, vec![found(), found()], false), (expected, BTreeSet::new()));
+    }
+
+    #[test]
+    fn of_a_node_with_two_families_the_address_that_can_be_sent_to_counts() {
+        let (v4, v6) = (address("10.0.0.2:1"), address("[fd00::2]:1"));
+        assert_eq!(of_family(&[v4, v6].into(), false), [v4].into());
+        assert_eq!(of_family(&[v4, v6].into(), true), [v4, v6].into());
+        // Whoever listens there alone is not to be overlooked.
+        assert_eq!(of_family(&[v6].into(), false), [v6].into());
+    }
+
+    #[test]
+    fn discovery_counts_as_answered_from_the_first_round_that_led_everywhere() {
+        let (start, mut answers) = (Instant::now(), Answers::default());
+        let shown = || Round { others: [address("10.0.0.2:1")].into(), ..alone() };
+        assert_eq!(answers.answered_for(start), None);
+        answers.add(shown(), start);
+        answers.add(shown(), start + seconds(3));
+        assert_eq!(answers.answered_for(start + seconds(4)), Some(seconds(4)));
+        answers.add(unanswered(), start + seconds(6));
+        assert_eq!(answers.answered_for(start + seconds(7)), None);
+        assert_eq!(answers.unresolved, ["a:1".to_owned()].into());
+        answers.add(shown(), start + seconds(9));
+        assert_eq!(answers.answered_for(start + seconds(9)), Some(seconds(0)));
+        assert_eq!(answers.unresolved, BTreeSet::new());
     }
 
     #[tokio::test]
     async fn a_name_leads_to_all_its_addresses() {
-        let (found, is_answered) = resolve_all(&[("localhost".to_owned(), 7)]).await;
-        assert!(is_answered);
+        let (found, unresolved) = resolve_all(&[("localhost".to_owned(), 7)], false).await;
+        assert_eq!(unresolved, BTreeSet::new());
         assert!(found.contains(&address("127.0.0.1:7")), "{found:?}");
     }
 }

@@ -7,6 +7,7 @@ const QUICK: Pace = Pace {
     gossip: Duration::from_millis(50),
     initial: Duration::from_millis(100),
     seek: Duration::from_millis(100),
+    greet: Duration::from_millis(100),
 };
 /// A condition that is not met by then is not met at all.
 const DEADLINE: Duration = Duration::from_secs(30);

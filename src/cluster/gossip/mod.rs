@@ -53,12 +53,16 @@ struct Pace {
     /// Between two looks at the names of seeds. chitchat looks once a minute, which is longer
     /// than a rollout should wait.
     seek: Duration,
+    /// Between two greetings of a seed that does not live.
+    greet: Duration,
 }
 
 const PACE: Pace = Pace {
     gossip: Duration::from_millis(500),
     initial: Duration::from_secs(1),
     seek: Duration::from_secs(3),
+    // `formation::LISTEN_MIN` counts on it.
+    greet: Duration::from_secs(1),
 };
 
 /// How gossip is started.
@@ -160,6 +164,7 @@ impl Gossip {
             chitchat: Arc::clone(&chitchat),
             answers: telling,
             every: pace.seek,
+            greet_every: pace.greet,
             stop: stop.clone(),
         };
         let lookout = Lookout {
@@ -207,6 +212,11 @@ impl Gossip {
     /// facts are malformed or have not all arrived are left out.
     pub async fn peers(&self) -> Vec<Peer> {
         peers(&self.chitchat, self.node).await
+    }
+
+    /// Gossip addresses of the nodes that live, this one included, each with whose it is.
+    pub async fn live_addresses(&self) -> BTreeSet<(SocketAddr, NodeId)> {
+        self.chitchat.with_chitchat(|chitchat| live_addresses(chitchat)).await
     }
 
     /// Counts changes of [`Gossip::peers`]: of liveness, and of any fact, their clocks included.
@@ -278,7 +288,7 @@ async fn bind(
     let bound = socket.local_addr().map_err(|source| bind_error(listen, source))?;
     // Only a node that is bound to every address has to know the way to the seeds.
     let seeds = match bound.ip().is_unspecified() {
-        true => discovery::resolve_all(names).await.0,
+        true => discovery::resolve_all(names, bound.is_ipv6()).await.0,
         false => BTreeSet::new(),
     };
     let advertised = address::advertised(bound, options.advertise.as_deref(), &seeds).await?;
@@ -312,6 +322,14 @@ fn config(options: &GossipOptions, own: Own, pace: Pace) -> ChitchatConfig {
 
 async fn peers(chitchat: &ChitchatHandle, own: NodeId) -> Vec<Peer> {
     chitchat.with_chitchat(|chitchat| newest_boots(own, sightings(chitchat))).await
+}
+
+fn live_addresses(chitchat: &Chitchat) -> BTreeSet<(SocketAddr, NodeId)> {
+    let live = chitchat.live_nodes().filter_map(|id| {
+        let node = facts::hex_u64(&id.node_id).map(NodeId)?;
+        Some((discovery::canonical(id.gossip_advertise_addr), node))
+    });
+    live.collect()
 }
 
 fn sightings(chitchat: &Chitchat) -> impl Iterator<Item = Sighting<'_>> {
