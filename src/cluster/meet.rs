@@ -39,7 +39,13 @@ pub(super) struct Meeting {
 pub(super) async fn run(member: Arc<Member>, meeting: Meeting, stop: CancellationToken) {
     let mut rounds = Rounds::default();
     let mut notice = Notice::default();
-    while member.raft().is_pristine().await.unwrap_or(false) {
+    loop {
+        match member.raft().is_pristine().await {
+            Ok(true) => {}
+            Ok(false) => break,
+            // The consensus has stopped: nobody knows what the log holds, and nothing follows.
+            Err(_) => return,
+        }
         let (verdict, silent) = look(&member, &meeting, &mut rounds).await;
         let now = member.clock.monotonic();
         match verdict {

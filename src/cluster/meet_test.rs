@@ -189,6 +189,15 @@ async fn an_earlier_life_that_formed_a_cluster_and_ended_leaves_the_id_to_the_ne
     assert!(node.failed.borrow().is_none());
 }
 
+#[tokio::test]
+async fn a_consensus_that_has_stopped_over_an_empty_log_leaves_the_node_without_a_cluster() {
+    let node = node(1).await;
+    node.member.raft().shutdown().await;
+    let running = run(Arc::clone(&node.member), meeting(&[]), node.stop.clone());
+    tokio::time::timeout(WITHIN, running).await.unwrap();
+    assert_eq!(node.member.cluster(), None);
+}
+
 #[test]
 fn an_answer_without_a_cluster_is_of_none() {
     let status = NodeStatus { node: 7, cluster: 0, is_pristine: true, ..NodeStatus::default() };
