@@ -14,6 +14,8 @@ use std::sync::{Mutex, PoisonError};
 
 /// Version of the data directory that this build reads and writes.
 const FORMAT: u32 = 1;
+/// The oldest format that this build reads. No version wrote an older one.
+const FORMAT_MIN: u32 = 1;
 const LOCK_FILE: &str = "lock";
 pub(super) const IDENTITY_FILE: &str = "identity.json";
 /// Files that a directory with an identity holds besides: never without one.
@@ -45,6 +47,9 @@ pub enum IdentityError {
     /// The directory was written by a newer version.
     #[error("data directory {path} has format {found}, this version reads up to {FORMAT}")]
     NewerFormat { path: PathBuf, found: u32 },
+    /// No version ever wrote this format, or one that this version no longer reads.
+    #[error("data directory {path} has format {found}, this version reads from {FORMAT_MIN}")]
+    UnknownFormat { path: PathBuf, found: u32 },
     /// The identity file is not what it has to be.
     #[error("{path} is not an identity file")]
     Malformed {
@@ -245,8 +250,12 @@ pub(super) fn read_identity(folder: &Path) -> Result<Option<Identity>, IdentityE
     let malformed = |source| IdentityError::Malformed { path: path.clone(), source };
     // The format first: another one may have other fields.
     let Versioned { format } = serde_json::from_slice(&text).map_err(malformed)?;
+    let (path_of_folder, found) = (folder.to_owned(), format);
     if format > FORMAT {
-        return Err(IdentityError::NewerFormat { path: folder.to_owned(), found: format });
+        return Err(IdentityError::NewerFormat { path: path_of_folder, found });
+    }
+    if format < FORMAT_MIN {
+        return Err(IdentityError::UnknownFormat { path: path_of_folder, found });
     }
     let file: IdentityFile = serde_json::from_slice(&text).map_err(malformed)?;
     let id = |text: &str| {
@@ -374,6 +383,18 @@ mod tests {
         let opened = DataDirectory::open(folder.path());
         assert!(matches!(opened, Err(IdentityError::NewerFormat { found: 2, .. })), "{opened:?}");
         assert_eq!(std::fs::read_to_string(&file).unwrap(), newer);
+    }
+
+    #[test]
+    fn a_format_that_no_version_wrote_is_refused_and_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(IDENTITY_FILE);
+        let unknown = r#"{"format":0,"node_id":"00000000000000aa","boot":1}"#;
+        std::fs::write(&file, unknown).unwrap();
+        let error = DataDirectory::open(folder.path()).unwrap_err();
+        assert!(matches!(error, IdentityError::UnknownFormat { found: 0, .. }), "{error:?}");
+        assert!(error.to_string().ends_with("has format 0, this version reads from 1"), "{error}");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), unknown);
     }
 
     #[test]
