@@ -173,6 +173,7 @@ async fn cluster_options(config: &Config, http: SocketAddr) -> Result<Options, A
         backend,
         settings: settings(config),
         free_bytes_min: config.store.free_bytes_min,
+        expected_cluster: config.cluster.expected_cluster_id.map(ClusterId),
         several: several(config, http).await?,
         ..Options::default()
     })
@@ -208,7 +209,6 @@ async fn several(config: &Config, http: SocketAddr) -> Result<Option<Several>, A
             spool_after: config.store.spool_after,
             on_quorum_loss: config.store.on_quorum_loss,
         },
-        expected_cluster: cluster.expected_cluster_id.map(ClusterId),
         config_hash: u64::try_from(config.hash().0 >> 64).unwrap_or_default(),
     }))
 }

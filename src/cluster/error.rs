@@ -1,6 +1,6 @@
 //! Why a cluster could not be started, and why an event or command was not confirmed.
 
-use super::identity::IdentityError;
+use super::identity::{ClusterId, IdentityError};
 use super::raft::OpenError;
 
 /// Why a cluster could not be started. Nothing was accepted.
@@ -39,6 +39,18 @@ pub enum StartError {
     /// The directory belongs to a cluster of several, and nothing says how to find the others.
     #[error("the data directory belongs to a cluster of {members}: set cluster.service or seeds")]
     OfSeveral { members: usize },
+    /// The directory belongs to another cluster than the expected one. Nothing was changed.
+    #[error(
+        "the data directory belongs to cluster {found}, but cluster.expected_cluster_id is {expected}"
+    )]
+    OtherCluster { expected: ClusterId, found: ClusterId },
+    /// A cluster of one would have to be formed, which an expected cluster forbids. Nothing was
+    /// changed.
+    #[error(
+        "the data directory belongs to no cluster, but cluster.expected_cluster_id is {expected}: \
+         none is formed"
+    )]
+    NoCluster { expected: ClusterId },
     /// The consensus stopped while it was started.
     #[error("the consensus has stopped")]
     Stopped(#[source] super::raft::StopCause),

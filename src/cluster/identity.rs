@@ -130,6 +130,7 @@ pub(super) struct IdleDirectory {
     pub identity: Option<Identity>,
     /// Where the files of a node are that was over already, if they were moved just now.
     pub set_aside: Option<PathBuf>,
+    path: PathBuf,
     _lock: File,
 }
 
@@ -143,7 +144,24 @@ impl IdleDirectory {
         create_folder(path).map_err(disk)?;
         let lock = lock(path)?;
         let set_aside = succession::settle(path).map_err(disk)?;
-        Ok(Self { identity: read_identity(path)?, set_aside, _lock: lock })
+        let identity = read_identity(path)?;
+        Ok(Self { identity, set_aside, path: path.to_owned(), _lock: lock })
+    }
+
+    /// Starts a new life in the directory.
+    ///
+    /// # Errors
+    /// The disk refuses, or there is no randomness for a new node.
+    pub fn begin(self) -> Result<DataDirectory, IdentityError> {
+        let Self { identity: before, path, _lock, .. } = self;
+        let before = match before {
+            Some(identity) => identity,
+            None => Identity::draw()?,
+        };
+        let identity = Identity { boot: before.boot + 1, ..before };
+        let disk = |source| IdentityError::Disk { path: path.clone(), source };
+        write_identity(&path, &identity).map_err(disk)?;
+        Ok(DataDirectory { path, identity: Mutex::new(identity), _lock })
     }
 }
 
@@ -161,15 +179,7 @@ impl DataDirectory {
     /// # Errors
     /// The directory is in use, of a newer format, damaged, or the disk refuses.
     pub fn open(path: &Path) -> Result<Self, IdentityError> {
-        let IdleDirectory { identity: before, _lock, .. } = IdleDirectory::open(path)?;
-        let before = match before {
-            Some(identity) => identity,
-            None => Identity::draw()?,
-        };
-        let identity = Identity { boot: before.boot + 1, ..before };
-        let disk = |source| IdentityError::Disk { path: path.to_owned(), source };
-        write_identity(path, &identity).map_err(disk)?;
-        Ok(Self { path: path.to_owned(), identity: Mutex::new(identity), _lock })
+        IdleDirectory::open(path)?.begin()
     }
 
     /// The directory itself.

@@ -31,6 +31,8 @@ pub struct Options {
     pub free_bytes_min: u64,
     /// How long an accept or a proposal waits for its confirmation.
     pub accept_timeout: Duration,
+    /// The only cluster this node may belong to: with it none is formed.
+    pub expected_cluster: Option<ClusterId>,
     /// How this node finds others; `None` for a cluster of one.
     pub several: Option<Several>,
 }
@@ -42,6 +44,7 @@ impl Default for Options {
             settings: Settings::default(),
             free_bytes_min: FREE_BYTES_MIN,
             accept_timeout: ACCEPT_TIMEOUT,
+            expected_cluster: None,
             several: None,
         }
     }
@@ -78,8 +81,6 @@ pub struct Several {
     pub removal_grace: Duration,
     /// What happens to events without a quorum.
     pub degrade: Degrade,
-    /// The only cluster this node may belong to.
-    pub expected_cluster: Option<ClusterId>,
     /// Equal on nodes with the same rules.
     pub config_hash: u64,
 }

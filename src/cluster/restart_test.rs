@@ -230,3 +230,74 @@ async fn rule_07_an_event_that_ends_two_processes_is_given_up() {
     });
     assert_eq!(causes, ["poison"]);
 }
+
+/// Options over the directory of a node that was told to be in this cluster only.
+fn expecting(node: &Node, expected: ClusterId) -> Options {
+    Options {
+        backend: Backend::Disk(node.folder.path().to_owned()),
+        free_bytes_min: 0,
+        expected_cluster: Some(expected),
+        ..Options::default()
+    }
+}
+
+/// How a node finds others, with ports of its own.
+fn several() -> Several {
+    Several {
+        name: "relay-0".to_owned(),
+        replicas: Some(3),
+        peer_addr: "127.0.0.1:0".to_owned(),
+        gossip_addr: "127.0.0.1:0".to_owned(),
+        advertise_host: None,
+        http_address: String::new(),
+        discovery: Discovery::Seeds(Vec::new()),
+        secret: None,
+        election_timeout: raft::ELECTION_MIN,
+        removal_grace: WITHIN,
+        degrade: Degrade {
+            spool_after: WITHIN,
+            on_quorum_loss: crate::config::OnQuorumLoss::Spool,
+        },
+        config_hash: 0,
+    }
+}
+
+async fn refusal(node: &Node, options: Options) -> StartError {
+    Cluster::start(options, node.clock.clone()).await.err().unwrap()
+}
+
+#[tokio::test]
+async fn rule_24_a_directory_of_another_cluster_than_the_expected_one_is_not_started_on() {
+    let node = Node::new();
+    let cluster = node.start().await;
+    let own = cluster.cluster_id().unwrap();
+    cluster.shutdown().await;
+    drop(cluster);
+    let before = std::fs::read(node.path("identity.json")).unwrap();
+    let other = ClusterId(own.0 ^ 1);
+    for several in [None, Some(several())] {
+        let refused = refusal(&node, Options { several, ..expecting(&node, other) }).await;
+        let told = format!(
+            "the data directory belongs to cluster {own}, but cluster.expected_cluster_id is {other}"
+        );
+        assert_eq!(refused.to_string(), told);
+    }
+    assert_eq!(std::fs::read(node.path("identity.json")).unwrap(), before);
+    let cluster = Cluster::start(expecting(&node, own), node.clock.clone()).await.unwrap();
+    assert_eq!((cluster.cluster_id(), cluster.boot()), (Some(own), 2));
+    cluster.shutdown().await;
+}
+
+#[tokio::test]
+async fn rule_24_an_expected_cluster_forbids_forming_one_also_alone() {
+    let node = Node::new();
+    let expected = ClusterId(7);
+    let in_memory = Options { backend: Backend::Memory, ..expecting(&node, expected) };
+    for options in [expecting(&node, expected), in_memory] {
+        let refused = refusal(&node, options).await;
+        let told = "the data directory belongs to no cluster, but cluster.expected_cluster_id is \
+                    0000000000000007: none is formed";
+        assert_eq!(refused.to_string(), told);
+    }
+    assert!(!node.path("identity.json").exists());
+}

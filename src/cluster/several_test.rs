@@ -44,7 +44,6 @@ impl Pod {
             removal_grace: Duration::from_mins(1),
             // Longer than the test: an election is waited for.
             degrade: Degrade { spool_after: WITHIN, on_quorum_loss: OnQuorumLoss::Spool },
-            expected_cluster: None,
             config_hash: 0,
         };
         let options = Options {

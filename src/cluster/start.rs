@@ -9,6 +9,7 @@ use super::fatal::{FatalError, spawn};
 use super::formation::Expected;
 use super::gossip::{Gossip, GossipOptions};
 use super::guides::Guides;
+use super::identity::IdleDirectory;
 use super::meet::{self, Meeting};
 use super::member::{Member, Own};
 use super::planning_mark::PlanningMark;
@@ -58,15 +59,32 @@ struct Base {
     ended_while_planning: Option<(Key, u64)>,
 }
 
+/// Whether a node whose directory belongs to cluster `found` may start.
+fn check_expected(options: &Options, found: Option<ClusterId>) -> Result<(), StartError> {
+    match (options.expected_cluster, found) {
+        (Some(expected), Some(found)) if expected != found => {
+            Err(StartError::OtherCluster { expected, found })
+        }
+        // With others there is somebody to join.
+        (Some(expected), None) if options.several.is_none() => {
+            Err(StartError::NoCluster { expected })
+        }
+        (Some(_) | None, Some(_) | None) => Ok(()),
+    }
+}
+
 impl Base {
     fn open(options: &Options) -> Result<Self, StartError> {
         let Backend::Disk(path) = &options.backend else {
+            check_expected(options, None)?;
             let drawn = Identity::draw().map_err(StartError::Identity)?;
             let identity = Identity { boot: 1, ..drawn };
             let (directory, ballast, planning) = (None, None, None);
             return Ok(Self { identity, directory, ballast, planning, ended_while_planning: None });
         };
-        let directory = DataDirectory::open(path).map_err(StartError::Identity)?;
+        let idle = IdleDirectory::open(path).map_err(StartError::Identity)?;
+        check_expected(options, idle.identity.and_then(|identity| identity.cluster_id))?;
+        let directory = idle.begin().map_err(StartError::Identity)?;
         let (planning, ended_while_planning) =
             PlanningMark::open(path).map_err(StartError::Disk)?;
         Ok(Self {
@@ -203,7 +221,7 @@ impl Cluster {
             gate: Gate::default(),
             gossip,
             directory,
-            expected_cluster: several.expected_cluster,
+            expected_cluster: options.expected_cluster,
             clock,
             is_draining: false.into(),
             checks: Mutex::default(),
