@@ -1,6 +1,7 @@
 //! Why a running cluster can no longer be used. Its process has to end: what was acknowledged is
 //! kept, and nothing is acknowledged any more.
 
+use super::ClusterId;
 use futures_util::FutureExt as _;
 use std::panic::AssertUnwindSafe;
 use tokio::sync::watch;
@@ -30,6 +31,12 @@ pub enum FatalError {
     /// The cluster that this node founded could not be given its id.
     #[error("the cluster has no id: {0}")]
     Unnamed(String),
+    /// This node is the only one of its cluster, and another cluster works where it looks for others.
+    #[error(
+        "this data directory is all of cluster {own}, and cluster {found} works at the same addresses: \
+         a person has to say which is right"
+    )]
+    OtherCluster { own: ClusterId, found: ClusterId },
     /// A task that runs as long as the relay does has panicked or ended: without it the relay would
     /// go on looking well, and not do that part of its work.
     #[error("the task of {task} ended before its time, which is a fault of the relay")]
@@ -97,6 +104,11 @@ mod tests {
                 "the log holds what this version does not know: start a newer version",
             ),
             (FatalError::Unnamed(cause()), "the cluster has no id: x"),
+            (
+                FatalError::OtherCluster { own: ClusterId(0xc), found: ClusterId(0xd) },
+                "this data directory is all of cluster 000000000000000c, and cluster 000000000000000d \
+                 works at the same addresses: a person has to say which is right",
+            ),
         ];
         for (error, text) in told {
             assert_eq!(error.to_string(), text);

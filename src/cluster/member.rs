@@ -22,7 +22,7 @@ use crate::wire::{EncodedCommands, encode_answers};
 use axum::body::Bytes;
 use prost::Message as _;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
@@ -82,6 +82,8 @@ pub(super) struct Member {
     pub contacts: Contacts,
     /// The checkpoint at which members were found to differ without a majority; 0: none.
     pub differing_at: AtomicU64,
+    /// Other clusters of which live nodes are seen.
+    pub other_clusters: AtomicUsize,
     pub discovery: Discovery,
     /// How long a member has to be gone before it is removed.
     pub removal_grace: Duration,

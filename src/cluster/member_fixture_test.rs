@@ -111,6 +111,7 @@ pub async fn node_told(id: u64, told: Told<'_>) -> Node {
         checks: Mutex::default(),
         sick: Mutex::default(),
         differing_at: 0.into(),
+        other_clusters: 0.into(),
         discovery: Discovery::Seeds(Vec::new()),
         removal_grace: Duration::from_secs(60),
         duties: tokio::sync::Notify::new(),

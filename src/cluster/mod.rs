@@ -16,6 +16,7 @@ mod duties;
 mod error;
 mod fatal;
 mod finalize;
+mod foreign;
 mod formation;
 mod gossip;
 mod guard;
@@ -64,6 +65,7 @@ use disk::FreeDisk;
 use member::Member;
 use planning_mark::PlanningMark;
 use spool::feed::Degradation;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -335,6 +337,7 @@ impl Cluster {
         let member = self.member.as_ref();
         let judgements = member.map_or(0, |member| member.sick_judgements());
         let states_differ = member.is_some_and(|member| member.states_differ());
+        let other_clusters = member.map_or(0, |member| member.other_clusters.load(Relaxed));
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         let is_own = |owner: Option<NodeId>| owner == Some(self.node);
         let slots = self.read(|state| state.slots().filter(|(_, slot)| is_own(slot.owner)).count());
@@ -355,6 +358,7 @@ impl Cluster {
             ("sick_judgements", judgements),
             ("unreached_seconds", failing.as_secs()),
             ("states_differ", u64::from(states_differ)),
+            ("other_clusters", count(other_clusters)),
             ("late_seconds", reach.late_by.as_secs()),
         ]
     }

@@ -22,7 +22,7 @@ use super::transport::{Gate, Hello, PeerListener, Peers};
 use super::way::Way;
 use super::{
     Backend, Cluster, ClusterId, Contacts, DataDirectory, Degrade, Discovery, Identity, Options,
-    Several, StartError, compaction, duties, guard, leave, pulse,
+    Several, StartError, compaction, duties, foreign, guard, leave, pulse,
 };
 use crate::clock::Clock;
 use crate::config::OnQuorumLoss;
@@ -228,6 +228,7 @@ impl Cluster {
             sick: Mutex::default(),
             contacts: cluster.contacts.clone(),
             differing_at: 0.into(),
+            other_clusters: 0.into(),
             discovery: several.discovery.clone(),
             removal_grace: several.removal_grace,
             duties: tokio::sync::Notify::new(),
@@ -257,6 +258,7 @@ impl Cluster {
             spawn("slots", failing, duties::run(shared(), stop.clone())),
             spawn("membership", failing, duties::membership::run(shared(), stop.clone())),
             spawn("the feature level", failing, raising.run(stop.clone())),
+            spawn("other clusters", failing, foreign::run(shared(), stop.clone())),
             spawn("leaving", failing, leave::run(shared(), stop)),
         ]);
     }
