@@ -303,3 +303,45 @@ fn the_image_is_built_by_the_compiler_that_the_package_asks_for() {
     let builder = format!("FROM rust:{}-bookworm AS build\n", env!("CARGO_PKG_RUST_VERSION"));
     assert!(text("Dockerfile").contains(&builder), "{builder}");
 }
+
+/// Whether the build of the image sees a file: the last line of `.dockerignore` that is about it
+/// or about a folder above it decides.
+fn is_sent(ignore: &str, file: &str) -> bool {
+    let lines = ignore.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let is_about = |pattern: &str| pattern == "*" || Path::new(file).starts_with(pattern);
+    lines.fold(true, |is_sent, line| match line.strip_prefix('!') {
+        Some(kept) => is_sent || is_about(kept),
+        None => is_sent && !is_about(line),
+    })
+}
+
+/// The file of each target that `Cargo.toml` names: its own `path`, or where Cargo looks for it.
+fn targets(manifest: &str) -> Vec<String> {
+    let mut targets = Vec::new();
+    for (header, folder) in [("\n[[test]]\n", "tests"), ("\n[[bench]]\n", "benches")] {
+        for table in manifest.split(header).skip(1) {
+            let table = table.split("\n[").next().unwrap();
+            let value = |key: &str| {
+                let mut lines = table.lines().filter_map(|line| line.strip_prefix(key));
+                lines.next().map(|value| value.trim_matches('"').to_owned())
+            };
+            let by_name = || format!("{folder}/{}/main.rs", value("name = ").unwrap());
+            targets.push(value("path = ").unwrap_or_else(by_name));
+        }
+    }
+    targets
+}
+
+#[test]
+fn the_image_build_sees_every_target_of_the_package() {
+    let (ignore, targets) = (text(".dockerignore"), targets(&text("Cargo.toml")));
+    assert_eq!(targets.len(), 4, "{targets:?}");
+    let read = ["Cargo.toml", "Cargo.lock", "build.rs", "src/main.rs", "proto/relay/v1/log.proto"];
+    for file in targets.iter().map(String::as_str).chain(read) {
+        assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(file).is_file(), "{file}");
+        assert!(is_sent(&ignore, file), "{file} is left out: Cargo refuses the package");
+    }
+    for file in ["target/release/x", "data/identity.json", ".git/config", "tests/relay/main.rs"] {
+        assert!(!is_sent(&ignore, file), "{file}");
+    }
+}
