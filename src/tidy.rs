@@ -218,14 +218,28 @@ fn impurities(text: &str) -> Vec<String> {
     needles.filter(|needle| code.iter().any(|line| line.contains(needle.as_str()))).collect()
 }
 
+/// Whether a function begins with this line, whatever it is allowed and visible to.
+fn begins_function(code: &str) -> bool {
+    let visible = code.strip_prefix("pub").map_or(code, |rest| match rest.strip_prefix('(') {
+        Some(place) => place.split_once(')').map_or("", |(_, rest)| rest),
+        None => rest,
+    });
+    let mut words = visible.split_whitespace();
+    words.find(|word| !["async", "const", "unsafe"].contains(word)) == Some("fn")
+}
+
 /// Names and lengths of functions over the bound.
 fn long_functions(text: &str) -> Vec<String> {
     let lines: Vec<&str> = text.lines().collect();
     let mut found = Vec::new();
     for (at, line) in lines.iter().enumerate() {
         let code = line.trim_start();
-        let is_function = code.starts_with("fn ") || code.contains(" fn ") && code.ends_with('{');
-        if !is_function || code.starts_with("//") {
+        if !begins_function(code) {
+            continue;
+        }
+        // A signature may take several lines, and that of a trait has no body.
+        let ends = |line: &&&str| line.ends_with(['{', ';', '}']);
+        if lines[at..].iter().find(ends).is_none_or(|line| !line.ends_with('{')) {
             continue;
         }
         let end = format!("{}}}", &line[..line.len() - code.len()]);
@@ -329,6 +343,15 @@ fn files_and_functions_keep_their_size() {
 fn a_long_function_is_found() {
     let text = format!("    fn f() {{\n{}    }}\n", "        x();\n".repeat(FUNCTION_LINES_MAX));
     assert_eq!(long_functions(&text).len(), 1);
+    let body = "        x();\n".repeat(FUNCTION_LINES_MAX);
+    let signature = "    pub(super) async fn f(\n        &self,\n        x: u8,\n    ) -> u8";
+    for start in
+        [format!("{signature} {{\n"), format!("{signature}\n    where\n        A: B,\n    {{\n")]
+    {
+        assert_eq!(long_functions(&format!("{start}{body}    }}\n")).len(), 1, "{start}");
+    }
+    let method_without_body = format!("{signature};\n{body}    }}\n");
+    assert_eq!(long_functions(&method_without_body), [""; 0]);
 }
 
 #[test]
