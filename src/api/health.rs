@@ -42,3 +42,7 @@ pub(super) async fn readyz(State(api): State<Api>) -> Response {
     });
     (code, Json(body)).into_response()
 }
+
+#[cfg(test)]
+#[path = "health_test.rs"]
+mod tests;

@@ -64,3 +64,7 @@ async fn metrics(State(api): State<Api>) -> Response {
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     response
 }
+
+#[cfg(test)]
+#[path = "fixture_test.rs"]
+pub(crate) mod fixture;

@@ -1,0 +1,85 @@
+//! Routes of tests, over a cluster of one in memory, or over a replica whose cluster is gone.
+
+use super::{Api, router};
+use crate::clock::{Clock, SystemClock};
+use crate::cluster::{
+    Backend, Cluster, ClusterId, DataDirectory, Degrade, Discovery, Options, Several,
+};
+use crate::config::OnQuorumLoss;
+use crate::event::Keep;
+use crate::telemetry::Metrics;
+use axum::body::Body;
+use http::{Request, StatusCode};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
+
+/// Any length that a body of tests has.
+const BODY_BYTES_MAX: usize = 1024 * 1024;
+
+/// What the routes of one replica need, and what tests do with them.
+pub(crate) struct Bench {
+    pub api: Api,
+}
+
+impl Bench {
+    pub async fn start(options: Options) -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+        let cluster = Cluster::start(options, Arc::clone(&clock)).await.unwrap();
+        let api = Api {
+            cluster: Arc::new(cluster),
+            metrics: Arc::new(Metrics::new().unwrap()),
+            clock,
+            keep: Arc::new(Keep::All),
+            body_bytes_max: BODY_BYTES_MAX,
+            admin_token: None,
+            drain: CancellationToken::new(),
+        };
+        Self { api }
+    }
+
+    /// A cluster of one in memory: everything works.
+    pub async fn alone() -> Self {
+        Self::start(Options::default()).await
+    }
+
+    /// A replica that finds nobody. As a member it has lost its quorum since it was started.
+    pub async fn left(folder: &Path, is_member: bool, on_quorum_loss: OnQuorumLoss) -> Self {
+        if is_member {
+            DataDirectory::open(folder).unwrap().join(ClusterId(0xc)).unwrap();
+        }
+        let several = Several {
+            name: "relay-1".to_owned(),
+            replicas: Some(3),
+            peer_addr: "127.0.0.1:0".to_owned(),
+            gossip_addr: "127.0.0.1:0".to_owned(),
+            advertise_host: None,
+            http_address: String::new(),
+            discovery: Discovery::Seeds(Vec::new()),
+            secret: None,
+            election_timeout: Duration::from_millis(500),
+            removal_grace: Duration::from_mins(5),
+            degrade: Degrade { spool_after: Duration::ZERO, on_quorum_loss },
+            expected_cluster: None,
+            config_hash: 0,
+        };
+        let backend = Backend::Disk(folder.to_owned());
+        let several = Some(several);
+        Self::start(Options { backend, free_bytes_min: 0, several, ..Options::default() }).await
+    }
+
+    /// The answer to a GET.
+    pub async fn get(&self, path: &str) -> (StatusCode, String) {
+        self.send(Request::get(path).body(Body::empty()).unwrap()).await
+    }
+
+    /// The answer to a request.
+    pub async fn send(&self, request: Request<Body>) -> (StatusCode, String) {
+        let answer = router(self.api.clone()).oneshot(request).await.unwrap();
+        let (status, body) = (answer.status(), answer.into_body());
+        let body = axum::body::to_bytes(body, BODY_BYTES_MAX).await.unwrap();
+        (status, String::from_utf8(body.into()).unwrap())
+    }
+}
