@@ -74,6 +74,7 @@ impl App {
     pub async fn start(config: Config) -> Result<Self, AppError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
         let metrics = Arc::new(Metrics::new().map_err(AppError::Metrics)?);
+        metrics.expect_routes(config.rules.routes.iter().map(|route| &route.name));
         let transports = Transports::new(Arc::clone(&clock)).map_err(AppError::Transport)?;
         let server = Server::bind(&config.server.addr).await.map_err(AppError::Server)?;
         let options = cluster_options(&config, server.address()).await?;

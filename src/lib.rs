@@ -40,6 +40,8 @@ mod deploy_test;
 #[path = "golden_test.rs"]
 mod golden;
 #[cfg(test)]
+mod metrics_test;
+#[cfg(test)]
 mod operations_test;
 #[cfg(test)]
 mod tidy;

@@ -1,7 +1,7 @@
 //! CloudEvents in, an answer after the commit out. Nothing here decides about an event.
 
 use super::server::Peer;
-use super::{Api, Problem, ProblemId};
+use super::{Api, IGNORED, Problem, ProblemId};
 use crate::cluster::AcceptError;
 use crate::event::{CloudEvent, Decoded, IngestError, RunEvent, decode, parse};
 use crate::state_machine::{Accepted, Fate};
@@ -134,7 +134,7 @@ fn decode_all(api: &Api, events: &[CloudEvent]) -> Result<(Vec<Item>, Vec<RunEve
                 runs.push(*run);
             }
             Decoded::Ignored { .. } => {
-                api.metrics.received("ignored");
+                api.metrics.received(IGNORED);
                 items.push(Item { run_uid: String::new(), fate: Fate::Ignored, accepted: None });
             }
         }

@@ -19,7 +19,7 @@ pub use server::{Server, ServerError};
 
 use crate::clock::Clock;
 use crate::cluster::Cluster;
-use crate::event::Keep;
+use crate::event::{Keep, RunKind};
 use crate::secret::SecretRef;
 use crate::telemetry::Metrics;
 use axum::Router;
@@ -29,6 +29,9 @@ use axum::routing::get;
 use http::{HeaderValue, header};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
+
+/// What an event that is none of Tekton's counts as, beside the kinds of runs.
+const IGNORED: &str = "ignored";
 
 /// What the routes need.
 #[derive(Clone)]
@@ -48,6 +51,8 @@ pub struct Api {
 
 /// All routes.
 pub fn router(api: Api) -> Router {
+    api.metrics.expect_kinds(RunKind::ALL.map(RunKind::as_str).into_iter().chain([IGNORED]));
+    api.metrics.expect_problems(ProblemId::ALL.map(ProblemId::as_str));
     Router::new()
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))

@@ -340,7 +340,11 @@ impl Cluster {
         let other_clusters = member.map_or(0, |member| member.other_clusters.load(Relaxed));
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         let is_own = |owner: Option<NodeId>| owner == Some(self.node);
-        let slots = self.read(|state| state.slots().filter(|(_, slot)| is_own(slot.owner)).count());
+        let owned_by = |is_meant: &dyn Fn(Option<NodeId>) -> bool| {
+            self.read(|state| state.slots().filter(|(_, slot)| is_meant(slot.owner)).count())
+        };
+        // Only the leader knows what the others lack.
+        let lag_max = view.members.iter().filter_map(|member| member.lag).max();
         let refused = self.member.as_ref().map_or(0, |member| member.gossip.refused_datagrams());
         vec![
             ("has_quorum", u64::from(view.has_quorum)),
@@ -349,7 +353,10 @@ impl Cluster {
             ("members", count(view.members.len())),
             ("fault_tolerance", count(view.fault_tolerance())),
             ("applied_index", view.applied_index),
-            ("slots_owned", count(slots)),
+            ("slots_owned", count(owned_by(&is_own))),
+            ("slots_unowned", count(owned_by(&|owner| owner.is_none()))),
+            ("lag_max", lag_max.unwrap_or_default()),
+            ("disk_low", u64::from(self.disk.is_low())),
             ("is_spooling", u64::from(self.is_spooling())),
             ("spooled_events", self.spooled()),
             ("spooled_bytes", self.member.as_ref().map_or(0, |member| member.degraded.bytes())),

@@ -26,6 +26,12 @@ pub enum CauseKind {
 }
 
 impl CauseKind {
+    /// All causes.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let delivery = FailureKind::ALL.into_iter().map(Self::Delivery);
+        delivery.chain([Self::Poison, Self::BacklogFull])
+    }
+
     /// The word used in answers and metric labels.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -39,8 +45,7 @@ impl CauseKind {
     /// The cause stored as `text`, if it is one.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let delivery = FailureKind::ALL.into_iter().map(Self::Delivery);
-        delivery.chain([Self::Poison, Self::BacklogFull]).find(|kind| kind.as_str() == text)
+        Self::all().find(|kind| kind.as_str() == text)
     }
 }
 

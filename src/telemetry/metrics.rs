@@ -1,9 +1,12 @@
 //! All metrics, by name, in one place. Counts that belong to the cluster are read from the
 //! replicated state when they are scraped; only what this process saw is counted here.
+//!
+//! Series exist before they count anything: `increase()` does not see the first value of a series
+//! that is born with it. `docs/METRICS.md` lists them.
 
 use crate::effect::{RouteName, SkipReason};
 use crate::failure::FailureKind;
-use crate::state_machine::{Fate, StateMachine};
+use crate::state_machine::{CauseKind, Fate, StateMachine};
 use prometheus::{
     Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry,
 };
@@ -30,6 +33,11 @@ pub struct Metrics {
     dead: IntGaugeVec,
     build: IntGaugeVec,
 }
+
+/// The result of an attempt that did not fail.
+const DELIVERED: &str = "delivered";
+/// What may become of an accept, as [`Metrics::accepted`] is told.
+const ACCEPT_OUTCOMES: [&str; 2] = ["accepted", "refused"];
 
 /// Buckets of accept time: Tekton's ladder starts at 20 ms, the deadline is 1 s.
 const ACCEPT_BUCKETS: [f64; 10] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0];
@@ -82,7 +90,33 @@ impl Metrics {
             registry,
         };
         metrics.build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        for outcome in ACCEPT_OUTCOMES {
+            metrics.accept_seconds.with_label_values(&[outcome]);
+        }
         Ok(metrics)
+    }
+
+    /// Begins to show how often events of these kinds are read.
+    pub fn expect_kinds<'a>(&self, kinds: impl IntoIterator<Item = &'a str>) {
+        for kind in kinds {
+            self.received.with_label_values(&[kind]);
+        }
+    }
+
+    /// Begins to show how often requests are refused for these problems.
+    pub fn expect_problems<'a>(&self, reasons: impl IntoIterator<Item = &'a str>) {
+        for reason in reasons {
+            self.refused.with_label_values(&[reason]);
+        }
+    }
+
+    /// Begins to show how attempts for these routes end, in every way that they can.
+    pub fn expect_routes<'a>(&self, routes: impl IntoIterator<Item = &'a RouteName>) {
+        for route in routes {
+            for result in FailureKind::ALL.map(FailureKind::as_str).into_iter().chain([DELIVERED]) {
+                self.attempts.with_label_values(&[&route.kind, &route.action, result]);
+            }
+        }
     }
 
     /// Counts a CloudEvent by the kind of its run, or `ignored`.
@@ -102,7 +136,7 @@ impl Metrics {
 
     /// Counts an attempt; `failure` is `None` when it delivered.
     pub fn observe_attempt(&self, route: &RouteName, failure: Option<FailureKind>) {
-        let result = failure.map_or("delivered", FailureKind::as_str);
+        let result = failure.map_or(DELIVERED, FailureKind::as_str);
         self.attempts.with_label_values(&[&route.kind, &route.action, result]).inc();
     }
 
@@ -133,8 +167,9 @@ impl Metrics {
             let count = counters.skipped.get(&reason).copied().unwrap_or_default();
             set(&self.skipped, reason.as_str(), count);
         }
-        for (cause, count) in &counters.dead {
-            set(&self.dead, cause.as_str(), *count);
+        for cause in CauseKind::all() {
+            let count = counters.dead.get(&cause).copied().unwrap_or_default();
+            set(&self.dead, cause.as_str(), count);
         }
         let (live, past) = state.run_counts();
         let sizes = [
@@ -154,6 +189,7 @@ impl Metrics {
             ("records_late", counters.late),
             ("dead_letters_dropped", counters.letters_dropped),
             ("summaries_incomplete", counters.incomplete_summaries),
+            ("transitions_uncounted", counters.transitions_uncounted),
         ];
         for (of, total) in totals {
             set(&self.state, of, total);
