@@ -127,6 +127,11 @@ fn status(answer: &Value) -> Vec<String> {
         ),
         format!("quorum {}, view {}", if has_quorum { "yes" } else { "no" }, text(&answer["view"])),
     ];
+    // A relay of an earlier version does not tell it.
+    if let Some(index) = answer["own_log_end"]["index"].as_u64() {
+        let term = &answer["own_log_end"]["term"];
+        lines.push(format!("the log of the replica asked ends at term {term}, index {index}"));
+    }
     let heads = ["NAME", "NODE", "ADDRESS", "ROLE", "STATE", "LEADER", "LAG", "SLOTS"];
     let members = answer["members"].as_array().into_iter().flatten().map(member);
     let rows: Vec<_> = std::iter::once(heads.map(str::to_owned)).chain(members).collect();
@@ -166,7 +171,8 @@ mod tests {
     fn two() -> Value {
         json!({
             "cluster_id": "c", "term": 3, "applied_index": 90, "fault_tolerance": 0,
-            "has_quorum": true, "view": "leader", "slots": {"total": 256, "unowned": 0},
+            "has_quorum": true, "view": "leader", "own_log_end": {"term": 3, "index": 92},
+            "slots": {"total": 256, "unowned": 0},
             "members": [
                 {"node_id": "00ab", "name": "relay-0", "addresses": {"peer": "10.0.0.1:3320"},
                  "role": "voter", "state": "live", "is_leader": true, "lag": 0, "slots": 128,
@@ -184,6 +190,7 @@ mod tests {
             [
                 "cluster c, term 3, applied 90, tolerates 0 lost, 0 slots unowned",
                 "quorum yes, view leader",
+                "the log of the replica asked ends at term 3, index 92",
                 "NAME     NODE  ADDRESS         ROLE     STATE  LEADER  LAG  SLOTS",
                 "relay-0  00ab  10.0.0.1:3320   voter    live   yes       0    128",
                 "relay-1  00cd  10.0.0.12:3320  learner  -                -      1",
@@ -195,7 +202,7 @@ mod tests {
     fn rule_27_a_sick_member_is_shown_as_such() {
         let mut cluster = two();
         cluster["members"][0]["sick"] = json!(true);
-        assert!(status(&cluster)[3].contains("voter    live sick  yes"));
+        assert!(status(&cluster)[4].contains("voter    live sick  yes"));
     }
 
     #[test]

@@ -161,6 +161,7 @@ fn cluster_view() -> Case {
         members: (1..).zip(states).map(member).collect(),
         slots_unowned: 0,
         applied_index: 99,
+        own_log_end: raft::LogEnd::default(),
         feature_level: FeatureLevel::default(),
         gossip_live: Vec::new(),
     };

@@ -258,6 +258,7 @@ impl Cluster {
             live.push(member.own_peer());
         }
         view.cluster_id = self.cluster_id();
+        view.own_log_end = self.way.raft.log_end();
         self.read(|state| view.complete(state, live));
         view
     }

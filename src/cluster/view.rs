@@ -4,7 +4,7 @@
 use super::ClusterId;
 use super::gossip::{Facts, Peer};
 use super::membership::{fault_tolerance, majority};
-use super::raft::RaftStatus;
+use super::raft::{LogEnd, RaftStatus};
 use super::transport::proto::{self, member_view};
 use crate::state_machine::{FeatureLevel, NodeId, StateMachine, millis};
 use prost::Message as _;
@@ -81,6 +81,9 @@ pub struct ClusterView {
     pub members: Vec<MemberView>,
     pub slots_unowned: u32,
     pub applied_index: u64,
+    /// Where the log of the node that shows this ends. It may hold more than is known to be
+    /// committed; whoever goes on from one of several logs takes the one that ends last.
+    pub own_log_end: LogEnd,
     /// The level at which the cluster writes, as far as this node has applied the log.
     pub feature_level: FeatureLevel,
     /// Nodes that gossip has as live, this one included.
@@ -167,6 +170,7 @@ pub(super) fn of_status(status: &RaftStatus, own: NodeId, has_quorum: bool) -> C
         members: members.collect(),
         slots_unowned: 0,
         applied_index: status.applied_index,
+        own_log_end: LogEnd::default(),
         feature_level: FeatureLevel::default(),
         gossip_live: Vec::new(),
     }
@@ -232,6 +236,7 @@ pub(super) fn decode(bytes: &[u8]) -> Option<ClusterView> {
         members: members.collect(),
         slots_unowned: 0,
         applied_index: message.applied_index,
+        own_log_end: LogEnd::default(),
         feature_level: FeatureLevel::default(),
         gossip_live: Vec::new(),
     })

@@ -32,6 +32,7 @@ fn to_json(view: &ClusterView, own: &str) -> Value {
         "members": nodes,
         "slots": { "total": crate::state_machine::SLOTS, "unowned": view.slots_unowned },
         "applied_index": view.applied_index,
+        "own_log_end": { "term": view.own_log_end.term, "index": view.own_log_end.index },
         "feature_level": view.feature_level.0,
         "gossip": {
             "live": ids(view.gossip_live.clone()),
@@ -62,4 +63,20 @@ fn member_json(member: &MemberView, view: &ClusterView) -> Value {
         "sick": member.is_sick,
         "slots": member.slots,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::api::fixture::Bench;
+    use serde_json::{Value, json};
+
+    #[tokio::test]
+    async fn a_replica_tells_where_its_own_log_ends() {
+        let bench = Bench::alone().await;
+        let (_, body) = bench.get("/api/v1/cluster").await;
+        let body: Value = serde_json::from_str(&body).unwrap();
+        assert!(body["own_log_end"]["index"].as_u64() >= body["applied_index"].as_u64());
+        assert_eq!(body["own_log_end"]["term"], body["term"]);
+        assert_ne!(body["own_log_end"], json!({"term": 0, "index": 0}));
+    }
 }

@@ -45,6 +45,14 @@ pub struct RaftStatus {
     pub(in crate::cluster) membership_at: Option<super::types::LogId>,
 }
 
+/// Where a log ends. Of two logs of one cluster, the greater one has every committed entry that the
+/// other has: a newer term counts more than a higher index.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LogEnd {
+    pub term: u64,
+    pub index: u64,
+}
+
 /// Why the membership was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeError {
@@ -146,6 +154,13 @@ impl RaftNode {
             membership_at: *metrics.membership_config.log_id(),
             voters,
         }
+    }
+
+    /// Where the log of this node ends.
+    #[must_use]
+    pub fn log_end(&self) -> LogEnd {
+        let last = self.raft.data_metrics().borrow_watched().last_log;
+        last.map(|id| LogEnd { term: *id.leader_id, index: id.index }).unwrap_or_default()
     }
 
     /// Nodes that lost entries they had acknowledged (rule 28).

@@ -24,7 +24,7 @@ mod writer;
 pub use apply::RestoreError;
 pub use checkpoint::StateDigest;
 pub use log_file::LogFileError;
-pub use member::{ChangeError, MemberStatus, RaftStatus};
+pub use member::{ChangeError, LogEnd, MemberStatus, RaftStatus};
 pub use network::PeerNetwork;
 pub use node::{CompactError, OpenError, RaftNode, StopCause, WriteError, Written};
 pub use offline::{Offline, OfflineError, snapshot_index};
