@@ -42,7 +42,7 @@ pub enum AppError {
     /// The listen address is not to be had.
     #[error("the HTTP server could not be started")]
     Server(#[source] ServerError),
-    /// The TLS stack or the metrics could not be set up.
+    /// The TLS stack could not be set up.
     #[error("the HTTP client could not be started")]
     Transport(#[source] BuildError),
     /// Two metrics share a name.

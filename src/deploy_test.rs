@@ -345,3 +345,40 @@ fn the_image_build_sees_every_target_of_the_package() {
         assert!(!is_sent(&ignore, file), "{file}");
     }
 }
+
+/// The manifests that the runbooks apply.
+fn of_the_runbooks() -> Vec<Value> {
+    let runbooks = text("docs/OPERATIONS.md");
+    let blocks = runbooks.split("<<'EOF'\n").skip(1);
+    let manifest = |block: &str| {
+        let lines: Vec<&str> = block.lines().take_while(|line| line.trim() != "EOF").collect();
+        let margin = lines[0].len() - lines[0].trim_start().len();
+        let lines: Vec<&str> = lines.iter().map(|line| &line[margin..]).collect();
+        serde_saphyr::from_str(&lines.join("\n")).unwrap_or_else(|error| panic!("{error}"))
+    };
+    blocks.map(manifest).collect()
+}
+
+#[test]
+fn what_the_runbooks_start_is_as_restricted_as_the_replicas_and_fits_their_volumes() {
+    let (mut pods, mut claims) = (0, 0);
+    let template = stateful_set()["volumeClaimTemplates"][0].clone();
+    let is_of_a_replica = |name: &Value| name.as_str().unwrap().starts_with("data-relay-");
+    for manifest in of_the_runbooks() {
+        let spec = &manifest["spec"];
+        if manifest["kind"] == json!("PersistentVolumeClaim") {
+            claims += 1;
+            assert!(is_of_a_replica(&manifest["metadata"]["name"]));
+            assert_eq!(*spec, template["spec"]);
+            continue;
+        }
+        pods += 1;
+        let mut context = pod()["securityContext"].clone();
+        context.as_object_mut().unwrap().remove("fsGroupChangePolicy");
+        assert_eq!(spec["securityContext"], context);
+        assert_eq!(spec["containers"][0]["securityContext"], container()["securityContext"]);
+        let claim = &spec["volumes"][0]["persistentVolumeClaim"]["claimName"];
+        assert!(is_of_a_replica(claim), "{claim}");
+    }
+    assert_eq!((pods, claims), (2, 1));
+}

@@ -123,3 +123,30 @@ fn every_link_leads_somewhere() {
     }
     assert!(include_str!("../README.md").contains("](docs/OPERATIONS.md)"));
 }
+
+#[test]
+fn every_call_of_the_api_is_documented() {
+    let page = include_str!("../docs/API.md");
+    for (routes, prefix) in
+        [(include_str!("api/admin/mod.rs"), "/api"), (include_str!("api/mod.rs"), "")]
+    {
+        let code = routes.lines().filter_map(|line| line.trim().strip_prefix(".route(\""));
+        let mut calls = 0;
+        for route in code {
+            let (path, rest) = route.split_once("\", ").unwrap();
+            let method = rest.split('(').next().unwrap().to_uppercase();
+            let call = format!("| `{method} {prefix}{path}` |");
+            assert!(page.contains(&call), "{call}");
+            calls += 1;
+        }
+        assert!(calls >= 3, "{calls} in {prefix}");
+    }
+}
+
+#[test]
+fn every_fate_is_told() {
+    let page = include_str!("../docs/EVENTS.md");
+    for fate in crate::state_machine::Fate::ALL {
+        assert!(page.contains(&format!("\n| `{}` | ", fate.as_str())), "{}", fate.as_str());
+    }
+}

@@ -412,3 +412,18 @@ fn every_test_that_has_to_catch_a_fault_exists() {
         }
     }
 }
+
+#[test]
+fn every_part_of_the_cluster_is_in_the_table_of_the_architecture() {
+    let page = include_str!("../docs/ARCHITECTURE.md");
+    let table = page.split("| In `src/cluster` |").nth(1).unwrap();
+    let rows = table.lines().skip(1).take_while(|line| line.starts_with('|')).skip(1);
+    let cells = rows.map(|row| row.split('|').nth(1).unwrap());
+    let told: BTreeSet<&str> = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
+    let code = include_str!("cluster/mod.rs").split("#[cfg(test)]").next().unwrap();
+    let module = |line: &'static str| {
+        line.strip_prefix("pub ").unwrap_or(line).strip_prefix("mod ")?.strip_suffix(';')
+    };
+    let modules: BTreeSet<&str> = code.lines().filter_map(module).collect();
+    assert_eq!(told, modules);
+}

@@ -109,6 +109,10 @@ mod tests {
                 "this data directory is all of cluster 000000000000000c, and cluster 000000000000000d \
                  works at the same addresses: a person has to say which is right",
             ),
+            (
+                FatalError::TaskEnded { task: "x" },
+                "the task of x ended before its time, which is a fault of the relay",
+            ),
         ];
         for (error, text) in told {
             assert_eq!(error.to_string(), text);
