@@ -62,7 +62,6 @@ impl Bench {
             election_timeout: Duration::from_millis(500),
             removal_grace: Duration::from_mins(5),
             degrade: Degrade { spool_after: Duration::ZERO, on_quorum_loss },
-            expected_cluster: None,
             config_hash: 0,
         };
         let backend = Backend::Disk(folder.to_owned());

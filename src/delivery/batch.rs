@@ -56,14 +56,15 @@ impl Batch {
     }
 
     /// Adds a piece, or gives back one that does not fit: it has to wait for the next proposal.
-    pub fn try_push(&mut self, piece: Piece) -> Result<(), Piece> {
+    #[must_use]
+    pub fn try_push(&mut self, piece: Piece) -> Option<Piece> {
         let bytes = self.bytes.saturating_add(command_bytes(&piece.command));
         if self.is_full() || bytes > ENTRY_BYTES_MAX {
-            return Err(piece);
+            return Some(piece);
         }
         self.bytes = bytes;
         self.push(piece);
-        Ok(())
+        None
     }
 
     fn push(&mut self, piece: Piece) {

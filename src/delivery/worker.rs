@@ -341,7 +341,7 @@ impl Worker {
         }
         let asked = taken.iter().map(|(effect, _)| Grant::first(*effect)).collect();
         let command = Command::Begin(Begin { owner, planned: Some(planned), asked });
-        let Err(left_out) = batch.try_push(Piece { command, taken }) else { return true };
+        let Some(left_out) = batch.try_push(Piece { command, taken }) else { return true };
         self.give_back(left_out.taken, &[]);
         if batch.is_empty() {
             batch.push_given_up(&left_out.command);
@@ -373,7 +373,7 @@ impl Worker {
                 } else {
                     continue;
                 };
-                if let Err(left_out) = batch.try_push(piece) {
+                if let Some(left_out) = batch.try_push(piece) {
                     return self.give_back(left_out.taken, &[]);
                 }
             }
