@@ -15,9 +15,6 @@ use tokio::sync::{mpsc, oneshot, watch};
 const JOBS_MAX: usize = 1024;
 /// Jobs written in one transaction: bounds the time until the first callback.
 const JOBS_PER_COMMIT_MAX: usize = 256;
-/// Transactions between two that also say how far the log is committed. It is a row in a second
-/// table, and only tells a node that starts what it may apply before it hears of a leader.
-const COMMITTED_EVERY: u32 = 32;
 
 type Done = oneshot::Sender<io::Result<()>>;
 
@@ -73,8 +70,6 @@ struct Thread {
     failed: watch::Sender<Option<Arc<io::Error>>>,
     /// Waits for a transaction that is worth an fsync.
     committed: Option<Vec<u8>>,
-    /// Transactions since it was last written.
-    without_committed: u32,
 }
 
 /// Starts the thread. It ends when it is closed, when nobody can send to it any more, or with
@@ -85,7 +80,7 @@ pub(super) fn spawn(
 ) -> io::Result<(Writer, watch::Receiver<Option<Arc<io::Error>>>)> {
     let (sender, jobs) = mpsc::channel(JOBS_MAX);
     let (failed, failure) = watch::channel(None);
-    let thread = Thread { database, memory, failed, committed: None, without_committed: 0 };
+    let thread = Thread { database, memory, failed, committed: None };
     std::thread::Builder::new().name("log-writer".to_owned()).spawn(move || thread.run(jobs))?;
     Ok((Writer(sender), failure))
 }
@@ -147,25 +142,21 @@ impl Thread {
             return Ok(());
         }
         // A panic is a failure like any other: it must not end the thread in silence.
-        let committed = catch_unwind(AssertUnwindSafe(|| self.commit(batch, is_last)));
+        let committed = catch_unwind(AssertUnwindSafe(|| self.commit(batch)));
         match committed {
             Ok(committed) => committed.map_err(|error| Arc::new(io_error(error))),
             Err(_) => Err(Arc::new(io::Error::other("the log writer panicked"))),
         }
     }
 
-    fn commit(&mut self, batch: &[Job], is_last: bool) -> Result<(), redb::Error> {
+    fn commit(&mut self, batch: &[Job]) -> Result<(), redb::Error> {
         let mut transaction = self.database.begin_write()?;
         transaction.set_durability(Durability::Immediate)?;
         for job in batch {
             write_job(&transaction, job)?;
         }
-        self.without_committed += 1;
-        if (is_last || self.without_committed >= COMMITTED_EVERY)
-            && let Some(bytes) = self.committed.take()
-        {
+        if let Some(bytes) = self.committed.take() {
             transaction.open_table(META)?.insert(COMMITTED, bytes.as_slice())?;
-            self.without_committed = 0;
         }
         Ok(transaction.commit()?)
     }
