@@ -6,18 +6,20 @@ use super::history::Sent;
 use super::lab::{Counts, Lab};
 use super::load::Load;
 use super::network::{Network, Processes};
-use super::node::{Node, Serve};
-use super::observer::Observer;
+use super::node::{Node, Serve, Settling};
+use super::observer::{Applied, Observer};
 use super::place::Street;
 use super::pods::Pods;
 use super::site::Site;
+use super::timed_receiver::TimedReceiver;
 use super::view::{MemberView, View, agree};
 use crate::invariant;
-use crate::shared::{POD_HEADER, Receiver, eventually, reached, try_reach, write_config};
+use crate::shared::{POD_HEADER, eventually, reached, try_reach, write_config};
 use futures_util::future::join_all;
-use std::io::Write as _;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Violations that are printed; files in the scenario's directory have the rest.
 const LINES_TOLD_MAX: usize = 20;
@@ -48,10 +50,11 @@ impl Shape {
 /// A cluster with everything around it.
 pub struct Cluster {
     pub nodes: Vec<Node>,
-    pub receiver: Receiver,
+    pub receiver: TimedReceiver,
     pub load: Load,
     pub serve: Serve,
     site: Site,
+    processes: Processes,
     network: Option<Network>,
     observer: Observer,
     folder: PathBuf,
@@ -61,7 +64,8 @@ impl Cluster {
     /// Lays everything out. No node runs yet.
     pub async fn new(lab: &Lab, shape: Shape) -> Self {
         let street = Street::new(shape.is_fronted);
-        let (receiver, processes) = (Receiver::start().await, Processes::default());
+        let receiver = TimedReceiver::start(Instant::now()).await;
+        let processes = Processes::default();
         let identify = processes.identify();
         let mut cluster = Self::laid_out(lab, shape, receiver, (Site::Street(street), processes));
         if shape.is_fronted {
@@ -75,23 +79,24 @@ impl Cluster {
     /// Members that are gone are removed as soon as it can be configured.
     pub async fn in_pods(lab: &Lab, count: usize) -> Self {
         let pods = Arc::new(Pods::new(count).await);
-        let receiver = Receiver::start_at(pods.outside()).await;
+        let receiver = TimedReceiver::start_at(pods.outside(), Instant::now()).await;
         let site = (Site::Pods(pods), Processes::default());
         let cluster = Self::laid_out(lab, Shape::of(count), receiver, site);
-        cluster.nodes.iter().for_each(|node| remove_soon(node.folder()));
+        for node in &cluster.nodes {
+            node.configure(|text| text + "cluster: { removal_grace: 30s }\n");
+        }
         cluster
     }
 
-    fn laid_out(lab: &Lab, shape: Shape, receiver: Receiver, site: (Site, Processes)) -> Self {
-        let (site, processes) = site;
-        let mut nodes = Vec::new();
-        for number in 0..shape.places {
-            let folder = lab.folder.join(format!("relay-{number}"));
-            std::fs::create_dir_all(&folder).unwrap();
-            let node = Node::new(number, folder, site.clone(), processes.clone());
-            write_config(node.folder(), &receiver, &node.pod());
-            nodes.push(node);
-        }
+    fn laid_out(
+        lab: &Lab,
+        shape: Shape,
+        receiver: TimedReceiver,
+        (site, processes): (Site, Processes),
+    ) -> Self {
+        let at = (&site, &processes);
+        let node = |number| furnished(number, &lab.folder, &receiver, at);
+        let nodes: Vec<Node> = (0..shape.places).map(node).collect();
         let urls = nodes.iter().map(|node| node.url("/")).collect();
         let observed = nodes.iter().map(|node| (node.pod(), node.url(""))).collect();
         let serve = Serve {
@@ -99,10 +104,10 @@ impl Cluster {
             replicas: shape.replicas,
             seeds: (0..shape.replicas).collect(),
         };
-        let load = Load::new(urls, site.client(), lab.seed);
-        let observer = Observer::start(observed, site.client());
-        let folder = lab.folder.clone();
-        Self { nodes, receiver, load, serve, site, network: None, observer, folder }
+        let load = Load::new(urls, site.client(), (lab.seed, receiver.started()));
+        let observer = Observer::start(observed, site.client(), receiver.started());
+        let (network, folder) = (None, lab.folder.clone());
+        Self { nodes, receiver, load, serve, site, processes, network, observer, folder }
     }
 
     /// Starts as many nodes as form the cluster, and waits until they have.
@@ -114,6 +119,12 @@ impl Cluster {
         cluster.agreed(shape.replicas).await;
         cluster.spread().await;
         cluster
+    }
+
+    /// A node at a place of its own that nobody watches and nobody sends to. It does not run yet.
+    pub fn outsider(&self, number: usize) -> Node {
+        assert!(number >= self.nodes.len(), "the place is taken");
+        furnished(number, &self.folder, &self.receiver, (&self.site, &self.processes))
     }
 
     /// The network that can be broken.
@@ -271,35 +282,50 @@ impl Cluster {
         eventually(&what, FORMED_MAX, async || (made() >= wanted).then_some(())).await;
     }
 
-    /// Waits until nothing is to be planned or sent, and all running nodes have applied the same.
+    /// Waits until nothing is to be planned or sent, and all running nodes have applied the same
+    /// entries; the index of the last one. Whether that made the same state of them is kept for
+    /// the invariants.
     ///
     /// # Panics
     /// That took too long; what is left is told.
-    pub async fn settled(&mut self) {
+    pub async fn settled(&mut self) -> u64 {
         let settled = try_reach(SETTLED_MAX, async || {
             self.assert_all_run();
             let settling = join_all(self.running().map(Node::settling)).await;
-            let first = settling.first().cloned().flatten();
-            let is_same = settling.iter().all(|node| *node == first);
-            match first {
-                Some(first) if is_same && first.left() == 0 => Ok(()),
-                Some(_) | None => Err(format!("{settling:?}")),
+            let told = || settling.iter().map(|node| node.as_ref().map(Settling::to_string));
+            let all: Option<Vec<&Settling>> = settling.iter().map(Option::as_ref).collect();
+            let is_settled = |all: &Vec<&Settling>| {
+                let index = all[0].applied().applied_index;
+                all.iter().all(|node| node.left() == 0 && node.applied().applied_index == index)
+            };
+            match all.filter(is_settled) {
+                Some(all) => Ok(all.into_iter().map(|node| node.applied().clone()).collect()),
+                None => Err(format!("{:?}", told().collect::<Vec<_>>())),
             }
         })
         .await;
-        if let Err(missing) = settled {
-            let node = self.running().next().expect("a node runs");
-            let left = left(node, &self.load.history()).await;
-            panic!("not settled within {SETTLED_MAX:?}: {missing}\n{}", told(&left));
+        let applied: Vec<Applied> = match settled {
+            Ok(applied) => applied,
+            Err(missing) => {
+                let node = self.running().next().expect("a node runs");
+                let left = left(node, &self.load.history()).await;
+                panic!("not settled within {SETTLED_MAX:?}: {missing}\n{}", told(&left));
+            }
+        };
+        for (node, applied) in self.running().zip(&applied) {
+            self.observer.keep_digest(&node.pod(), applied);
         }
+        applied[0].applied_index
     }
 
     /// Waits until the cluster has settled; everything known about it by then.
     pub async fn evidence(&mut self) -> Evidence {
-        self.settled().await;
+        let index = self.settled().await;
+        let pods: BTreeSet<String> = self.running().map(Node::pod).collect();
         let node = self.running().next().expect("a node runs");
         let (history, sightings) = (self.load.history(), self.observer.sightings());
-        collect(node, &self.receiver.seen(), history, sightings).await
+        let evidence = collect(node, &self.receiver.received(), history, sightings).await;
+        Evidence { settled: (pods, index), ..evidence }
     }
 
     /// Waits until the cluster has settled, and checks all invariants.
@@ -326,6 +352,7 @@ impl Cluster {
             arrivals: evidence.arrivals.len(),
             repeated: invariant::counted_repeats::repeated(&evidence),
             in_doubt: evidence.in_doubt,
+            resumed: None,
         }
     }
 
@@ -358,10 +385,18 @@ impl Drop for Cluster {
     }
 }
 
-/// Configures the shortest time that a member may be gone before it is removed.
-fn remove_soon(folder: &Path) {
-    let config = std::fs::File::options().append(true).open(folder.join("relay.yaml"));
-    config.unwrap().write_all(b"cluster: { removal_grace: 30s }\n").unwrap();
+/// A node with a folder of its own below `folder`, and a configuration in it.
+fn furnished(
+    number: usize,
+    folder: &Path,
+    receiver: &TimedReceiver,
+    (site, processes): (&Site, &Processes),
+) -> Node {
+    let folder = folder.join(format!("relay-{number}"));
+    std::fs::create_dir_all(&folder).unwrap();
+    let node = Node::new(number, folder, site.clone(), processes.clone());
+    write_config(node.folder(), receiver.untimed(), &node.pod());
+    node
 }
 
 /// The first lines of a long list.

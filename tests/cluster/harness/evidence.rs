@@ -1,12 +1,13 @@
 //! What the invariants look at: the senders' history, what arrived, what was seen of the nodes,
 //! and what the cluster knows in the end. A value, so that a broken one can be made by hand.
 
-use super::Node;
 use super::history::{Delivery, History};
 use super::observer::Sightings;
-use crate::shared::{POD_HEADER, Seen};
+use super::{Node, Received};
+use crate::shared::{Call, POD_HEADER, Seen};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// One webhook call that the receiver took.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,11 +17,24 @@ pub struct Arrival {
     /// The pod that made the call.
     pub pod: String,
     pub run_uid: String,
+    /// From the start of the history on.
+    pub at: Duration,
+}
+
+/// One commit status that the receiver took.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    pub commit: String,
+    pub check: String,
+    /// As GitHub names it.
+    pub state: String,
 }
 
 /// What receivers show in the end.
 #[derive(Clone, Debug, Default)]
 pub struct Shown {
+    /// All that was ever shown, in the order of arrival.
+    pub statuses: Vec<Status>,
     /// Last state of each check, by (commit, check name).
     pub checks: BTreeMap<(String, String), String>,
     /// How many comments each pull request has.
@@ -36,6 +50,8 @@ pub struct Evidence {
     pub history: History,
     /// In the order of arrival.
     pub arrivals: Vec<Arrival>,
+    /// Webhook calls of each effect, refused ones too.
+    pub calls: BTreeMap<String, u64>,
     pub shown: Shown,
     pub sightings: Sightings,
     /// Emissions whose webhook call became a dead letter.
@@ -44,15 +60,27 @@ pub struct Evidence {
     pub superseded: BTreeSet<Moment>,
     /// Slots of runs, by uid.
     pub slots: BTreeMap<String, usize>,
-    /// Effects that the cluster counted as perhaps sent twice.
+    /// Begins of each effect, as the cluster counted them.
+    pub begins: BTreeMap<String, u64>,
+    /// Effects that the cluster counted as perhaps sent twice, of all integrations.
     pub in_doubt: u64,
+    /// Pods that ran in the end, and the index that all of them had applied.
+    pub settled: (BTreeSet<String>, u64),
 }
 
 /// Asks `node`, which has to have settled.
-pub async fn collect(node: &Node, seen: &Seen, history: History, sightings: Sightings) -> Evidence {
+pub async fn collect(
+    node: &Node,
+    received: &Received,
+    history: History,
+    sightings: Sightings,
+) -> Evidence {
+    let seen = &received.seen;
     let mut evidence = Evidence {
-        arrivals: arrivals(seen),
+        arrivals: arrivals(received),
+        calls: calls(seen),
         shown: Shown {
+            statuses: statuses(seen),
             checks: seen.checks(),
             comments: seen.threads().into_iter().map(|(pr, texts)| (pr, texts.len())).collect(),
         },
@@ -68,6 +96,10 @@ pub async fn collect(node: &Node, seen: &Seen, history: History, sightings: Sigh
         let slot = run["slot"].as_u64().and_then(|slot| usize::try_from(slot).ok());
         evidence.slots.extend(slot.map(|slot| (uid.to_owned(), slot)));
         evidence.superseded.extend(superseded(uid, &run));
+        for (effect, begins) in begins(&run) {
+            let known = evidence.begins.entry(effect).or_default();
+            *known = begins.max(*known);
+        }
     }
     evidence.history = history;
     evidence
@@ -90,16 +122,48 @@ pub async fn left(node: &Node, history: &History) -> Vec<String> {
     left
 }
 
-fn arrivals(seen: &Seen) -> Vec<Arrival> {
-    let header = |headers: &http::HeaderMap, name| headers[name].to_str().unwrap().to_owned();
-    let calls = seen.webhooks().into_iter();
+fn header(call: &Call, name: &str) -> String {
+    call.headers[name].to_str().unwrap().to_owned()
+}
+
+fn is_webhook(call: &Call) -> bool {
+    call.path == "/webhook"
+}
+
+fn arrivals(received: &Received) -> Vec<Arrival> {
+    let calls = received.seen.calls.iter().zip(&received.moments);
     calls
-        .map(|call| Arrival {
-            effect: header(&call.headers, "webhook-id"),
-            pod: header(&call.headers, POD_HEADER),
+        .filter(|(call, _)| is_webhook(call) && call.status < 300)
+        .map(|(call, at)| Arrival {
+            effect: header(call, "webhook-id"),
+            pod: header(call, POD_HEADER),
             run_uid: call.body["run_id"].as_str().unwrap().to_owned(),
+            at: *at,
         })
         .collect()
+}
+
+fn calls(seen: &Seen) -> BTreeMap<String, u64> {
+    let mut calls = BTreeMap::new();
+    for call in seen.calls.iter().filter(|call| is_webhook(call)) {
+        *calls.entry(header(call, "webhook-id")).or_default() += 1;
+    }
+    calls
+}
+
+fn statuses(seen: &Seen) -> Vec<Status> {
+    let statuses = seen.statuses().into_iter();
+    statuses.map(|((commit, check), state, _)| Status { commit, check, state }).collect()
+}
+
+/// How often each effect of a run was begun. One that was answered late is there twice.
+fn begins(run: &Value) -> Vec<(String, u64)> {
+    let effects = run["effects"].as_array().into_iter().flatten();
+    let begins = effects.filter(|effect| effect["status"] != "skipped").map(|effect| {
+        let id = effect["id"].as_str().unwrap().to_owned();
+        (id, effect["attempts"].as_u64().unwrap())
+    });
+    begins.collect()
 }
 
 async fn dead(node: &Node) -> BTreeSet<Delivery> {

@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 use tekton_events_relay::demo::Recorded;
 use tekton_events_relay::effect::{EffectId, RouteName};
-use tekton_events_relay::event::RunEvent;
+use tekton_events_relay::event::{RunEvent, check_name};
 
 /// One answer to one attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,14 +54,16 @@ pub type Delivery = (String, String, String);
 #[derive(Clone, Debug)]
 pub struct Sent {
     pub event: RunEvent,
+    /// The commit status that shows its run.
+    pub check: String,
     pub tries: Vec<Try>,
 }
 
 impl Sent {
     /// An event that has not been sent yet.
     pub fn new(request: &Recorded) -> Self {
-        let mut events = run_events(std::slice::from_ref(request));
-        Self { event: events.remove(0), tries: Vec::new() }
+        let event = run_events(std::slice::from_ref(request)).remove(0);
+        Self { check: check_name(&event), event, tries: Vec::new() }
     }
 
     /// Answers of all attempts that have one.

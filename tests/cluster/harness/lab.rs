@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// A directory of its own, and a seed for everything random. The directory is kept where the
 /// scenario fails.
@@ -38,6 +39,8 @@ pub struct Counts {
     pub arrivals: usize,
     pub repeated: u64,
     pub in_doubt: u64,
+    /// How long after a kill all that came after it had been sent; told, and never judged.
+    pub resumed: Option<Duration>,
 }
 
 impl fmt::Display for Counts {
@@ -45,6 +48,10 @@ impl fmt::Display for Counts {
         write!(f, "{} events in {} tries", self.events, self.tries)?;
         write!(f, ", {} not acknowledged, {} spooled", self.unacknowledged, self.spooled)?;
         write!(f, "; {} arrivals, {} of them again", self.arrivals, self.repeated)?;
-        write!(f, ", {} in doubt; 0 lost", self.in_doubt)
+        write!(f, ", {} in doubt; 0 lost", self.in_doubt)?;
+        match self.resumed {
+            Some(after) => write!(f, "; went on within {:.1} s of a kill", after.as_secs_f64()),
+            None => Ok(()),
+        }
     }
 }

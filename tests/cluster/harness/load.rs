@@ -46,14 +46,18 @@ pub struct Load {
 }
 
 impl Load {
-    /// Sends to nodes by number; `seed` decides what is random.
-    pub fn new(urls: Vec<String>, client: reqwest::Client, seed: u64) -> Self {
+    /// Sends to nodes by number; the seed decides what is random, and times count from the moment.
+    pub fn new(
+        urls: Vec<String>,
+        client: reqwest::Client,
+        (seed, started): (u64, Instant),
+    ) -> Self {
         Self {
             urls: Arc::new(urls),
             client,
             history: Arc::default(),
             random: Arc::new(Mutex::new(Seeded::new(seed))),
-            started: Instant::now(),
+            started,
         }
     }
 

@@ -14,6 +14,7 @@ pub mod observer;
 mod place;
 pub mod pods;
 mod site;
+mod timed_receiver;
 pub mod view;
 
 pub use cluster::{Cluster, Shape};
@@ -24,4 +25,5 @@ pub use history::Sent;
 pub use lab::{Counts, Lab};
 pub use load::{To, Traffic};
 pub use node::Node;
+pub use timed_receiver::Received;
 pub use view::View;

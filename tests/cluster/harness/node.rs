@@ -2,13 +2,16 @@
 
 use super::deadline::STOPPED_MAX;
 use super::network::Processes;
+use super::observer::Applied;
 use super::site::Site;
 use super::view::View;
 use super::{FORMED_MAX, copy_folder};
 use crate::shared::{Finished, eventually, run, signal};
 use serde_json::Value;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 use tokio::process::Child;
 
 /// What a node is started with, besides its addresses.
@@ -22,17 +25,31 @@ pub struct Serve {
 }
 
 /// What a node still has to do, as it has applied it itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Settling {
     unplanned: u64,
     unsettled: u64,
-    applied_index: u64,
+    applied: Applied,
 }
 
 impl Settling {
     /// Events and effects that are not done with.
     pub fn left(&self) -> u64 {
         self.unplanned + self.unsettled
+    }
+
+    /// What it has applied.
+    pub fn applied(&self) -> &Applied {
+        &self.applied
+    }
+}
+
+/// For people: the slots would be a long list.
+impl fmt::Display for Settling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (unplanned, unsettled, index) =
+            (self.unplanned, self.unsettled, self.applied.applied_index);
+        write!(f, "{unplanned} unplanned, {unsettled} unsettled at index {index}")
     }
 }
 
@@ -69,6 +86,13 @@ impl Node {
 
     pub fn url(&self, path: &str) -> String {
         format!("{}{path}", self.site.url(self.number))
+    }
+
+    /// Changes the configuration, which the next start reads.
+    pub fn configure(&self, change: impl FnOnce(String) -> String) {
+        let path = self.folder.join("relay.yaml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(path, change(text)).unwrap();
     }
 
     /// Starts the process, and does not wait.
@@ -124,10 +148,15 @@ impl Node {
         signal(self.pid(), "CONT").await;
     }
 
-    /// SIGTERM, and waits for the end of the process.
-    pub async fn terminate(&mut self) -> ExitStatus {
+    /// SIGTERM, and does not wait.
+    pub async fn ask_to_stop(&self) {
         signal(self.pid(), "TERM").await;
-        self.ended().await
+    }
+
+    /// Whether the process has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        let child = self.child.as_mut().unwrap_or_else(|| panic!("relay-{} is down", self.number));
+        child.try_wait().unwrap().is_some()
     }
 
     /// Waits for the end of the process.
@@ -137,10 +166,13 @@ impl Node {
         ended.unwrap_or_else(|_| panic!("{} does not end", self.pod())).unwrap()
     }
 
-    /// SIGTERM, a drain, and exit code 0.
-    pub async fn stop(&mut self) {
-        let status = self.terminate().await;
+    /// SIGTERM, a drain, and exit code 0; how long that took.
+    pub async fn stop(&mut self) -> Duration {
+        let asked = Instant::now();
+        self.ask_to_stop().await;
+        let status = self.ended().await;
         assert_eq!(status.code(), Some(0), "{}:\n{}", self.pod(), self.log_tail());
+        asked.elapsed()
     }
 
     /// Removes everything the node has kept. It has to be down.
@@ -196,7 +228,7 @@ impl Node {
         Some(Settling {
             unplanned: self.gauge("events_unplanned").await?,
             unsettled: self.gauge("effects_unsettled").await?,
-            applied_index: self.get("/api/v1/cluster/digest").await?["applied_index"].as_u64()?,
+            applied: serde_json::from_value(self.get("/api/v1/cluster/digest").await?).ok()?,
         })
     }
 

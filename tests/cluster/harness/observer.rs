@@ -5,12 +5,34 @@ use super::view::View;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Between two looks: often beside the life of an epoch, rarely beside the work of a node.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// A frozen node does not hold up looks at the others for longer.
 const LOOK_MAX: Duration = Duration::from_secs(1);
+
+/// A new leader is seen within this time: a look that has just begun asks twice, then comes the
+/// next one. Twice that, for a machine that runs other things.
+pub const NOTICED_MAX: Duration = Duration::from_secs(5);
+
+/// When a node was asked and when it answered, from the start of the history on. What it said was
+/// so at some moment between.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Look {
+    pub asked: Duration,
+    pub answered: Duration,
+}
+
+/// Looks at one pod that found the same owner of a slot in the same epoch, one after the other.
+/// Epochs only rise, so that was so all the time between the first and the last.
+#[derive(Clone, Debug)]
+pub struct Stretch {
+    pub owner: Option<String>,
+    pub epoch: u64,
+    pub first: Look,
+    pub last: Look,
+}
 
 /// Everything that was seen, by what has to be unique for it.
 #[derive(Clone, Debug, Default)]
@@ -19,12 +41,16 @@ pub struct Sightings {
     pub cluster_ids: BTreeMap<String, BTreeSet<String>>,
     /// Leaders, by term.
     pub leaders: BTreeMap<u64, BTreeSet<String>>,
+    /// When a leader of each term was first heard of.
+    pub elected: BTreeMap<u64, Duration>,
     /// Owners, by slot and epoch.
     pub owners: BTreeMap<(usize, u64), BTreeSet<String>>,
     /// Digests, by applied index, with who had them.
     pub digests: BTreeMap<u64, BTreeMap<String, BTreeSet<String>>>,
     /// Node ids, by pod name.
     pub ids: BTreeMap<String, BTreeSet<String>>,
+    /// What each pod had applied of each slot, over time.
+    pub stretches: BTreeMap<String, BTreeMap<usize, Vec<Stretch>>>,
 }
 
 /// `GET /api/v1/cluster/digest`: what a node has applied itself.
@@ -46,26 +72,49 @@ pub struct Ownership {
 
 impl Sightings {
     /// Keeps what `pod` said of the cluster.
-    pub fn saw_view(&mut self, pod: &str, view: &View) {
+    pub fn saw_view(&mut self, pod: &str, view: &View, look: Look) {
         self.ids.entry(pod.to_owned()).or_default().insert(view.node.clone());
         if let Some(id) = &view.cluster_id {
             self.cluster_ids.entry(id.clone()).or_default().insert(pod.to_owned());
         }
         if let (Some(term), Some(leader)) = (view.term, &view.leader) {
             self.leaders.entry(term).or_default().insert(leader.clone());
+            let elected = self.elected.entry(term).or_insert(look.answered);
+            *elected = look.answered.min(*elected);
         }
     }
 
     /// Keeps what `pod` has applied.
-    pub fn saw_applied(&mut self, pod: &str, applied: &Applied) {
-        let digests = self.digests.entry(applied.applied_index).or_default();
-        digests.entry(applied.digest.clone()).or_default().insert(pod.to_owned());
+    pub fn saw_applied(&mut self, pod: &str, applied: &Applied, look: Look) {
+        self.saw_digest(pod, applied);
+        let slots = self.stretches.entry(pod.to_owned()).or_default();
         for (slot, ownership) in applied.slots.iter().enumerate() {
+            let Ownership { owner, epoch } = ownership.clone();
+            let stretches = slots.entry(slot).or_default();
+            match stretches.last_mut() {
+                Some(last) if (&last.owner, last.epoch) == (&owner, epoch) => last.last = look,
+                Some(_) | None => {
+                    stretches.push(Stretch { owner, epoch, first: look, last: look });
+                }
+            }
             if let Some(owner) = &ownership.owner {
                 let owners = self.owners.entry((slot, ownership.epoch)).or_default();
                 owners.insert(owner.clone());
             }
         }
+    }
+
+    /// Keeps the digest of what `pod` has applied.
+    pub fn saw_digest(&mut self, pod: &str, applied: &Applied) {
+        let digests = self.digests.entry(applied.applied_index).or_default();
+        digests.entry(applied.digest.clone()).or_default().insert(pod.to_owned());
+    }
+
+    /// Whether the leadership may have changed between two moments: a leader that was not the
+    /// first one was first heard of in that time, or soon after it.
+    pub fn may_have_changed(&self, from: Duration, to: Duration) -> bool {
+        let mut later = self.elected.values().skip(1);
+        later.any(|heard| from <= *heard && heard.saturating_sub(NOTICED_MAX) <= to)
     }
 }
 
@@ -74,12 +123,14 @@ impl Sightings {
 pub struct Observer {
     sightings: Arc<Mutex<Sightings>>,
     client: reqwest::Client,
+    started: Instant,
 }
 
 impl Observer {
-    /// Looks at these nodes, (pod name, address), whether they run or not.
-    pub fn start(nodes: Vec<(String, String)>, client: reqwest::Client) -> Self {
-        let observer = Self { sightings: Arc::default(), client };
+    /// Looks at these nodes, (pod name, address), whether they run or not. Times count from
+    /// `started`.
+    pub fn start(nodes: Vec<(String, String)>, client: reqwest::Client, started: Instant) -> Self {
+        let observer = Self { sightings: Arc::default(), client, started };
         for (pod, url) in nodes {
             let observer = observer.clone();
             tokio::spawn(async move {
@@ -93,17 +144,23 @@ impl Observer {
         observer
     }
 
+    /// Keeps the digest of what `pod` has applied, that somebody else asked for.
+    pub fn keep_digest(&self, pod: &str, applied: &Applied) {
+        self.keep(|sightings| sightings.saw_digest(pod, applied));
+    }
+
     /// What has been seen so far.
     pub fn sightings(&self) -> Sightings {
         self.sightings.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     async fn look(&self, pod: &str, url: &str) {
-        if let Some(view) = self.ask::<View>(&format!("{url}/api/v1/cluster")).await {
-            self.keep(|sightings| sightings.saw_view(pod, &view));
+        if let Some((view, look)) = self.ask::<View>(&format!("{url}/api/v1/cluster")).await {
+            self.keep(|sightings| sightings.saw_view(pod, &view, look));
         }
-        if let Some(applied) = self.ask::<Applied>(&format!("{url}/api/v1/cluster/digest")).await {
-            self.keep(|sightings| sightings.saw_applied(pod, &applied));
+        let digest = format!("{url}/api/v1/cluster/digest");
+        if let Some((applied, look)) = self.ask::<Applied>(&digest).await {
+            self.keep(|sightings| sightings.saw_applied(pod, &applied, look));
         }
     }
 
@@ -111,9 +168,11 @@ impl Observer {
         seen(&mut self.sightings.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    async fn ask<T: serde::de::DeserializeOwned>(&self, url: &str) -> Option<T> {
+    async fn ask<T: serde::de::DeserializeOwned>(&self, url: &str) -> Option<(T, Look)> {
+        let asked = self.started.elapsed();
         let answer = self.client.get(url).timeout(LOOK_MAX).send().await.ok()?;
         let text = answer.error_for_status().ok()?.text().await.ok()?;
-        serde_json::from_str(&text).ok()
+        let look = Look { asked, answered: self.started.elapsed() };
+        Some((serde_json::from_str(&text).ok()?, look))
     }
 }

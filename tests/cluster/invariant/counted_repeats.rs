@@ -1,5 +1,8 @@
 //! An effect arrives again only where the cluster could not know whether it had arrived, and the
-//! cluster has counted each of those.
+//! cluster has counted each of those; and each call, a refused one too, has a Begin of its own.
+//!
+//! The count of doubts is of all integrations together, the Begins are of each effect: a call too
+//! many is found by its own effect's Begins, however many doubts others have left in the count.
 
 use crate::harness::Evidence;
 use std::collections::BTreeSet;
@@ -11,12 +14,21 @@ pub fn repeated(evidence: &Evidence) -> u64 {
     (evidence.arrivals.len() - ids.len()) as u64
 }
 
-/// More repetitions than were counted.
+/// More repetitions than were counted, and more calls of an effect than were begun.
 pub fn violations(evidence: &Evidence) -> Vec<String> {
     let (repeated, in_doubt) = (repeated(evidence), evidence.in_doubt);
-    let is_counted = repeated <= in_doubt;
-    (!is_counted)
-        .then(|| format!("{repeated} arrived again, {in_doubt} in doubt"))
-        .into_iter()
-        .collect()
+    let mut found = Vec::new();
+    if repeated > in_doubt {
+        found.push(format!("{repeated} arrived again, {in_doubt} in doubt"));
+    }
+    // What is known of a run goes after a while, with the Begins of its effects.
+    let known = evidence.calls.iter().filter_map(|(effect, calls)| {
+        let begins = evidence.begins.get(effect)?;
+        Some((effect, *calls, *begins))
+    });
+    let unbegun = known.filter(|(_, calls, begins)| calls > begins);
+    found.extend(unbegun.map(|(effect, calls, begins)| {
+        format!("{effect} was called {calls} times, begun {begins} times")
+    }));
+    found
 }

@@ -1,8 +1,9 @@
 //! A transition is accepted as new once, whatever node is asked, however often and under whatever
 //! ids it is sent; and it is called a duplicate only when somebody has sent it before. That may be
-//! the relay itself: when the leadership changes it writes again what it could not confirm, and
-//! then nobody can tell whether the first writing or another sender's came before.
+//! the relay itself: when the leadership changes while it writes, it writes again what it could
+//! not confirm, and then nobody can tell which of the two came before.
 
+use crate::harness::history::Try;
 use crate::harness::{Evidence, Sent};
 use std::collections::BTreeMap;
 
@@ -12,12 +13,14 @@ pub fn violations(evidence: &Evidence) -> Vec<String> {
     for sent in &evidence.history.sent {
         transitions.entry(sent.effect()).or_default().push(sent);
     }
-    let may_repeat = evidence.sightings.leaders.len() > 1;
+    let may_repeat =
+        |attempt: &Try| evidence.sightings.may_have_changed(attempt.started, attempt.ended);
     transitions.values().flat_map(|sent| of_one_transition(sent, may_repeat)).collect()
 }
 
-/// `may_repeat`: whether the leadership changed, so that the relay had reason to write twice.
-fn of_one_transition(sent: &[&Sent], may_repeat: bool) -> Vec<String> {
+/// `may_repeat`: whether the leadership changed during an attempt, so that the relay had reason to
+/// write twice.
+fn of_one_transition(sent: &[&Sent], may_repeat: impl Fn(&Try) -> bool) -> Vec<String> {
     let tries: Vec<_> = sent.iter().flat_map(|sent| &sent.tries).collect();
     let fate = |name: &str| {
         let answered = tries.iter().filter(move |attempt| {
@@ -35,7 +38,7 @@ fn of_one_transition(sent: &[&Sent], may_repeat: bool) -> Vec<String> {
     for duplicate in fate("duplicate") {
         let is_other = |attempt: &&&_| !std::ptr::eq(**attempt, *duplicate);
         let mut others = tries.iter().filter(is_other);
-        if !may_repeat && !others.any(|other| other.started <= duplicate.ended) {
+        if !may_repeat(duplicate) && !others.any(|other| other.started <= duplicate.ended) {
             found.push(format!("{} is a duplicate of nothing", sent[0].title()));
         }
     }

@@ -6,6 +6,7 @@ pub mod counted_repeats;
 pub mod equal_digests;
 pub mod final_state;
 pub mod first_acceptance;
+pub mod never_back;
 pub mod not_lost;
 pub mod one_cluster;
 pub mod one_leader;
@@ -18,11 +19,12 @@ use crate::harness::Evidence;
 pub type Invariant = fn(&Evidence) -> Vec<String>;
 
 /// All invariants, by name.
-pub const ALL: [(&str, Invariant); 10] = [
+pub const ALL: [(&str, Invariant); 11] = [
     ("no acknowledged event is lost", not_lost::violations),
     ("at most one first acceptance per key", first_acceptance::violations),
     ("no effect of a run on two owners in one epoch", one_owner::violations),
     ("order per run and target", order::violations),
+    ("no check goes back from an end", never_back::violations),
     ("equal digests", equal_digests::violations),
     ("one cluster id", one_cluster::violations),
     ("one leader in a term", one_leader::violations),

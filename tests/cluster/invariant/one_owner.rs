@@ -1,10 +1,21 @@
 //! In one epoch a slot has one owner, whoever is asked and whenever; and effects of a run come
-//! only from nodes that owned its slot in some epoch.
+//! only from nodes that owned its slot when the call was begun.
+//!
+//! A call says who made it and not in which epoch, so that moment is narrowed down from outside: a
+//! pod acts on what it has applied itself, and between two looks at it that found the same epoch
+//! of a slot it has applied no other one. A call is a violation where its pod was not the owner
+//! in all the time in which the call can have been begun.
 
 use crate::harness::Evidence;
+use crate::harness::observer::Stretch;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-/// Epochs with two owners, and calls by nodes that owned nothing of the run.
+/// A call is sent within 1 s of its Begin (rule 1), and ends within 10 s: one that was sent can
+/// not arrive later.
+const UNDER_WAY_MAX: Duration = Duration::from_secs(11);
+
+/// Epochs with two owners, and calls by nodes that did not own the run's slot.
 pub fn violations(evidence: &Evidence) -> Vec<String> {
     let sightings = &evidence.sightings;
     let mut found = Vec::new();
@@ -18,12 +29,32 @@ pub fn violations(evidence: &Evidence) -> Vec<String> {
     let none = BTreeSet::new();
     for arrival in &evidence.arrivals {
         let Some(slot) = evidence.slots.get(&arrival.run_uid) else { continue };
-        let owners = owners_ever.get(slot).unwrap_or(&BTreeSet::new()).clone();
         let ids = sightings.ids.get(&arrival.pod).unwrap_or(&none);
-        if !ids.iter().any(|id| owners.contains(id.as_str())) {
-            let (pod, run) = (&arrival.pod, &arrival.run_uid);
+        let (pod, run) = (&arrival.pod, &arrival.run_uid);
+        let is_owner_ever = owners_ever
+            .get(slot)
+            .is_some_and(|owners| ids.iter().any(|id| owners.contains(id.as_str())));
+        if !is_owner_ever {
             found.push(format!("{pod} {ids:?} called for run {run} and never owned slot {slot}"));
+            continue;
+        }
+        let begun = (arrival.at.saturating_sub(UNDER_WAY_MAX), arrival.at);
+        let stretches = sightings.stretches.get(pod).and_then(|slots| slots.get(slot));
+        let mut foreign = stretches
+            .into_iter()
+            .flatten()
+            .filter(|stretch| !stretch.owner.as_ref().is_some_and(|owner| ids.contains(owner)));
+        if let Some(foreign) = foreign.find(|stretch| is_all_of(stretch, begun)) {
+            let at = arrival.at.as_secs_f64();
+            found.push(format!(
+                "{pod} {ids:?} called for run {run} at {at:.3}, and had {foreign:?} of slot {slot}"
+            ));
         }
     }
     found
+}
+
+/// Whether it surely was so from the one moment to the other.
+fn is_all_of(stretch: &Stretch, (from, to): (Duration, Duration)) -> bool {
+    stretch.first.answered <= from && to <= stretch.last.asked
 }

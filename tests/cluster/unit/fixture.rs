@@ -1,14 +1,16 @@
 //! Evidence of a scenario in which all went well, for tests that break it in one place.
 
-use crate::harness::evidence::{Arrival, Evidence};
+use crate::harness::evidence::{Arrival, Evidence, Status};
 use crate::harness::history::{Answer, Sent, Try};
-use crate::harness::observer::{Applied, Ownership};
+use crate::harness::observer::{Applied, Look, Ownership};
 use crate::harness::view::View;
 use crate::shared::{named, recorded};
 use std::time::Duration;
 
 /// The nodes of the fixture: (pod, node id).
 pub const NODES: [(&str, &str); 2] = [("relay-0", "a0"), ("relay-1", "b1")];
+/// The check of the fixture's run: (commit, name).
+pub const CHECK: (&str, &str) = ("6dcb09b5b57875f334f61aebed695e2e4193db5e", "tekton/ok");
 /// The slot of every run of the fixture.
 pub const SLOT: usize = 2;
 
@@ -27,9 +29,18 @@ pub fn refusal(node: usize, at: u64, status: u16) -> Try {
     refused
 }
 
+/// When the calls of the fixture arrive.
+pub const ARRIVED: Duration = Duration::from_secs(60);
+
+/// A look that took from second `at` to the next one.
+pub fn look(at: u64) -> Look {
+    Look { asked: Duration::from_secs(at), answered: Duration::from_secs(at + 1) }
+}
+
 /// The webhook call for an event.
 pub fn arrival(sent: &Sent, pod: &str) -> Arrival {
-    Arrival { effect: sent.effect(), pod: pod.to_owned(), run_uid: sent.event.uid.clone() }
+    let run_uid = sent.event.uid.clone();
+    Arrival { effect: sent.effect(), pod: pod.to_owned(), run_uid, at: ARRIVED }
 }
 
 /// The run `ok` with its tasks, accepted by the first node and delivered by the second.
@@ -39,18 +50,29 @@ pub fn all_went_well() -> Evidence {
         let mut sent = Sent::new(request);
         sent.tries.push(attempt(0, at as u64, "accepted"));
         evidence.arrivals.push(arrival(&sent, NODES[1].0));
+        evidence.calls.insert(sent.effect(), 1);
+        evidence.begins.insert(sent.effect(), 1);
         evidence.slots.insert(sent.event.uid.clone(), SLOT);
         evidence.history.sent.push(sent);
     }
-    let check = ("6dcb09b5b57875f334f61aebed695e2e4193db5e".to_owned(), "tekton/ok".to_owned());
-    evidence.shown.checks.insert(check, "success".to_owned());
+    let (commit, check) = CHECK;
+    evidence.shown.checks.insert((commit.to_owned(), check.to_owned()), "success".to_owned());
+    evidence.shown.statuses = ["pending", "pending", "success"].map(status).to_vec();
     evidence.shown.comments.insert(7, 1);
     for (pod, id) in NODES {
-        evidence.sightings.saw_view(pod, &view(id, "c1", 3, "a0"));
-        evidence.sightings.saw_applied(pod, &applied(10, "d10", "a0", 0));
-        evidence.sightings.saw_applied(pod, &applied(20, "d20", "b1", 1));
+        evidence.sightings.saw_view(pod, &view(id, "c1", 3, "a0"), look(0));
+        evidence.sightings.saw_applied(pod, &applied(10, "d10", "a0", 0), look(1));
+        evidence.sightings.saw_applied(pod, &applied(20, "d20", "b1", 1), look(55));
+        evidence.settled.0.insert(pod.to_owned());
     }
+    evidence.settled.1 = 20;
     evidence
+}
+
+/// A commit status of the fixture's run.
+pub fn status(state: &str) -> Status {
+    let (commit, check) = (CHECK.0.to_owned(), CHECK.1.to_owned());
+    Status { commit, check, state: state.to_owned() }
 }
 
 /// What `node` says of its cluster.

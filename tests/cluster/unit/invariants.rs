@@ -1,13 +1,16 @@
 //! Each invariant holds where all went well, and is seen to fail where one thing went wrong.
 
-use super::fixture::{all_went_well, applied, arrival, attempt, refusal, view};
+use super::fixture::{
+    CHECK, all_went_well, applied, arrival, attempt, look, refusal, status, view,
+};
 use crate::harness::evidence::Evidence;
 use crate::harness::history::Sent;
 use crate::invariant::{
-    ALL, asked_for, counted_repeats, equal_digests, final_state, first_acceptance, not_lost,
-    one_cluster, one_leader, one_owner, order, violations,
+    ALL, asked_for, counted_repeats, equal_digests, final_state, first_acceptance, never_back,
+    not_lost, one_cluster, one_leader, one_owner, order, violations,
 };
 use crate::shared::{named, recorded};
+use std::time::Duration;
 
 /// Evidence with one change.
 fn broken(change: impl FnOnce(&mut Evidence)) -> Evidence {
@@ -33,8 +36,9 @@ fn where_all_went_well_every_invariant_holds() {
 
 #[test]
 fn a_violation_is_told_with_the_name_of_its_invariant() {
-    let evidence =
-        broken(|evidence| evidence.sightings.saw_view("relay-1", &view("b1", "c2", 3, "a0")));
+    let evidence = broken(|evidence| {
+        evidence.sightings.saw_view("relay-1", &view("b1", "c2", 3, "a0"), look(70))
+    });
     let found = violations(&evidence, &[]);
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(found[0].starts_with("one cluster id: "), "{found:?}");
@@ -113,12 +117,25 @@ fn a_duplicate_of_nothing_is_found() {
 }
 
 #[test]
-fn a_duplicate_of_nothing_is_the_relays_own_when_the_leadership_changed() {
+fn a_duplicate_of_nothing_is_the_relays_own_only_while_the_leadership_changes() {
+    // The attempt takes from second 20 to 21. A new leader is noticed after 5 s at the latest.
+    for (heard, is_own) in [(18, false), (19, true), (24, true), (26, false)] {
+        let evidence = broken(|evidence| {
+            let last = evidence.history.sent.last_mut().unwrap();
+            last.tries = vec![attempt(0, 20, "duplicate")];
+            evidence.sightings.saw_view("relay-0", &view("a0", "c1", 4, "b1"), look(heard));
+        });
+        let found = first_acceptance::violations(&evidence);
+        assert_eq!(found.is_empty(), is_own, "first heard of in second {heard}: {found:?}");
+    }
+}
+
+#[test]
+fn the_first_leader_is_no_change_of_the_leadership() {
     let evidence = broken(|evidence| {
-        evidence.history.sent.last_mut().unwrap().tries = vec![attempt(0, 1, "duplicate")];
-        evidence.sightings.saw_view("relay-0", &view("a0", "c1", 4, "b1"));
+        evidence.history.sent.last_mut().unwrap().tries = vec![attempt(0, 0, "duplicate")];
     });
-    assert_eq!(first_acceptance::violations(&evidence), [""; 0]);
+    assert_eq!(first_acceptance::violations(&evidence).len(), 1);
 }
 
 #[test]
@@ -132,8 +149,9 @@ fn a_duplicate_of_an_attempt_without_an_answer_is_fine() {
 
 #[test]
 fn two_owners_in_one_epoch_are_found() {
-    let evidence =
-        broken(|evidence| evidence.sightings.saw_applied("relay-0", &applied(21, "d21", "a0", 1)));
+    let evidence = broken(|evidence| {
+        evidence.sightings.saw_applied("relay-0", &applied(21, "d21", "a0", 1), look(70))
+    });
     let found = one_owner::violations(&evidence);
     assert_eq!(found, [r#"slot 2 has owners {"a0", "b1"} in epoch 1"#]);
 }
@@ -141,7 +159,7 @@ fn two_owners_in_one_epoch_are_found() {
 #[test]
 fn a_call_by_a_node_that_never_owned_the_slot_is_found() {
     let evidence = broken(|evidence| {
-        evidence.sightings.saw_view("relay-2", &view("c2", "c1", 3, "a0"));
+        evidence.sightings.saw_view("relay-2", &view("c2", "c1", 3, "a0"), look(70));
         evidence.arrivals[0].pod = "relay-2".to_owned();
     });
     let found = one_owner::violations(&evidence);
@@ -150,8 +168,40 @@ fn a_call_by_a_node_that_never_owned_the_slot_is_found() {
 }
 
 #[test]
-fn a_call_by_an_earlier_owner_is_fine() {
-    let evidence = broken(|evidence| evidence.arrivals[0].pod = "relay-0".to_owned());
+fn a_call_by_an_earlier_owner_is_found_when_it_was_begun_afterwards() {
+    // The slot moved between seconds 2 and 55, as relay-0 has it; a call takes 11 s at most.
+    for (at, is_foreign) in [(2, false), (60, false), (66, false), (67, true), (70, true)] {
+        let evidence = broken(|evidence| {
+            let applied = applied(30, "d30", "b1", 1);
+            evidence.sightings.saw_applied("relay-0", &applied, look(70));
+            evidence.arrivals[0].pod = "relay-0".to_owned();
+            evidence.arrivals[0].at = Duration::from_secs(at);
+        });
+        let found = one_owner::violations(&evidence);
+        assert_eq!(!found.is_empty(), is_foreign, "in second {at}: {found:?}");
+    }
+}
+
+#[test]
+fn a_call_by_a_later_owner_is_found_when_it_came_before() {
+    let evidence = broken(|evidence| {
+        evidence.sightings.stretches.clear();
+        for at in [1, 70] {
+            evidence.sightings.saw_applied("relay-1", &applied(10, "d10", "a0", 0), look(at));
+        }
+    });
+    assert_eq!(one_owner::violations(&evidence).len(), evidence.arrivals.len());
+}
+
+#[test]
+fn a_call_is_not_judged_by_what_was_seen_before_or_after_it_alone() {
+    let evidence = broken(|evidence| {
+        evidence.sightings.stretches.clear();
+        for at in [1, 59] {
+            evidence.sightings.saw_applied("relay-1", &applied(10, "d10", "a0", 0), look(at));
+        }
+        evidence.sightings.saw_applied("relay-1", &applied(20, "d20", "b1", 1), look(61));
+    });
     assert_eq!(one_owner::violations(&evidence), [""; 0]);
 }
 
@@ -171,9 +221,70 @@ fn what_arrives_again_later_is_no_step_back() {
 }
 
 #[test]
+fn a_check_that_goes_back_from_an_end_is_found() {
+    let evidence = broken(|evidence| evidence.shown.statuses.push(status("pending")));
+    let found = never_back::violations(&evidence);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].ends_with("went back to pending 1 times, not 0"), "{found:?}");
+}
+
+#[test]
+fn a_check_may_go_back_once_for_each_further_attempt_and_run() {
+    for change in [(|sent: &mut Sent| sent.event.attempt += 1) as fn(&mut Sent), |sent| {
+        sent.event.uid.push('b')
+    }] {
+        let mut evidence = broken(|evidence| {
+            let is_run = |sent: &&Sent| sent.check == CHECK.1;
+            let mut again = evidence.history.sent.iter().find(is_run).unwrap().clone();
+            change(&mut again);
+            evidence.history.sent.push(again);
+            evidence.shown.statuses.extend(["pending", "failure"].map(status));
+        });
+        assert_eq!(never_back::violations(&evidence), [""; 0]);
+        evidence.shown.statuses.push(status("pending"));
+        assert_eq!(never_back::violations(&evidence).len(), 1);
+    }
+}
+
+#[test]
+fn ends_that_follow_each_other_are_no_step_back() {
+    let evidence = broken(|evidence| {
+        evidence.shown.statuses.extend(["failure", "success", "success"].map(status));
+    });
+    assert_eq!(never_back::violations(&evidence), [""; 0]);
+}
+
+#[test]
+fn digests_that_nobody_compared_are_found() {
+    let mut evidence = broken(|evidence| {
+        for digests in evidence.sightings.digests.values_mut() {
+            digests.values_mut().for_each(|pods| pods.retain(|pod| pod != "relay-1"));
+        }
+    });
+    let last = r#"["relay-1"] not compared at the last index 20"#;
+    let found = equal_digests::violations(&evidence);
+    assert_eq!(found, ["no two nodes were seen at one index", last]);
+    // One node alone has nobody to be compared with, but others were there before.
+    evidence.settled.0.remove("relay-1");
+    assert_eq!(equal_digests::violations(&evidence), ["no two nodes were seen at one index"]);
+    evidence.sightings.saw_digest("relay-1", &applied(10, "d10", "a0", 0));
+    assert_eq!(equal_digests::violations(&evidence), [""; 0]);
+}
+
+#[test]
+fn different_digests_at_the_last_index_are_found() {
+    let evidence = broken(|evidence| {
+        evidence.settled.1 = 30;
+        evidence.sightings.saw_digest("relay-0", &applied(30, "d30", "b1", 1));
+        evidence.sightings.saw_digest("relay-1", &applied(30, "other", "b1", 1));
+    });
+    assert_eq!(equal_digests::violations(&evidence).len(), 1);
+}
+
+#[test]
 fn different_digests_at_one_index_are_found() {
     let evidence = broken(|evidence| {
-        evidence.sightings.saw_applied("relay-1", &applied(10, "other", "a0", 0))
+        evidence.sightings.saw_applied("relay-1", &applied(10, "other", "a0", 0), look(70))
     });
     assert_eq!(equal_digests::violations(&evidence).len(), 1);
 }
@@ -182,17 +293,21 @@ fn different_digests_at_one_index_are_found() {
 fn no_cluster_and_two_clusters_are_found() {
     let none = broken(|evidence| evidence.sightings.cluster_ids.clear());
     assert_eq!(one_cluster::violations(&none).len(), 1);
-    let two = broken(|evidence| evidence.sightings.saw_view("relay-0", &view("a0", "c2", 3, "a0")));
+    let two = broken(|evidence| {
+        evidence.sightings.saw_view("relay-0", &view("a0", "c2", 3, "a0"), look(70))
+    });
     assert_eq!(one_cluster::violations(&two).len(), 1);
 }
 
 #[test]
 fn two_leaders_in_one_term_are_found_and_in_two_terms_are_fine() {
-    let later =
-        broken(|evidence| evidence.sightings.saw_view("relay-1", &view("b1", "c1", 4, "b1")));
+    let later = broken(|evidence| {
+        evidence.sightings.saw_view("relay-1", &view("b1", "c1", 4, "b1"), look(70))
+    });
     assert_eq!(one_leader::violations(&later), [""; 0]);
-    let torn =
-        broken(|evidence| evidence.sightings.saw_view("relay-1", &view("b1", "c1", 3, "b1")));
+    let torn = broken(|evidence| {
+        evidence.sightings.saw_view("relay-1", &view("b1", "c1", 3, "b1"), look(70))
+    });
     assert_eq!(one_leader::violations(&torn).len(), 1);
 }
 
@@ -211,6 +326,23 @@ fn a_repetition_has_to_be_counted_in_doubt() {
     assert_eq!(counted_repeats::violations(&evidence), ["1 arrived again, 0 in doubt"]);
     evidence.in_doubt = 1;
     assert_eq!(counted_repeats::violations(&evidence), [""; 0]);
+}
+
+#[test]
+fn a_call_without_a_begin_is_found_although_enough_is_in_doubt() {
+    let mut evidence = broken(|evidence| {
+        let again = arrival(&evidence.history.sent[0], "relay-0");
+        *evidence.calls.get_mut(&again.effect).unwrap() += 1;
+        evidence.arrivals.push(again);
+        evidence.in_doubt = 5;
+    });
+    let found = counted_repeats::violations(&evidence);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].ends_with("was called 2 times, begun 1 times"), "{found:?}");
+    evidence.begins.values_mut().for_each(|begins| *begins = 2);
+    assert_eq!(counted_repeats::violations(&evidence), [""; 0]);
+    evidence.begins.clear();
+    assert_eq!(counted_repeats::violations(&evidence), [""; 0], "the run is known no more");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use axum::Router;
 use axum::http::StatusCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 /// A node that answers with these statuses, then with the last one again and again.
 async fn node(statuses: &'static [u16]) -> String {
@@ -23,7 +24,7 @@ async fn node(statuses: &'static [u16]) -> String {
 }
 
 async fn sent_to(urls: Vec<String>, to: &To) -> (Load, Sent) {
-    let load = Load::new(urls, client(), 1);
+    let load = Load::new(urls, client(), (1, Instant::now()));
     let sent = load.send(&recorded().0[0], to).await;
     (load, sent)
 }
@@ -61,7 +62,7 @@ async fn an_attempt_that_meets_nobody_is_repeated_elsewhere() {
 
 #[tokio::test]
 async fn a_copy_of_the_recording_is_sent_whole() {
-    let load = Load::new(vec![node(&[202]).await], client(), 1);
+    let load = Load::new(vec![node(&[202]).await], client(), (1, Instant::now()));
     load.play_copy(3, &To::Node(0)).await;
     let history = load.history();
     assert_eq!(history.sent.len(), recorded().0.len());
