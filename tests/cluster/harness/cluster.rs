@@ -6,7 +6,7 @@ use super::history::Sent;
 use super::lab::{Counts, Lab};
 use super::load::Load;
 use super::network::{Network, Processes};
-use super::node::{Node, Serve, Settling};
+use super::node::{Node, Serve, Settling, error_lines};
 use super::observer::{Applied, Observer};
 use super::place::Street;
 use super::pods::Pods;
@@ -53,6 +53,8 @@ pub struct Cluster {
     pub receiver: TimedReceiver,
     pub load: Load,
     pub serve: Serve,
+    /// Texts of ERROR lines that the scenario brings about on purpose.
+    announced: Vec<&'static str>,
     site: Site,
     processes: Processes,
     network: Option<Network>,
@@ -106,8 +108,8 @@ impl Cluster {
         };
         let load = Load::new(urls, site.client(), (lab.seed, receiver.started()));
         let observer = Observer::start(observed, site.client(), receiver.started());
-        let (network, folder) = (None, lab.folder.clone());
-        Self { nodes, receiver, load, serve, site, processes, network, observer, folder }
+        let (network, announced, folder) = (None, Vec::new(), lab.folder.clone());
+        Self { nodes, receiver, load, serve, announced, site, processes, network, observer, folder }
     }
 
     /// Starts as many nodes as form the cluster, and waits until they have.
@@ -119,6 +121,11 @@ impl Cluster {
         cluster.agreed(shape.replicas).await;
         cluster.spread().await;
         cluster
+    }
+
+    /// Says that nodes log a line with this text at the level ERROR, and that this is right.
+    pub fn announce(&mut self, text: &'static str) {
+        self.announced.push(text);
     }
 
     /// A node at a place of its own that nobody watches and nobody sends to. It does not run yet.
@@ -331,7 +338,7 @@ impl Cluster {
     /// Waits until the cluster has settled, and checks all invariants.
     ///
     /// # Panics
-    /// One is violated, or a node has panicked.
+    /// One is violated, or a node has panicked, or told an error that was not announced.
     pub async fn verify(&mut self) -> Counts {
         self.verify_but(&[]).await
     }
@@ -342,6 +349,11 @@ impl Cluster {
         let mut violations = invariant::violations(&evidence, excused);
         let panicked = self.nodes.iter().filter(|node| node.log().contains("panicked at"));
         violations.extend(panicked.map(|node| format!("{} has panicked", node.pod())));
+        for node in &self.nodes {
+            let log = node.log();
+            let errors = error_lines(&log, &self.announced).into_iter();
+            violations.extend(errors.map(|line| format!("{} told {line}", node.pod())));
+        }
         assert!(violations.is_empty(), "{} violations:\n{}", violations.len(), told(&violations));
         let history = &evidence.history;
         Counts {

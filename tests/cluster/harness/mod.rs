@@ -24,6 +24,6 @@ pub use folder::copy_folder;
 pub use history::Sent;
 pub use lab::{Counts, Lab};
 pub use load::{To, Traffic};
-pub use node::Node;
+pub use node::{CHANGE_UNDER_WAY, Node, error_lines};
 pub use timed_receiver::Received;
 pub use view::View;

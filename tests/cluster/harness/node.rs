@@ -288,3 +288,20 @@ impl Node {
         Some(answer.status().as_u16())
     }
 }
+
+/// What openraft tells at the level ERROR when a membership change is asked for while another one
+/// is under way. The leader tries again; which of the two comes first is chance.
+pub const CHANGE_UNDER_WAY: &str = "the cluster is already undergoing a configuration change";
+
+/// Lines of a log, one JSON object each, at the level ERROR, but for those with one of the
+/// `announced` texts.
+pub fn error_lines<'l>(log: &'l str, announced: &[&str]) -> Vec<&'l str> {
+    let is_error = |line: &&str| {
+        let line: Option<Value> = serde_json::from_str(line).ok();
+        line.is_some_and(|line| line["level"] == "ERROR")
+    };
+    let is_announced = |line: &&str| announced.iter().any(|text| line.contains(text));
+    // Most lines are no errors: those are not worth reading as JSON.
+    let candidates = log.lines().filter(|line| line.contains("ERROR"));
+    candidates.filter(is_error).filter(|line| !is_announced(line)).collect()
+}

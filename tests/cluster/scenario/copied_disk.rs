@@ -1,7 +1,7 @@
 //! A volume is copied and both copies are started, each as a pod of its own. Only one of them is
 //! the member; the other one ends, and joins as somebody new when it is started again.
 
-use crate::harness::{Cluster, Counts, Lab, Shape, To};
+use crate::harness::{CHANGE_UNDER_WAY, Cluster, Counts, Lab, Shape, To};
 
 const NODES: usize = 3;
 const EVENTS: usize = 20;
@@ -18,6 +18,8 @@ pub async fn run(lab: Lab) -> Counts {
     second.copy_data_of(first);
     cluster.start(original);
     cluster.agreed(NODES).await;
+    cluster.announce("the relay has to stop");
+    cluster.announce(CHANGE_UNDER_WAY);
     cluster.start(copy);
     let status = cluster.nodes[copy].ended().await;
     assert!(!status.success(), "a copy of a member has to go: {status}");

@@ -3,7 +3,7 @@
 //! ends, and the next start is a new one.
 
 use super::headless::formed;
-use crate::harness::{Cluster, Counts, Lab, To};
+use crate::harness::{CHANGE_UNDER_WAY, Cluster, Counts, Lab, To};
 
 const NODES: usize = 3;
 const EVENTS: usize = 20;
@@ -35,6 +35,8 @@ pub async fn run(lab: Lab) -> Counts {
 async fn comes_back(cluster: &mut Cluster) {
     cluster.pods().move_to(LEAVING, cluster.pods().fresh_address());
     cluster.pods().publish(LEAVING);
+    cluster.announce("the relay has to stop");
+    cluster.announce(CHANGE_UNDER_WAY);
     cluster.start(LEAVING);
     let ended = cluster.nodes[LEAVING].ended().await;
     assert!(!ended.success(), "a node that was removed has nothing to do here");

@@ -1,7 +1,7 @@
 //! The disks of two of three nodes are gone for good. Out of the third one an operator makes a new
 //! cluster, which wiped nodes join; it knows what the old one acknowledged.
 
-use crate::harness::{Cluster, Counts, Lab, Shape, To};
+use crate::harness::{CHANGE_UNDER_WAY, Cluster, Counts, Lab, Shape, To};
 use crate::shared::{self, copy_of_the_recording};
 
 const NODES: usize = 3;
@@ -11,6 +11,7 @@ const BROKEN: &str = "one cluster id";
 
 pub async fn run(lab: Lab) -> Counts {
     let mut cluster = Cluster::formed(&lab, Shape::of(NODES)).await;
+    cluster.announce(CHANGE_UNDER_WAY);
     let before = cluster.agreed(NODES).await;
     cluster.load.play_copy(1, &To::any(NODES)).await;
     cluster.settled().await;

@@ -1,7 +1,7 @@
 //! An operator hands the leadership around and takes a member out, by asking any node. What would
 //! cost the quorum is refused, and a member that was taken out comes back as somebody new.
 
-use crate::harness::{Cluster, Counts, FORMED_MAX, Lab, Shape, To};
+use crate::harness::{CHANGE_UNDER_WAY, Cluster, Counts, FORMED_MAX, Lab, Shape, To};
 use crate::shared::reached;
 use http::Method;
 use serde_json::{Value, json};
@@ -74,6 +74,8 @@ async fn take_out(cluster: &mut Cluster) {
     let pod = cluster.nodes[gone].pod();
     let asked = (0..NODES).find(|node| *node != gone).expect("three nodes");
     let id = cluster.nodes[gone].view().await.expect("it runs").node;
+    cluster.announce("the relay has to stop");
+    cluster.announce(CHANGE_UNDER_WAY);
     let ended = cluster.nodes[asked].command(&["cluster", "remove", &pod]).await;
     let told = format!("removed {pod} ({id})\n");
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), told.as_str()), "{ended:?}");

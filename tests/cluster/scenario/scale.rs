@@ -1,7 +1,7 @@
 //! One node becomes three, five, three and one again under load. Voters follow the members, slots
 //! follow the nodes, and who leaves is removed only by an admin call, since seeds are no DNS.
 
-use crate::harness::{Cluster, Counts, FORMED_MAX, Lab, Shape, To};
+use crate::harness::{CHANGE_UNDER_WAY, Cluster, Counts, FORMED_MAX, Lab, Shape, To};
 use crate::shared::reached;
 use http::Method;
 use serde_json::Value;
@@ -12,6 +12,7 @@ const EVENTS: usize = 20;
 pub async fn run(lab: Lab) -> Counts {
     let shape = Shape { places: PLACES, replicas: 1, is_fronted: false };
     let mut cluster = Cluster::formed(&lab, shape).await;
+    cluster.announce(CHANGE_UNDER_WAY);
     let first = cluster.agreed(1).await;
     let traffic = cluster.load.keep_sending(1, To::Node(0));
     for members in [3, 5] {

@@ -1,7 +1,7 @@
 //! A node loses its disk and comes back under its old name: it is another member, which takes
 //! the place of the old one. Also the pod that once formed the cluster: it must not form another.
 
-use crate::harness::{Cluster, Counts, Lab, Shape, To};
+use crate::harness::{CHANGE_UNDER_WAY, Cluster, Counts, Lab, Shape, To};
 use std::collections::BTreeSet;
 
 const NODES: usize = 3;
@@ -9,6 +9,7 @@ const EVENTS: usize = 40;
 
 pub async fn run(lab: Lab) -> Counts {
     let mut cluster = Cluster::formed(&lab, Shape::of(NODES)).await;
+    cluster.announce(CHANGE_UNDER_WAY);
     let before = cluster.agreed(NODES).await;
     let traffic = cluster.load.keep_sending(1, To::any(NODES));
     let mut ids: BTreeSet<String> = before.ids().into_iter().map(str::to_owned).collect();

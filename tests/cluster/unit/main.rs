@@ -11,6 +11,7 @@ mod dns;
 mod fixture;
 mod invariants;
 mod load;
+mod logs;
 mod network;
 mod options_test;
 mod sender;
