@@ -13,5 +13,9 @@ pub const SETTLED_MAX: Duration = Duration::from_secs(120);
 /// A process ends after SIGTERM: the grace period of a pod is 60 s.
 pub const STOPPED_MAX: Duration = Duration::from_secs(60);
 
+/// A healthy process drains: its calls end within 10 s (rule 1), and a voter whose exit would cost
+/// the quorum stays at most 15 s (rule 25). Half the grace period of a pod.
+pub const DRAINED_MAX: Duration = Duration::from_secs(30);
+
 /// A scenario as a whole.
 pub const SCENARIO_MAX: Duration = Duration::from_secs(600);

@@ -18,7 +18,7 @@ mod timed_receiver;
 pub mod view;
 
 pub use cluster::{Cluster, Shape};
-pub use deadline::{FORMED_MAX, SCENARIO_MAX};
+pub use deadline::{DRAINED_MAX, FORMED_MAX, SCENARIO_MAX};
 pub use evidence::{Evidence, Moment};
 pub use folder::copy_folder;
 pub use history::Sent;

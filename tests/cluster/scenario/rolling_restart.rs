@@ -1,7 +1,7 @@
 //! All nodes are restarted one after the other, as a StatefulSet does it, while events come in
-//! through a Service. Nothing is lost and nothing is sent twice.
+//! through a Service. Nothing is lost, nothing is sent twice, and no stop hangs.
 
-use crate::harness::{Cluster, Counts, Lab, Shape, To};
+use crate::harness::{Cluster, Counts, DRAINED_MAX, Lab, Shape, To};
 
 const NODES: usize = 3;
 /// Events between two restarts.
@@ -14,7 +14,8 @@ pub async fn run(lab: Lab) -> Counts {
     // The highest ordinal first.
     for node in (0..NODES).rev() {
         cluster.progress(EVENTS).await;
-        cluster.nodes[node].stop().await;
+        let stopping = cluster.nodes[node].stop().await;
+        assert!(stopping < DRAINED_MAX, "relay-{node} took {stopping:?} to stop");
         cluster.start(node);
         cluster.nodes[node].ready().await;
     }
