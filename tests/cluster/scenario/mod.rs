@@ -26,7 +26,7 @@ use crate::runner::Scenario;
 use futures_util::future::LocalBoxFuture;
 
 /// All scenarios. Only those with pods need root.
-pub const ALL: [Scenario; 21] = [
+pub const ALL: [Scenario; 22] = [
     always("formation", |lab| Box::pin(formation::run(lab))),
     always("accept_anywhere", |lab| Box::pin(accept_anywhere::run(lab))),
     always("leader_kill", |lab| Box::pin(leader_kill::run(lab))),
@@ -40,6 +40,7 @@ pub const ALL: [Scenario; 21] = [
     always("partition_one_pair", |lab| Box::pin(partition::one_pair(lab))),
     always("wiped_disk", |lab| Box::pin(wiped_disk::run(lab))),
     always("quorum_loss_spool", |lab| Box::pin(quorum_loss_spool::run(lab))),
+    always("quorum_loss_reject", |lab| Box::pin(quorum_loss_spool::rejected(lab))),
     always("scale", |lab| Box::pin(scale::run(lab))),
     always("copied_disk", |lab| Box::pin(copied_disk::run(lab))),
     always("orders", |lab| Box::pin(orders::run(lab))),
