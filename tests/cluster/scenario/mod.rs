@@ -6,6 +6,7 @@ mod copied_disk;
 mod formation;
 mod freeze;
 mod full_stop;
+mod gossip_key;
 mod headless;
 mod headless_scale;
 mod leader_kill;
@@ -26,7 +27,7 @@ use crate::runner::Scenario;
 use futures_util::future::LocalBoxFuture;
 
 /// All scenarios. Only those with pods need root.
-pub const ALL: [Scenario; 22] = [
+pub const ALL: [Scenario; 23] = [
     always("formation", |lab| Box::pin(formation::run(lab))),
     always("accept_anywhere", |lab| Box::pin(accept_anywhere::run(lab))),
     always("leader_kill", |lab| Box::pin(leader_kill::run(lab))),
@@ -46,6 +47,7 @@ pub const ALL: [Scenario; 22] = [
     always("orders", |lab| Box::pin(orders::run(lab))),
     always("lost_quorum", |lab| Box::pin(lost_quorum::run(lab))),
     always("slow_peer", |lab| Box::pin(slow_peer::run(lab))),
+    always("gossip_key", |lab| Box::pin(gossip_key::run(lab))),
     in_pods("headless", |lab| Box::pin(headless::run(lab))),
     in_pods("headless_scale", |lab| Box::pin(headless_scale::run(lab))),
     Scenario {

@@ -1,0 +1,69 @@
+//! Nodes that share a secret form a cluster. One with another secret hears nobody and is heard by
+//! nobody; with the right one it joins.
+
+use crate::harness::{CHANGE_UNDER_WAY, Cluster, Counts, FORMED_MAX, Lab, Shape, To};
+use crate::shared::eventually;
+
+const NODES: usize = 3;
+const STRANGER: usize = 3;
+const EVENTS: usize = 20;
+/// Datagrams of others that could not be opened.
+const REFUSED: &str = r#"tekton_events_relay_replica{of="gossip_datagrams_refused"}"#;
+
+pub async fn run(lab: Lab) -> Counts {
+    let shape = Shape { places: NODES + 1, ..Shape::of(NODES) };
+    let mut cluster = Cluster::new(&lab, shape).await;
+    cluster.announce(CHANGE_UNDER_WAY);
+    for node in &cluster.nodes {
+        let secret = node.folder().join("gossip-secret");
+        let line = format!("cluster: {{ secret_file: \"{}\" }}\n", secret.display());
+        node.configure(|text| text + &line);
+    }
+    for node in 0..NODES {
+        share_secret(&cluster, node, "what all members know");
+        cluster.start(node);
+    }
+    let before = cluster.agreed(NODES).await;
+    cluster.spread().await;
+    let traffic = cluster.load.keep_sending(1, To::any(NODES));
+    share_secret(&cluster, STRANGER, "what somebody has guessed");
+    cluster.start(STRANGER);
+    is_kept_out(&cluster).await;
+    cluster.progress(EVENTS).await;
+    is_kept_out(&cluster).await;
+    let view = cluster.nodes[0].view().await.expect("a member answers");
+    assert_eq!((&view.cluster_id, view.ids()), (&before.cluster_id, before.ids()));
+    cluster.nodes[STRANGER].kill().await;
+
+    share_secret(&cluster, STRANGER, "what all members know");
+    cluster.start(STRANGER);
+    let after = cluster.agreed(NODES + 1).await;
+    assert_eq!(after.cluster_id, before.cluster_id);
+    traffic.finish().await;
+    cluster.spread().await;
+    cluster.load.play_run(0xffff, &To::Node(STRANGER)).await;
+    cluster.assert_all_acknowledged();
+    let counts = cluster.verify().await;
+    assert_eq!(counts.repeated, 0, "nothing happened that could put an effect in doubt");
+    counts
+}
+
+fn share_secret(cluster: &Cluster, node: usize, secret: &str) {
+    std::fs::write(cluster.nodes[node].folder().join("gossip-secret"), secret).unwrap();
+}
+
+/// The stranger has knocked, is alone, and no member has heard of it.
+async fn is_kept_out(cluster: &Cluster) {
+    let (member, stranger) = (&cluster.nodes[0], &cluster.nodes[STRANGER]);
+    eventually("the stranger has knocked", FORMED_MAX, async || {
+        member.metric(REFUSED).await.filter(|refused| *refused > 0)
+    })
+    .await;
+    let alone =
+        eventually("the stranger answers", FORMED_MAX, async || stranger.view().await).await;
+    assert_eq!(alone.cluster_id, None, "{alone}");
+    assert!(alone.gossip.live.len() <= 1, "{:?}", alone.gossip.live);
+    assert!(!stranger.is_ready().await, "it is ready without a cluster");
+    let live = member.view().await.expect("a member answers").gossip.live;
+    assert!(!live.contains(&alone.node), "{live:?}");
+}
