@@ -1,0 +1,64 @@
+//! A pod is started with the volume of another cluster's only member. It is no member here and
+//! takes nobody along: the cluster stays as it was.
+
+use crate::harness::{Cluster, Counts, FORMED_MAX, Lab, Node, Shape, To, View};
+use crate::shared::eventually;
+
+const NODES: usize = 3;
+const EVENTS: usize = 20;
+/// How often the cluster is looked at, with events in between.
+const LOOKS: usize = 5;
+
+pub async fn run(lab: Lab) -> Counts {
+    let mut cluster = Cluster::formed(&lab, Shape::of(NODES)).await;
+    let before = cluster.agreed(NODES).await;
+    let mut stranger = cluster.outsider(NODES);
+    bring_volume(&lab, &stranger, &before).await;
+    let traffic = cluster.load.keep_sending(1, To::any(NODES));
+    cluster.progress(EVENTS).await;
+    stranger.start(&cluster.serve);
+    eventually("the stranger is met or has ended", FORMED_MAX, async || {
+        let is_met = stranger.has_ended() || is_met(&cluster, &stranger).await;
+        is_met.then_some(())
+    })
+    .await;
+    for _ in 0..LOOKS {
+        cluster.progress(EVENTS).await;
+        is_as_before(&mut cluster, &before).await;
+    }
+    if !stranger.has_ended() {
+        stranger.kill().await;
+    }
+    traffic.finish().await;
+    is_as_before(&mut cluster, &before).await;
+    cluster.spread().await;
+    cluster.assert_all_acknowledged();
+    let counts = cluster.verify().await;
+    assert_eq!(counts.repeated, 0, "nothing happened that could put an effect in doubt");
+    counts
+}
+
+/// A cluster of one is formed elsewhere and stopped; its volume goes to the stranger.
+async fn bring_volume(lab: &Lab, stranger: &Node, here: &View) {
+    let elsewhere = Lab { folder: lab.folder.join("elsewhere"), ..lab.clone() };
+    let mut other = Cluster::formed(&elsewhere, Shape::of(1)).await;
+    let view = other.agreed(1).await;
+    assert_ne!(view.cluster_id, here.cluster_id);
+    other.load.play_copy(0xff, &To::Node(0)).await;
+    other.settled().await;
+    other.nodes[0].stop().await;
+    stranger.copy_data_of(&other.nodes[0]);
+}
+
+/// Whether a member has heard of the stranger, by gossip or as a caller.
+async fn is_met(cluster: &Cluster, stranger: &Node) -> bool {
+    let Some(view) = stranger.view().await else { return false };
+    let member = cluster.nodes[0].view().await;
+    member.is_some_and(|member| member.gossip.live.contains(&view.node))
+}
+
+/// The same three members of the same cluster agree.
+async fn is_as_before(cluster: &mut Cluster, before: &View) {
+    let view = cluster.agreed(NODES).await;
+    assert_eq!((&view.cluster_id, view.ids()), (&before.cluster_id, before.ids()), "{view}");
+}
