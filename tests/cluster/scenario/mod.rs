@@ -3,6 +3,7 @@
 
 mod accept_anywhere;
 mod copied_disk;
+mod documented;
 mod foreign_volume;
 mod formation;
 mod freeze;
@@ -28,7 +29,7 @@ use crate::runner::Scenario;
 use futures_util::future::LocalBoxFuture;
 
 /// All scenarios. Only those with pods need root.
-pub const ALL: [Scenario; 24] = [
+pub const ALL: [Scenario; 25] = [
     always("formation", |lab| Box::pin(formation::run(lab))),
     always("accept_anywhere", |lab| Box::pin(accept_anywhere::run(lab))),
     always("leader_kill", |lab| Box::pin(leader_kill::run(lab))),
@@ -50,6 +51,7 @@ pub const ALL: [Scenario; 24] = [
     always("slow_peer", |lab| Box::pin(slow_peer::run(lab))),
     always("gossip_key", |lab| Box::pin(gossip_key::run(lab))),
     always("foreign_volume", |lab| Box::pin(foreign_volume::run(lab))),
+    always("documented", |lab| Box::pin(documented::run(lab))),
     in_pods("headless", |lab| Box::pin(headless::run(lab))),
     in_pods("headless_scale", |lab| Box::pin(headless_scale::run(lab))),
     Scenario {
