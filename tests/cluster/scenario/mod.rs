@@ -29,7 +29,7 @@ use crate::runner::Scenario;
 use futures_util::future::LocalBoxFuture;
 
 /// All scenarios. Only those with pods need root.
-pub const ALL: [Scenario; 25] = [
+pub const ALL: [Scenario; 26] = [
     always("formation", |lab| Box::pin(formation::run(lab))),
     always("accept_anywhere", |lab| Box::pin(accept_anywhere::run(lab))),
     always("leader_kill", |lab| Box::pin(leader_kill::run(lab))),
@@ -41,6 +41,7 @@ pub const ALL: [Scenario; 25] = [
     always("partition_mute_leader", |lab| Box::pin(partition::mute_leader(lab))),
     always("partition_deaf_follower", |lab| Box::pin(partition::deaf_follower(lab))),
     always("partition_one_pair", |lab| Box::pin(partition::one_pair(lab))),
+    always("partition_idle_pair", |lab| Box::pin(partition::idle_pair(lab))),
     always("wiped_disk", |lab| Box::pin(wiped_disk::run(lab))),
     always("quorum_loss_spool", |lab| Box::pin(quorum_loss_spool::run(lab))),
     always("quorum_loss_reject", |lab| Box::pin(quorum_loss_spool::rejected(lab))),

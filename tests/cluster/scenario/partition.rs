@@ -1,13 +1,17 @@
 //! The network between nodes is cut: the leader from all others both ways, a leader that hears
 //! but is not heard, a follower that is heard but hears nothing, and one pair that only meets
-//! through the third. All sides are asked to take events; after the cut all of it is in one
+//! through the third, busy and idle. All sides are asked to take events; after the cut all of it is in one
 //! history.
 
 use crate::harness::network::Rule;
 use crate::harness::{Cluster, Counts, Lab, Shape, To, Traffic};
+use crate::shared::copy_of_the_recording;
+use std::time::{Duration, Instant};
 
 const NODES: usize = 3;
 const EVENTS: usize = 60;
+/// Longer than a lost quorum is waited for before events are spooled (`store.spool_after`, 3 s).
+const IDLE_MIN: Duration = Duration::from_secs(5);
 
 /// The leader and all others hear nothing of each other.
 pub async fn both_ways(lab: Lab) -> Counts {
@@ -50,6 +54,26 @@ pub async fn one_pair(lab: Lab) -> Counts {
         cluster.network().heal();
         cluster.progress(EVENTS).await;
     }
+    healed(cluster, traffic).await
+}
+
+/// The leader and one follower do not reach each other, and the follower has nothing to do for so
+/// long that it may believe that the quorum is lost. It takes the next event into the log all the
+/// same, through the third node.
+pub async fn idle_pair(lab: Lab) -> Counts {
+    let cluster = Cluster::formed(&lab, Shape::of(NODES).fronted()).await;
+    let (leader, idle) = (cluster.leader().await, cluster.follower().await);
+    let others: Vec<usize> = (0..NODES).filter(|node| *node != idle).collect();
+    let traffic = cluster.load.keep_sending(1, To::AnyOf(others));
+    cluster.network().set(leader, idle, Rule::Hold);
+    cluster.network().set(idle, leader, Rule::Hold);
+    let cut = Instant::now();
+    while cut.elapsed() < IDLE_MIN {
+        cluster.progress(1).await;
+    }
+    let request = copy_of_the_recording(0xfffe).0.remove(0);
+    let sent = cluster.load.send(&request, &To::Node(idle)).await;
+    assert!(sent.has_fate("accepted"), "{}", sent.title());
     healed(cluster, traffic).await
 }
 
