@@ -22,6 +22,9 @@ use tracing::{error, info, warn};
 /// Time between unready and the end of accepting at least, so that the sender's next attempt
 /// already finds another replica. Tekton's ladder bridges it.
 const UNREADY_BEFORE_CLOSE: Duration = Duration::from_millis(200);
+/// The same behind a Service: every node's proxy has to hear that this address is gone, for whoever
+/// still connects to it afterwards waits for minutes (`docs/adr/0008-no-prestop.md`).
+const UNREADY_BEHIND_SERVICE: Duration = Duration::from_secs(3);
 
 /// What a stop may take beside `server.shutdown_timeout_sec`: slots are released in 10 s, and a
 /// last voter stays for 15 s, of which calls that end early leave more (rule 25).
@@ -64,6 +67,7 @@ pub struct App {
     /// Cancelled next: the listener closes, and nothing new is accepted or begun.
     close: CancellationToken,
     drain_max: Duration,
+    unready_before_close: Duration,
 }
 
 impl App {
@@ -94,12 +98,16 @@ impl App {
         };
         let server = tokio::spawn(server.serve(router(api), close.clone()));
         let (options, drain_max) = (worker_options(&config), config.server.shutdown_timeout);
+        let unready_before_close = match &config.cluster.service {
+            Some(_) => UNREADY_BEHIND_SERVICE,
+            None => UNREADY_BEFORE_CLOSE,
+        };
         let rules = Arc::new(config.rules);
         let shared = Arc::clone(&cluster);
         let worker = Worker::new(shared, rules, transports, options, (clock, metrics));
         let worker = tokio::spawn(worker.run(close.clone()));
         info!(%address, node = %cluster.node_id(), "relay started");
-        Ok(Self { address, cluster, worker, server, drain, close, drain_max })
+        Ok(Self { address, cluster, worker, server, drain, close, drain_max, unready_before_close })
     }
 
     /// The address that events are accepted on.
@@ -146,7 +154,7 @@ impl App {
         self.drain.cancel();
         // Events are still taken while the slots go to others.
         let releasing = timeout_at(until, self.cluster.release());
-        let _ = tokio::join!(tokio::time::sleep(UNREADY_BEFORE_CLOSE), releasing);
+        let _ = tokio::join!(tokio::time::sleep(self.unready_before_close), releasing);
         self.close.cancel();
         let parts = async {
             let _ = self.server.await;
