@@ -9,7 +9,7 @@ use super::stamp::SharedStamps;
 use super::transport::proto::{Forward, Forwarded, forwarded::Failure};
 use super::transport::{CallError, Peers, Route, Target};
 use crate::clock::Clock;
-use crate::state_machine::{StateMachine, millis};
+use crate::state_machine::{Command, StateMachine, millis};
 use crate::wire::{EncodedCommands, decode_answers};
 use prost::Message as _;
 use std::sync::Arc;
@@ -62,6 +62,23 @@ impl Way {
             self.quorum.proven();
         }
         written
+    }
+
+    /// Writes what this node decided as the leader of `term`: here and in that term, or not at all.
+    /// Once it leads no more, its decisions are old, and its successor must not carry them out.
+    ///
+    /// # Errors
+    /// As for [`Way::write`].
+    pub async fn write_as_leader(
+        &self,
+        term: u64,
+        commands: Vec<Command>,
+    ) -> Result<Written, AcceptError> {
+        if self.raft.leads_term() != Some(term) {
+            return Err(AcceptError::NoLeader);
+        }
+        self.stamps.lead(term, self.raft.read(StateMachine::now));
+        self.write_here(EncodedCommands::new(commands)).await
     }
 
     async fn write_here(&self, commands: EncodedCommands) -> Result<Written, AcceptError> {

@@ -3,7 +3,6 @@
 pub(in crate::cluster) use super::census::Census;
 use super::census::{Look, Spooled};
 use crate::cluster::ClusterId;
-use crate::cluster::batch::Rank;
 use crate::cluster::gossip::Peer;
 use crate::cluster::member::Member;
 use crate::cluster::membership::{Change, MembershipView, admin_remove, next_change, same_names};
@@ -22,8 +21,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 pub(in crate::cluster) const CHANGE_WITHIN: Duration = Duration::from_secs(10);
 /// Deadline of the question to a stranger what it is.
 const ASK_WITHIN: Duration = Duration::from_millis(500);
-/// Deadline of a tombstone; the next look proposes it again.
-const RETIRE_WITHIN: Duration = Duration::from_secs(5);
 
 /// What a check said counts for longer than gossip takes to call its node dead, which is 8 s: until
 /// then gossip may be older than it. Checks of an earlier leadership are older.
@@ -226,7 +223,7 @@ async fn retire_orphans(member: &Member, term: u64) {
         return;
     }
     info!(nodes = orphans.len(), "retiring nodes that are no members any more");
-    if let Err(error) = member.queue.submit(orphans, Rank::Work, RETIRE_WITHIN).await {
+    if let Err(error) = member.way.write_as_leader(term, orphans).await {
         warn!(%error, "nodes are not retired yet");
     }
 }

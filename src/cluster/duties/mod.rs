@@ -13,7 +13,6 @@ mod sick;
 pub(super) use sick::SickList;
 
 use super::balance::{Share, moves};
-use super::batch::Rank;
 use super::member::Member;
 use super::raft::{MemberStatus, RaftStatus};
 use super::reach::Reach;
@@ -30,8 +29,6 @@ use tracing::{info, warn};
 
 /// Between two looks. A forced move is due 1.5 s after the last answer (rule 2).
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// Deadline of a proposal; the next look decides anew.
-const PROPOSE_WITHIN: Duration = Duration::from_secs(5);
 /// A leader that looks so late was starved itself, and has heard nobody meanwhile.
 const STARVED_AFTER: Duration = Duration::from_secs(1);
 /// What a member said of itself counts for so long: it says it anew twice a second.
@@ -105,7 +102,7 @@ async fn perform(member: &Member, tenure: &mut Tenure, status: &RaftStatus) {
         commands.push(Command::Checkpoint);
     }
     if !commands.is_empty() {
-        let written = member.queue.submit(commands, Rank::Work, PROPOSE_WITHIN).await;
+        let written = member.way.write_as_leader(tenure.term, commands).await;
         if let Err(error) = written {
             warn!(%error, "the leader's proposal was not confirmed");
         } else if is_marked {

@@ -1,9 +1,9 @@
 //! No duty is done, and no order is taken, by a leader that has not applied an entry of its term.
 
 use super::*;
-use crate::cluster::finalize;
 use crate::cluster::test_member::Pair;
 use crate::cluster::transport::proto::{Check, HandOver, Remove, ordered::Refusal};
+use crate::cluster::{AcceptError, finalize};
 use level::Raising;
 
 const NOBODY: NodeId = NodeId(9);
@@ -76,4 +76,22 @@ async fn rule_26_orders_wait_for_an_entry_of_the_own_term() {
         (Refusal::UnknownMember, Refusal::UnknownMember)
     );
     assert_ne!(finalized().await, Err(finalize::FinalizeError::NoLeader));
+}
+
+#[tokio::test]
+async fn rule_26_what_a_leader_decided_is_written_in_its_term_or_not_at_all() {
+    let pair = Pair::elected().await;
+    pair.confirm().await;
+    let (leader, other) = (&pair.leader.member, &pair.other.member);
+    let (term, before) = (leader.raft().status().term, leader.raft().status().last_index);
+    let decided = || vec![Command::Tick];
+    let late = leader.way.write_as_leader(term - 1, decided()).await;
+    assert_eq!(late, Err(AcceptError::NoLeader));
+    // Who was deposed does not ask its successor either.
+    let deposed = other.way.write_as_leader(term, decided()).await;
+    assert_eq!(deposed, Err(AcceptError::NoLeader));
+    assert_eq!(leader.raft().status().last_index, before);
+    let written = leader.way.write_as_leader(term, decided()).await.unwrap();
+    assert_eq!(leader.raft().status().last_index, written.index);
+    assert!(written.index > before);
 }

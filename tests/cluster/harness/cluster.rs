@@ -19,7 +19,7 @@ use futures_util::future::join_all;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Violations that are printed; files in the scenario's directory have the rest.
 const LINES_TOLD_MAX: usize = 20;
@@ -332,7 +332,13 @@ impl Cluster {
         let node = self.running().next().expect("a node runs");
         let (history, sightings) = (self.load.history(), self.observer.sightings());
         let evidence = collect(node, &self.receiver.received(), history, sightings).await;
-        Evidence { settled: (pods, index), ..evidence }
+        Evidence { settled: (pods, index), disturbed: self.disturbed(), ..evidence }
+    }
+
+    fn disturbed(&self) -> Option<(Duration, Duration)> {
+        let (from, until) = self.network.as_ref()?.disturbed()?;
+        let since = |at: Instant| at.duration_since(self.receiver.started());
+        Some((since(from), since(until.unwrap_or_else(Instant::now))))
     }
 
     /// Waits until the cluster has settled, and checks all invariants.

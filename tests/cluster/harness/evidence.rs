@@ -66,6 +66,8 @@ pub struct Evidence {
     pub in_doubt: u64,
     /// Pods that ran in the end, and the index that all of them had applied.
     pub settled: (BTreeSet<String>, u64),
+    /// From when to when links between nodes were cut or slow, if they were.
+    pub disturbed: Option<(Duration, Duration)>,
 }
 
 /// Asks `node`, which has to have settled.

@@ -1,7 +1,7 @@
 //! A transition is accepted as new once, whatever node is asked, however often and under whatever
 //! ids it is sent; and it is called a duplicate only when somebody has sent it before. That may be
-//! the relay itself: when the leadership changes while it writes, it writes again what it could
-//! not confirm, and then nobody can tell which of the two came before.
+//! the relay itself: when the leadership changes while it writes, or the link to the leader breaks,
+//! it writes again what it could not confirm, and then nobody can tell which of the two came before.
 
 use crate::harness::history::Try;
 use crate::harness::{Evidence, Sent};
@@ -13,13 +13,18 @@ pub fn violations(evidence: &Evidence) -> Vec<String> {
     for sent in &evidence.history.sent {
         transitions.entry(sent.effect()).or_default().push(sent);
     }
-    let may_repeat =
-        |attempt: &Try| evidence.sightings.may_have_changed(attempt.started, attempt.ended);
+    let is_cut = |attempt: &Try| {
+        let disturbed = evidence.disturbed;
+        disturbed.is_some_and(|(from, to)| from <= attempt.ended && attempt.started <= to)
+    };
+    let may_repeat = |attempt: &Try| {
+        is_cut(attempt) || evidence.sightings.may_have_changed(attempt.started, attempt.ended)
+    };
     transitions.values().flat_map(|sent| of_one_transition(sent, may_repeat)).collect()
 }
 
-/// `may_repeat`: whether the leadership changed during an attempt, so that the relay had reason to
-/// write twice.
+/// `may_repeat`: whether the leadership changed or a link was cut during an attempt, so that the
+/// relay had reason to write twice.
 fn of_one_transition(sent: &[&Sent], may_repeat: impl Fn(&Try) -> bool) -> Vec<String> {
     let tries: Vec<_> = sent.iter().flat_map(|sent| &sent.tries).collect();
     let fate = |name: &str| {

@@ -131,6 +131,22 @@ fn a_duplicate_of_nothing_is_the_relays_own_only_while_the_leadership_changes() 
 }
 
 #[test]
+fn a_duplicate_of_nothing_is_the_relays_own_while_a_link_is_cut() {
+    // The attempt takes from second 20 to 21.
+    for (cut, is_own) in [((10, 19), false), ((10, 20), true), ((21, 30), true), ((22, 30), false)]
+    {
+        let evidence = broken(|evidence| {
+            let last = evidence.history.sent.last_mut().unwrap();
+            last.tries = vec![attempt(0, 20, "duplicate")];
+            let (from, to) = cut;
+            evidence.disturbed = Some((Duration::from_secs(from), Duration::from_secs(to)));
+        });
+        let found = first_acceptance::violations(&evidence);
+        assert_eq!(found.is_empty(), is_own, "cut from {cut:?}: {found:?}");
+    }
+}
+
+#[test]
 fn the_first_leader_is_no_change_of_the_leadership() {
     let evidence = broken(|evidence| {
         evidence.history.sent.last_mut().unwrap().tries = vec![attempt(0, 0, "duplicate")];

@@ -13,7 +13,8 @@ pub use sender::{Identify, Processes};
 
 use datagrams::Front;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 /// Number of a member, from 0.
 pub type Member = usize;
@@ -31,6 +32,8 @@ pub struct Attachment {
 pub struct Network {
     rules: Arc<Rules>,
     members: usize,
+    /// From the first rule to the last time that everything passed again.
+    disturbed: Mutex<Option<(Instant, Option<Instant>)>>,
 }
 
 impl Network {
@@ -46,24 +49,24 @@ impl Network {
             fronts.push(Front::bind(*attachment).await);
         }
         datagrams::forward(fronts, &rules);
-        Self { rules, members: attachments.len() }
+        Self { rules, members: attachments.len(), disturbed: Mutex::default() }
     }
 
     /// Sets the rule for what `from` sends to `to`.
     pub fn set(&self, from: Member, to: Member, rule: Rule) {
-        self.rules.set(&[(from, to)], rule);
+        self.change(&[(from, to)], rule);
     }
 
     /// Sets the rule for what `member` sends to all others.
     pub fn set_outbound(&self, member: Member, rule: Rule) {
         let pairs: Vec<_> = self.others(member).map(|other| (member, other)).collect();
-        self.rules.set(&pairs, rule);
+        self.change(&pairs, rule);
     }
 
     /// Sets the rule for what all others send to `member`.
     pub fn set_inbound(&self, member: Member, rule: Rule) {
         let pairs: Vec<_> = self.others(member).map(|other| (other, member)).collect();
-        self.rules.set(&pairs, rule);
+        self.change(&pairs, rule);
     }
 
     /// Nothing passes between `member` and all others, in either direction.
@@ -75,6 +78,21 @@ impl Network {
     /// Everything passes again.
     pub fn heal(&self) {
         self.rules.clear();
+        if let Some((_, until)) = self.disturbed.lock().unwrap().as_mut() {
+            *until = Some(Instant::now());
+        }
+    }
+
+    /// From when to when not everything passed, at the most; it may not have ended yet.
+    pub fn disturbed(&self) -> Option<(Instant, Option<Instant>)> {
+        *self.disturbed.lock().unwrap()
+    }
+
+    fn change(&self, pairs: &[(Member, Member)], rule: Rule) {
+        let mut disturbed = self.disturbed.lock().unwrap();
+        let (from, _) = disturbed.unwrap_or((Instant::now(), None));
+        *disturbed = Some((from, None));
+        self.rules.set(pairs, rule);
     }
 
     fn others(&self, member: Member) -> impl Iterator<Item = Member> {
