@@ -5,7 +5,7 @@ use super::test_node::{Node, WITHIN, accept, begin, event, files, unplanned};
 use super::*;
 use crate::clock::Timestamp;
 use crate::state_machine::{Fate, SlotId, run_key};
-use raft::{LogFileError, OpenError, RestoreError, SnapshotError, SnapshotStoreError};
+use raft::{LogFileError, OpenError, RaftNode, RestoreError, SnapshotError, SnapshotStoreError};
 use redb::{ReadableDatabase as _, ReadableTable as _};
 use std::path::PathBuf;
 
@@ -45,6 +45,23 @@ async fn rule_13_what_a_node_of_several_had_spooled_goes_into_the_log_of_a_clust
     // Not fed again: its file went after the commit, at the latest with the shutdown.
     let spool = Spool::open(&node.path("spool"), SPOOL_BYTES_MAX).unwrap();
     assert!(spool.is_empty());
+}
+
+#[tokio::test]
+async fn a_directory_of_a_cluster_of_several_is_not_started_alone() {
+    let node = Node::new();
+    let directory = DataDirectory::open(node.folder.path()).unwrap();
+    let id = directory.identity().node_id;
+    drop(directory);
+    let network = raft::PeerNetwork::new(None);
+    let raft = RaftNode::start(id, Some(node.folder.path()), network, raft::ELECTION_MIN).await;
+    let raft = raft.unwrap();
+    let members = [id, NodeId(id.0 ^ 1)].map(|member| (member, raft::MemberNode::default()));
+    raft.form(members.into()).await.unwrap();
+    raft.shutdown().await;
+    drop(raft);
+    let error = node.try_start().await.err();
+    assert!(matches!(error, Some(StartError::OfSeveral { members: 2 })), "{error:?}");
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use super::meet::{self, Meeting};
 use super::member::{Member, Own};
 use super::planning_mark::PlanningMark;
 use super::quorum::Quorum;
-use super::raft::{PeerNetwork, RaftNode};
+use super::raft::{OpenError, PeerNetwork, RaftNode};
 use super::spool::{SPOOL_BYTES_MAX, Spool};
 use super::stamp::SharedStamps;
 use super::ticker::Ticker;
@@ -130,7 +130,12 @@ impl Cluster {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StartError> {
         let raft = RaftNode::start_alone(base.identity.node_id, base.folder()).await;
-        let raft = raft.map_err(StartError::Raft)?;
+        let raft = raft.map_err(|error| {
+            if let OpenError::OfSeveral { members } = error {
+                return StartError::OfSeveral { members };
+            }
+            StartError::Raft(error)
+        })?;
         Self::alone_over(base, raft, options, clock).await
     }
 

@@ -125,8 +125,10 @@ impl StateMachine {
         group.renderings += 1;
         let rendering = group.renderings;
         let uid = Group::uid(key, group.generation);
-        let Some(facts) = &group.facts else { return };
-        let event = group_event(&uid, &key.1, facts, group.opened_at, now);
+        let Some(facts) = group.facts.clone() else { return };
+        let place = (group.opened_at, now);
+        let state = self.groups.get(key).map(|group| self.group_summary(key, group).state);
+        let event = group_event(&uid, &key.1, &facts, state.unwrap_or(facts.state), place);
         let run = run_key(&uid);
         self.open_group_record(run, &event);
         let Some(record) = self.runs.get_mut(&run) else { return };
@@ -184,15 +186,20 @@ impl StateMachine {
 
 /// What stands for a group: where its member writes, under a name of its own. Its place among the
 /// writers of a target is its own too: it is as old as its first member's arrival, and each showing
-/// comes after the one before, whichever member led to it.
+/// comes after the one before, whichever member led to it. Why its member ended as it did says
+/// nothing about a group that is worse.
 fn group_event(
     uid: &str,
     group_id: &str,
     facts: &RunEvent,
-    opened_at: Timestamp,
-    shown_at: Timestamp,
+    state: RunState,
+    (opened_at, shown_at): (Timestamp, Timestamp),
 ) -> RunEvent {
+    let told = |text: &String| if state == facts.state { text.clone() } else { String::new() };
     RunEvent {
+        state,
+        reason: told(&facts.reason),
+        message: told(&facts.message),
         created_at: opened_at,
         attempt: 0,
         rank: Rank::Terminal,

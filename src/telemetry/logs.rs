@@ -11,8 +11,10 @@ pub fn start_logs(logging: &Logging) {
     let filter = EnvFilter::new(logging.level.as_str());
     // openraft tells every heartbeat at info, and each one that a dead member misses at warn.
     let quiet = "openraft=error".parse().expect("a constant directive parses");
+    // What its handle logs as an error it returns as well: a question that comes while the node stops.
+    let silent = "openraft::raft=off".parse().expect("a constant directive parses");
     let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter.add_directive(quiet))
+        .with_env_filter(filter.add_directive(quiet).add_directive(silent))
         .with_writer(std::io::stderr);
     let _ = match logging.format {
         LogFormat::Json => builder.json().flatten_event(true).try_init(),

@@ -58,6 +58,9 @@ pub enum OpenError {
     /// openraft found the stores unusable, or failed at its first writes.
     #[error("the consensus could not be started")]
     Stopped(#[source] StopCause),
+    /// The log is that of a cluster of several, which this node alone cannot lead.
+    #[error("the log belongs to a cluster of {members}")]
+    OfSeveral { members: usize },
     /// No leadership in time: the log belongs to another node, or the disk does not answer.
     #[error("no leadership within {} s", LEADER_WITHIN.as_secs())]
     NoLeader,
@@ -120,6 +123,11 @@ impl RaftNode {
     /// A store cannot be used, or no leadership is to be had.
     pub async fn start_alone(id: NodeId, folder: Option<&Path>) -> Result<Self, OpenError> {
         let node = Self::start(id, folder, PeerNetwork::new(None), ELECTION_MIN).await?;
+        let members = node.status().members.len();
+        if members > 1 {
+            node.shutdown().await;
+            return Err(OpenError::OfSeveral { members });
+        }
         node.lead_alone().await
     }
 

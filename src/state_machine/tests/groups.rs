@@ -52,6 +52,17 @@ fn rule_11_a_group_is_shown_when_all_its_members_are_final() {
 }
 
 #[test]
+fn rule_11_a_group_whose_last_member_succeeds_is_still_as_bad_as_its_worst() {
+    let mut core = accumulating();
+    core.take(member("a").started());
+    core.take(member("b").started());
+    core.take(member("a").failure());
+    core.take(member("b").success().with(|event| event.reason = "Succeeded".to_owned()));
+    let shown = core.state.run(&group_uid(0)).unwrap().run.facts.clone();
+    assert_eq!((shown.state, shown.reason.as_str()), (RunState::Failure, ""));
+}
+
+#[test]
 fn rule_11_a_group_lists_the_members_of_all_its_runs() {
     let mut core = accumulating();
     core.take(member("a").started());

@@ -34,7 +34,7 @@ pub fn violations(evidence: &Evidence) -> Vec<String> {
         let is_owner_ever = owners_ever
             .get(slot)
             .is_some_and(|owners| ids.iter().any(|id| owners.contains(id.as_str())));
-        if !is_owner_ever {
+        if !is_owner_ever && is_every_epoch_seen(&sightings.owners, *slot) {
             found.push(format!("{pod} {ids:?} called for run {run} and never owned slot {slot}"));
             continue;
         }
@@ -52,6 +52,13 @@ pub fn violations(evidence: &Evidence) -> Vec<String> {
         }
     }
     found
+}
+
+/// Whether the owner of the slot was seen in each of its epochs: one that is over between two looks is
+/// not, and then anybody may have owned it for that long.
+fn is_every_epoch_seen<O>(owners: &BTreeMap<(usize, u64), O>, slot: usize) -> bool {
+    let epochs = owners.range((slot, 1)..=(slot, u64::MAX)).map(|((_, epoch), _)| *epoch);
+    (1..).zip(epochs).all(|(expected, epoch)| expected == epoch)
 }
 
 /// Whether it surely was so from the one moment to the other.

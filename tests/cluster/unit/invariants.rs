@@ -184,6 +184,22 @@ fn a_call_by_a_node_that_never_owned_the_slot_is_found() {
 }
 
 #[test]
+fn in_an_epoch_that_nobody_saw_any_node_may_have_owned_the_slot() {
+    for (epochs, is_certain) in [([1, 2], true), ([1, 3], false)] {
+        let evidence = broken(|evidence| {
+            evidence.sightings.saw_view("relay-2", &view("c2", "c1", 3, "a0"), look(70));
+            for epoch in epochs {
+                let applied = applied(30 + epoch, "d", "b1", epoch);
+                evidence.sightings.saw_applied("relay-0", &applied, look(70 + epoch));
+            }
+            evidence.arrivals[0].pod = "relay-2".to_owned();
+        });
+        let found = one_owner::violations(&evidence);
+        assert_eq!(!found.is_empty(), is_certain, "epochs {epochs:?}: {found:?}");
+    }
+}
+
+#[test]
 fn a_call_by_an_earlier_owner_is_found_when_it_was_begun_afterwards() {
     // The slot moved between seconds 2 and 55, as relay-0 has it; a call takes 11 s at most.
     for (at, is_foreign) in [(2, false), (60, false), (66, false), (67, true), (70, true)] {
