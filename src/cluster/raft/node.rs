@@ -123,7 +123,10 @@ impl RaftNode {
     /// A store cannot be used, or no leadership is to be had.
     pub async fn start_alone(id: NodeId, folder: Option<&Path>) -> Result<Self, OpenError> {
         let node = Self::start(id, folder, PeerNetwork::new(None), ELECTION_MIN).await?;
-        let members = node.status().members.len();
+        let members = node.raft.with_raft_state(|state| {
+            state.membership_state.effective().membership().nodes().count()
+        });
+        let members = members.await.map_err(|fatal| OpenError::Stopped(fatal.into()))?;
         if members > 1 {
             node.shutdown().await;
             return Err(OpenError::OfSeveral { members });
