@@ -21,7 +21,6 @@ pub enum ProblemId {
     InvalidRunData,
     /// The log did not answer in time, or has no room now. Sending again is safe.
     NotAccepted,
-    /// The relay is shutting down.
     /// Something went wrong inside. Sending again is safe.
     Internal,
     /// The body of an admin request cannot be read.
