@@ -51,7 +51,9 @@ pub use finalize::{FinalizeError, Lack};
 pub use gossip::{Discovery, Facts};
 pub use identity::{ClusterId, DataDirectory, Identity, IdentityError};
 pub use options::{Backend, Degrade, Options, Several};
-pub use raft::{CompactError, OfflineError, SnapshotError, SnapshotFile, snapshot_index};
+pub use raft::{
+    CompactError, OfflineError, SnapshotError, SnapshotFile, StateDigest, snapshot_index,
+};
 pub use reach::{Contacts, Failing, Reach};
 pub use recover::{RecoverError, Recovered, Recovery, recover};
 pub use view::{ClusterView, MemberState, MemberView};
@@ -98,13 +100,11 @@ pub struct Cluster {
     _directory: Option<Arc<DataDirectory>>,
 }
 
-/// What a node has applied.
+/// Who owns what, as a node has applied it.
 #[derive(Clone, Debug)]
-pub struct AppliedDigest {
+pub struct AppliedSlots {
     /// The last applied entry.
     pub index: u64,
-    /// Equal for equal states.
-    pub digest: u128,
     /// Owners and epochs of all slots, by number.
     pub slots: Vec<Slot>,
 }
@@ -198,15 +198,21 @@ impl Cluster {
         self.way.raft.read(look)
     }
 
-    /// What this node has applied, to be compared with what others have: all of it belongs to one
-    /// index. Reads the whole state: for tests and operators, not for every second.
+    /// Owners and epochs of the slots, as this node has applied them.
     #[must_use]
-    pub fn applied_digest(&self) -> AppliedDigest {
-        self.way.raft.read_indexed(|index, state| AppliedDigest {
+    pub fn applied_slots(&self) -> AppliedSlots {
+        self.way.raft.read_indexed(|index, state| AppliedSlots {
             index,
-            digest: wire::digest(state),
             slots: state.slots().map(|(_, slot)| slot).collect(),
         })
+    }
+
+    /// What this node has applied, to be compared with what others have. A pass over a copy of the
+    /// whole state, which blocks the thread: for tests and operators, not for every second.
+    #[must_use]
+    pub fn applied_digest(&self) -> StateDigest {
+        let (index, state) = self.way.raft.read_indexed(|index, state| (index, state.clone()));
+        StateDigest { index, sum: wire::digest(&state) }
     }
 
     /// The index of the last applied entry, and a signal for each one.

@@ -3,6 +3,7 @@
 //! | Route | What |
 //! |---|---|
 //! | `GET /api/v1/cluster` | members, leader, slots |
+//! | `GET /api/v1/cluster/slots` | who owns each slot, as this replica has applied it |
 //! | `GET /api/v1/cluster/digest` | what this replica has applied, to be compared with others |
 //! | `GET /api/v1/cluster/snapshot` | the state of this replica, to begin from after a disaster |
 //! | `DELETE /api/v1/cluster/members/{id}` | removes a member |
@@ -14,8 +15,8 @@
 //! | `POST /api/v1/dlq/replay` | queues dead letters again |
 
 mod access;
+mod applied;
 mod cluster;
-mod digest;
 mod dlq;
 mod members;
 mod replay;
@@ -29,7 +30,8 @@ use axum::routing::{delete, get, post};
 pub(super) fn router() -> Router<Api> {
     Router::new()
         .route("/v1/cluster", get(cluster::show))
-        .route("/v1/cluster/digest", get(digest::show))
+        .route("/v1/cluster/slots", get(applied::slots))
+        .route("/v1/cluster/digest", get(applied::digest))
         .route("/v1/cluster/snapshot", get(snapshot::show))
         .route("/v1/cluster/members/{id}", delete(members::remove))
         .route("/v1/cluster/transfer", post(members::transfer))

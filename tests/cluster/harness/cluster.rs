@@ -7,7 +7,7 @@ use super::lab::{Counts, Lab};
 use super::load::Load;
 use super::network::{Network, Processes};
 use super::node::{Node, Serve, Settling, error_lines};
-use super::observer::{Applied, Observer};
+use super::observer::{Digest, Observer};
 use super::place::Street;
 use super::pods::Pods;
 use super::site::Site;
@@ -302,27 +302,27 @@ impl Cluster {
             let told = || settling.iter().map(|node| node.as_ref().map(Settling::to_string));
             let all: Option<Vec<&Settling>> = settling.iter().map(Option::as_ref).collect();
             let is_settled = |all: &Vec<&Settling>| {
-                let index = all[0].applied().applied_index;
-                all.iter().all(|node| node.left() == 0 && node.applied().applied_index == index)
+                let index = all[0].digest().applied_index;
+                all.iter().all(|node| node.left() == 0 && node.digest().applied_index == index)
             };
             match all.filter(is_settled) {
-                Some(all) => Ok(all.into_iter().map(|node| node.applied().clone()).collect()),
+                Some(all) => Ok(all.into_iter().map(|node| node.digest().clone()).collect()),
                 None => Err(format!("{:?}", told().collect::<Vec<_>>())),
             }
         })
         .await;
-        let applied: Vec<Applied> = match settled {
-            Ok(applied) => applied,
+        let digests: Vec<Digest> = match settled {
+            Ok(digests) => digests,
             Err(missing) => {
                 let node = self.running().next().expect("a node runs");
                 let left = left(node, &self.load.history()).await;
                 panic!("not settled within {SETTLED_MAX:?}: {missing}\n{}", told(&left));
             }
         };
-        for (node, applied) in self.running().zip(&applied) {
-            self.observer.keep_digest(&node.pod(), applied);
+        for (node, digest) in self.running().zip(&digests) {
+            self.observer.keep_digest(&node.pod(), digest);
         }
-        applied[0].applied_index
+        digests[0].applied_index
     }
 
     /// Waits until the cluster has settled; everything known about it by then.

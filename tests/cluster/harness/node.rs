@@ -2,7 +2,7 @@
 
 use super::deadline::STOPPED_MAX;
 use super::network::Processes;
-use super::observer::Applied;
+use super::observer::Digest;
 use super::site::Site;
 use super::view::View;
 use super::{FORMED_MAX, copy_folder};
@@ -29,7 +29,7 @@ pub struct Serve {
 pub struct Settling {
     unplanned: u64,
     unsettled: u64,
-    applied: Applied,
+    digest: Digest,
 }
 
 impl Settling {
@@ -38,9 +38,9 @@ impl Settling {
         self.unplanned + self.unsettled
     }
 
-    /// What it has applied.
-    pub fn applied(&self) -> &Applied {
-        &self.applied
+    /// What its state amounts to.
+    pub fn digest(&self) -> &Digest {
+        &self.digest
     }
 }
 
@@ -48,7 +48,7 @@ impl Settling {
 impl fmt::Display for Settling {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (unplanned, unsettled, index) =
-            (self.unplanned, self.unsettled, self.applied.applied_index);
+            (self.unplanned, self.unsettled, self.digest.applied_index);
         write!(f, "{unplanned} unplanned, {unsettled} unsettled at index {index}")
     }
 }
@@ -228,7 +228,7 @@ impl Node {
         Some(Settling {
             unplanned: self.gauge("events_unplanned").await?,
             unsettled: self.gauge("effects_unsettled").await?,
-            applied: serde_json::from_value(self.get("/api/v1/cluster/digest").await?).ok()?,
+            digest: serde_json::from_value(self.get("/api/v1/cluster/digest").await?).ok()?,
         })
     }
 

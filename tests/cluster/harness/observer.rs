@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 /// Between two looks: often beside the life of an epoch, rarely beside the work of a node.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// Looks of which one asks for a digest: that is a pass over the whole state of the node.
+const LOOKS_PER_DIGEST: u64 = 10;
 /// A frozen node does not hold up looks at the others for longer.
 const LOOK_MAX: Duration = Duration::from_secs(1);
 
@@ -53,13 +55,16 @@ pub struct Sightings {
     pub stretches: BTreeMap<String, BTreeMap<usize, Vec<Stretch>>>,
 }
 
-/// `GET /api/v1/cluster/digest`: what a node has applied itself.
+/// `GET /api/v1/cluster/digest`: what the state of a node amounts to.
 #[derive(Clone, Debug, Default, Deserialize)]
-pub struct Applied {
+pub struct Digest {
     pub applied_index: u64,
     pub digest: String,
-    /// All slots, by number.
-    #[serde(default)]
+}
+
+/// `GET /api/v1/cluster/slots`: all slots, by number.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Slots {
     pub slots: Vec<Ownership>,
 }
 
@@ -84,11 +89,10 @@ impl Sightings {
         }
     }
 
-    /// Keeps what `pod` has applied.
-    pub fn saw_applied(&mut self, pod: &str, applied: &Applied, look: Look) {
-        self.saw_digest(pod, applied);
+    /// Keeps who owned what, as `pod` had applied it.
+    pub fn saw_slots(&mut self, pod: &str, seen: &Slots, look: Look) {
         let slots = self.stretches.entry(pod.to_owned()).or_default();
-        for (slot, ownership) in applied.slots.iter().enumerate() {
+        for (slot, ownership) in seen.slots.iter().enumerate() {
             let Ownership { owner, epoch } = ownership.clone();
             let stretches = slots.entry(slot).or_default();
             match stretches.last_mut() {
@@ -105,9 +109,9 @@ impl Sightings {
     }
 
     /// Keeps the digest of what `pod` has applied.
-    pub fn saw_digest(&mut self, pod: &str, applied: &Applied) {
-        let digests = self.digests.entry(applied.applied_index).or_default();
-        digests.entry(applied.digest.clone()).or_default().insert(pod.to_owned());
+    pub fn saw_digest(&mut self, pod: &str, seen: &Digest) {
+        let digests = self.digests.entry(seen.applied_index).or_default();
+        digests.entry(seen.digest.clone()).or_default().insert(pod.to_owned());
     }
 
     /// Whether the leadership may have changed between two moments: a leader that was not the
@@ -135,9 +139,12 @@ impl Observer {
             let observer = observer.clone();
             tokio::spawn(async move {
                 let mut looks = tokio::time::interval(LOOK_EVERY);
-                loop {
+                for look in 1_u64.. {
                     looks.tick().await;
                     observer.look(&pod, &url).await;
+                    if look.is_multiple_of(LOOKS_PER_DIGEST) {
+                        observer.compare(&pod, &url).await;
+                    }
                 }
             });
         }
@@ -145,8 +152,8 @@ impl Observer {
     }
 
     /// Keeps the digest of what `pod` has applied, that somebody else asked for.
-    pub fn keep_digest(&self, pod: &str, applied: &Applied) {
-        self.keep(|sightings| sightings.saw_digest(pod, applied));
+    pub fn keep_digest(&self, pod: &str, digest: &Digest) {
+        self.keep(|sightings| sightings.saw_digest(pod, digest));
     }
 
     /// What has been seen so far.
@@ -158,9 +165,15 @@ impl Observer {
         if let Some((view, look)) = self.ask::<View>(&format!("{url}/api/v1/cluster")).await {
             self.keep(|sightings| sightings.saw_view(pod, &view, look));
         }
-        let digest = format!("{url}/api/v1/cluster/digest");
-        if let Some((applied, look)) = self.ask::<Applied>(&digest).await {
-            self.keep(|sightings| sightings.saw_applied(pod, &applied, look));
+        if let Some((slots, look)) = self.ask::<Slots>(&format!("{url}/api/v1/cluster/slots")).await
+        {
+            self.keep(|sightings| sightings.saw_slots(pod, &slots, look));
+        }
+    }
+
+    async fn compare(&self, pod: &str, url: &str) {
+        if let Some((digest, _)) = self.ask(&format!("{url}/api/v1/cluster/digest")).await {
+            self.keep_digest(pod, &digest);
         }
     }
 

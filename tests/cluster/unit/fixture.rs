@@ -2,7 +2,7 @@
 
 use crate::harness::evidence::{Arrival, Evidence, Status};
 use crate::harness::history::{Answer, Sent, Try};
-use crate::harness::observer::{Applied, Look, Ownership};
+use crate::harness::observer::{Digest, Look, Ownership, Slots};
 use crate::harness::view::View;
 use crate::shared::{named, recorded};
 use std::time::Duration;
@@ -61,8 +61,10 @@ pub fn all_went_well() -> Evidence {
     evidence.shown.comments.insert(7, 1);
     for (pod, id) in NODES {
         evidence.sightings.saw_view(pod, &view(id, "c1", 3, "a0"), look(0));
-        evidence.sightings.saw_applied(pod, &applied(10, "d10", "a0", 0), look(1));
-        evidence.sightings.saw_applied(pod, &applied(20, "d20", "b1", 1), look(55));
+        evidence.sightings.saw_slots(pod, &slots("a0", 0), look(1));
+        evidence.sightings.saw_digest(pod, &digest(10, "d10"));
+        evidence.sightings.saw_slots(pod, &slots("b1", 1), look(55));
+        evidence.sightings.saw_digest(pod, &digest(20, "d20"));
         evidence.settled.0.insert(pod.to_owned());
     }
     evidence.settled.1 = 20;
@@ -86,9 +88,14 @@ pub fn view(node: &str, cluster: &str, term: u64, leader: &str) -> View {
     }
 }
 
-/// An applied state in which `owner` has the fixture's slot.
-pub fn applied(index: u64, digest: &str, owner: &str, epoch: u64) -> Applied {
+/// Slots of which `owner` has the fixture's.
+pub fn slots(owner: &str, epoch: u64) -> Slots {
     let mut slots = vec![Ownership::default(); SLOT];
     slots.push(Ownership { owner: Some(owner.to_owned()), epoch });
-    Applied { applied_index: index, digest: digest.to_owned(), slots }
+    Slots { slots }
+}
+
+/// What the state after an entry amounts to.
+pub fn digest(index: u64, digest: &str) -> Digest {
+    Digest { applied_index: index, digest: digest.to_owned() }
 }

@@ -1,7 +1,7 @@
 //! Each invariant holds where all went well, and is seen to fail where one thing went wrong.
 
 use super::fixture::{
-    CHECK, all_went_well, applied, arrival, attempt, look, refusal, status, view,
+    CHECK, all_went_well, arrival, attempt, digest, look, refusal, slots, status, view,
 };
 use crate::harness::evidence::Evidence;
 use crate::harness::history::Sent;
@@ -165,9 +165,8 @@ fn a_duplicate_of_an_attempt_without_an_answer_is_fine() {
 
 #[test]
 fn two_owners_in_one_epoch_are_found() {
-    let evidence = broken(|evidence| {
-        evidence.sightings.saw_applied("relay-0", &applied(21, "d21", "a0", 1), look(70))
-    });
+    let evidence =
+        broken(|evidence| evidence.sightings.saw_slots("relay-0", &slots("a0", 1), look(70)));
     let found = one_owner::violations(&evidence);
     assert_eq!(found, [r#"slot 2 has owners {"a0", "b1"} in epoch 1"#]);
 }
@@ -189,8 +188,7 @@ fn in_an_epoch_that_nobody_saw_any_node_may_have_owned_the_slot() {
         let evidence = broken(|evidence| {
             evidence.sightings.saw_view("relay-2", &view("c2", "c1", 3, "a0"), look(70));
             for epoch in epochs {
-                let applied = applied(30 + epoch, "d", "b1", epoch);
-                evidence.sightings.saw_applied("relay-0", &applied, look(70 + epoch));
+                evidence.sightings.saw_slots("relay-0", &slots("b1", epoch), look(70 + epoch));
             }
             evidence.arrivals[0].pod = "relay-2".to_owned();
         });
@@ -204,8 +202,7 @@ fn a_call_by_an_earlier_owner_is_found_when_it_was_begun_afterwards() {
     // The slot moved between seconds 2 and 55, as relay-0 has it; a call takes 11 s at most.
     for (at, is_foreign) in [(2, false), (60, false), (66, false), (67, true), (70, true)] {
         let evidence = broken(|evidence| {
-            let applied = applied(30, "d30", "b1", 1);
-            evidence.sightings.saw_applied("relay-0", &applied, look(70));
+            evidence.sightings.saw_slots("relay-0", &slots("b1", 1), look(70));
             evidence.arrivals[0].pod = "relay-0".to_owned();
             evidence.arrivals[0].at = Duration::from_secs(at);
         });
@@ -219,7 +216,7 @@ fn a_call_by_a_later_owner_is_found_when_it_came_before() {
     let evidence = broken(|evidence| {
         evidence.sightings.stretches.clear();
         for at in [1, 70] {
-            evidence.sightings.saw_applied("relay-1", &applied(10, "d10", "a0", 0), look(at));
+            evidence.sightings.saw_slots("relay-1", &slots("a0", 0), look(at));
         }
     });
     assert_eq!(one_owner::violations(&evidence).len(), evidence.arrivals.len());
@@ -230,9 +227,9 @@ fn a_call_is_not_judged_by_what_was_seen_before_or_after_it_alone() {
     let evidence = broken(|evidence| {
         evidence.sightings.stretches.clear();
         for at in [1, 59] {
-            evidence.sightings.saw_applied("relay-1", &applied(10, "d10", "a0", 0), look(at));
+            evidence.sightings.saw_slots("relay-1", &slots("a0", 0), look(at));
         }
-        evidence.sightings.saw_applied("relay-1", &applied(20, "d20", "b1", 1), look(61));
+        evidence.sightings.saw_slots("relay-1", &slots("b1", 1), look(61));
     });
     assert_eq!(one_owner::violations(&evidence), [""; 0]);
 }
@@ -299,7 +296,7 @@ fn digests_that_nobody_compared_are_found() {
     // One node alone has nobody to be compared with, but others were there before.
     evidence.settled.0.remove("relay-1");
     assert_eq!(equal_digests::violations(&evidence), ["no two nodes were seen at one index"]);
-    evidence.sightings.saw_digest("relay-1", &applied(10, "d10", "a0", 0));
+    evidence.sightings.saw_digest("relay-1", &digest(10, "d10"));
     assert_eq!(equal_digests::violations(&evidence), [""; 0]);
 }
 
@@ -307,17 +304,16 @@ fn digests_that_nobody_compared_are_found() {
 fn different_digests_at_the_last_index_are_found() {
     let evidence = broken(|evidence| {
         evidence.settled.1 = 30;
-        evidence.sightings.saw_digest("relay-0", &applied(30, "d30", "b1", 1));
-        evidence.sightings.saw_digest("relay-1", &applied(30, "other", "b1", 1));
+        evidence.sightings.saw_digest("relay-0", &digest(30, "d30"));
+        evidence.sightings.saw_digest("relay-1", &digest(30, "other"));
     });
     assert_eq!(equal_digests::violations(&evidence).len(), 1);
 }
 
 #[test]
 fn different_digests_at_one_index_are_found() {
-    let evidence = broken(|evidence| {
-        evidence.sightings.saw_applied("relay-1", &applied(10, "other", "a0", 0), look(70))
-    });
+    let evidence =
+        broken(|evidence| evidence.sightings.saw_digest("relay-1", &digest(10, "other")));
     assert_eq!(equal_digests::violations(&evidence).len(), 1);
 }
 

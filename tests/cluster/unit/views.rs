@@ -1,6 +1,6 @@
 //! When nodes agree, and what is kept of what they say.
 
-use super::fixture::{applied, look};
+use super::fixture::{look, slots};
 use crate::harness::observer::Sightings;
 use crate::harness::view::{MemberView, View, agree};
 
@@ -59,7 +59,7 @@ fn a_view_is_read_from_the_answer_of_a_node() {
 #[test]
 fn slots_without_an_owner_are_no_sighting() {
     let mut sightings = Sightings::default();
-    sightings.saw_applied("relay-0", &applied(1, "d", "a0", 4), look(1));
+    sightings.saw_slots("relay-0", &slots("a0", 4), look(1));
     let owners: Vec<_> = sightings.owners.into_iter().collect();
     assert_eq!(owners, [((2, 4), ["a0".to_owned()].into())]);
 }
