@@ -11,6 +11,10 @@ use std::time::Duration;
 const UNREACHED_MAX: Duration = Duration::from_secs(60);
 /// An owner whose oldest due effect has waited for so long is sick (rule 27).
 const LATE_MAX: Duration = Duration::from_secs(30);
+/// An owner keeps up, and has room for what another is late with, while its oldest due effect has
+/// waited for less. One that is busy itself is no measure: a flood makes all late, one after the
+/// other, and the slots of the first would only make it worse for the next.
+const KEPT_UP_MAX: Duration = Duration::from_secs(5);
 /// A sick owner gets no slots for so long (rule 27).
 const SICK_FOR: Duration = Duration::from_secs(300);
 
@@ -113,7 +117,7 @@ fn reaches_targets(other: &Report) -> bool {
 
 /// Who has no slots has nothing to be late with.
 fn keeps_up(other: &Report) -> bool {
-    other.slots > 0 && other.reach.is_some_and(|reach| reach.late_by < LATE_MAX)
+    other.slots > 0 && other.reach.is_some_and(|reach| reach.late_by < KEPT_UP_MAX)
 }
 
 #[cfg(test)]

@@ -80,8 +80,15 @@ fn rule_27_when_everybody_is_late_nobody_is_sick() {
     // Who owns nothing is never late, and proves nothing.
     let idle = Report { slots: 0, ..healthy(B) };
     assert_eq!(judged(&[late(A, LATE_MAX), idle]), []);
-    let found = judged(&[late(A, LATE_MAX), late(B, LATE_MAX), late(C, LATE_MAX - MILLI)]);
+    let found = judged(&[late(A, LATE_MAX), late(B, LATE_MAX), late(C, KEPT_UP_MAX - MILLI)]);
     assert_eq!(found.iter().map(|(node, _)| *node).collect::<Vec<_>>(), [A, B]);
+}
+
+#[test]
+fn rule_27_an_owner_with_a_backlog_of_its_own_is_no_measure() {
+    assert_eq!(judged(&[late(A, LATE_MAX), late(B, LATE_MAX - SECOND)]), []);
+    assert_eq!(judged(&[late(A, 10 * LATE_MAX), late(B, KEPT_UP_MAX)]), []);
+    assert_eq!(judged(&[late(A, LATE_MAX), late(B, KEPT_UP_MAX - MILLI)]).len(), 1);
 }
 
 #[test]
