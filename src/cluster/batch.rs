@@ -23,8 +23,10 @@ const RESERVED_BYTES: usize = WAITING_BYTES_MAX / 4;
 const COMMANDS_PER_ENTRY_MAX: usize = 512;
 /// Encoded bytes of one entry. Large entries hold up heartbeats between nodes.
 pub const ENTRY_BYTES_MAX: usize = 1024 * 1024;
-/// Wait before what found no leader is tried again: an election takes some hundred milliseconds.
+/// Wait before what found no leader is tried again: an election takes some hundred milliseconds. It
+/// doubles up to the longest: without a quorum everybody tries everybody.
 const RETRY_WAIT: Duration = Duration::from_millis(20);
+const RETRY_WAIT_MAX: Duration = Duration::from_millis(160);
 
 /// How important a request is when there is little room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -194,6 +196,7 @@ impl Batcher {
     /// Writes a batch, again and again while somebody waits for it. It is as important as the
     /// least of it: what the leader refuses to new events must not get past it with the rest.
     async fn write(&self, mut batch: Vec<Request>) {
+        let mut wait = RETRY_WAIT;
         loop {
             // Who stopped waiting will send again: the log need not hold it twice.
             batch.retain(|request| !request.answered.is_closed());
@@ -212,7 +215,8 @@ impl Batcher {
             if !error.is_passing() || self.stop.is_cancelled() {
                 return refuse(batch, &error);
             }
-            tokio::time::sleep(RETRY_WAIT).await;
+            tokio::time::sleep(wait).await;
+            wait = (2 * wait).min(RETRY_WAIT_MAX);
         }
     }
 }

@@ -5,7 +5,7 @@ use super::batch::{Queue, Rank};
 use super::disk::free_bytes;
 use super::fatal::{self, FatalError};
 use super::quorum::Quorum;
-use super::spool::feed::{Degradation, FEED_COUNT_MAX, Standing, mode};
+use super::spool::feed::{Degradation, FEED_COUNT_FIRST, Standing, mode, next_count};
 use super::spool::{KeepError, Spool};
 use super::{AcceptError, Degrade};
 use crate::clock::{Clock, Timestamp};
@@ -115,20 +115,28 @@ impl Degraded {
 
     /// Feeds the log whenever there is something to feed, until `stop` is cancelled.
     pub async fn run(self, queue: Queue, stop: CancellationToken) {
+        let mut count = FEED_COUNT_FIRST;
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
             // Also while the quorum seems lost: a portion tries every peer as a way to the leader.
-            while !self.spool.is_empty() && self.feed(&queue).await && !stop.is_cancelled() {}
+            while !self.spool.is_empty() && !stop.is_cancelled() {
+                let is_fed = self.feed(&queue, count).await;
+                count = next_count(count, is_fed);
+                if !is_fed {
+                    break;
+                }
+            }
         }
     }
 
-    /// Feeds one portion; false when the log did not take it. Fed twice, the log's keys know it.
-    async fn feed(&self, queue: &Queue) -> bool {
+    /// Feeds so many events; false when the log did not take them. Fed twice, the log's keys know
+    /// them.
+    async fn feed(&self, queue: &Queue, count: usize) -> bool {
         let spool = self.spool.clone();
-        let read = tokio::task::spawn_blocking(move || spool.oldest(FEED_COUNT_MAX)).await;
+        let read = tokio::task::spawn_blocking(move || spool.oldest(count)).await;
         let portion = match read {
             Ok(Ok(portion)) => portion,
             Ok(Err(error)) => {

@@ -1,6 +1,7 @@
 //! Events around a lost quorum: where they are kept, and when they leave this disk.
 
 use super::super::disk::FreeDisk;
+use super::super::spool::feed::FEED_COUNT_MAX;
 use super::super::spool::{SPOOL_BYTES_MAX, Spooled};
 use super::super::test_clock::ManualClock;
 use super::super::test_member::{CLUSTER, SPOOL_AFTER, node};
@@ -115,12 +116,12 @@ async fn rule_13_an_event_leaves_the_spool_only_after_its_commit() {
     let mut stopped = node(1).await;
     stopped.stop.cancel();
     stopped.write();
-    assert!(!parts.degraded.feed(&stopped.member.queue).await);
+    assert!(!parts.degraded.feed(&stopped.member.queue, FEED_COUNT_MAX).await);
     assert_eq!((parts.degraded.len(), parts.kept().len()), (2, 2));
 
     let mut leader = node(2).await;
     leader.lead().await;
-    assert!(parts.degraded.feed(&leader.member.queue).await);
+    assert!(parts.degraded.feed(&leader.member.queue, FEED_COUNT_MAX).await);
     assert_eq!((parts.degraded.len(), parts.kept()), (0, Vec::new()));
     let known = |state: &StateMachine| ["a", "b"].map(|uid| state.run(uid).is_some());
     assert_eq!(leader.member.raft().read(known), [true, true]);
@@ -135,10 +136,10 @@ async fn rule_13_what_the_log_has_no_room_for_stays_in_the_spool() {
     let first = Command::Accept(Box::new(event("first")));
     leader.propose(vec![Command::Settings(settings), first]).await;
     parts.degraded.keep(vec![event("a")]).await.unwrap();
-    assert!(!parts.degraded.feed(&leader.member.queue).await);
+    assert!(!parts.degraded.feed(&leader.member.queue, FEED_COUNT_MAX).await);
     assert_eq!((parts.degraded.len(), parts.kept()), (1, vec!["a".to_owned()]));
     leader.propose(vec![Command::Settings(Settings::default())]).await;
-    assert!(parts.degraded.feed(&leader.member.queue).await);
+    assert!(parts.degraded.feed(&leader.member.queue, FEED_COUNT_MAX).await);
     assert_eq!(parts.degraded.len(), 0);
 }
 
@@ -150,7 +151,7 @@ async fn rule_13_events_are_fed_in_order_and_portion_by_portion() {
     parts.degraded.keep(uids.iter().map(|uid| event(uid)).collect()).await.unwrap();
     let mut leader = node(1).await;
     leader.lead().await;
-    assert!(parts.degraded.feed(&leader.member.queue).await);
+    assert!(parts.degraded.feed(&leader.member.queue, FEED_COUNT_MAX).await);
     assert_eq!(parts.kept(), uids[FEED_COUNT_MAX..]);
     let stop = CancellationToken::new();
     let running =

@@ -13,8 +13,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tracing::{debug, warn};
 
-/// Wait between attempts to record an outcome while the log does not answer.
+/// Wait between attempts to record an outcome while the log does not answer. It doubles up to the
+/// longest: each attempt may leave one more copy in a log that is slow already.
 const RECORD_RETRY: Duration = Duration::from_millis(200);
+const RECORD_RETRY_MAX: Duration = Duration::from_secs(2);
 
 /// How a call to an instance ended, for the limits.
 #[derive(Debug)]
@@ -110,13 +112,15 @@ pub(super) async fn record(outcomes: Vec<Outcome>, shared: &Shared) {
 }
 
 async fn write(commands: Vec<Command>, shared: &Shared) {
+    let mut wait = RECORD_RETRY;
     loop {
         match shared.cluster.propose(commands.clone()).await {
             Ok(_) => return,
             Err(AcceptError::Stopped) => return,
             Err(error) => {
                 warn!(error = chain(&error), "outcome not recorded yet");
-                tokio::time::sleep(RECORD_RETRY).await;
+                tokio::time::sleep(wait).await;
+                wait = (2 * wait).min(RECORD_RETRY_MAX);
             }
         }
     }

@@ -7,6 +7,8 @@ use std::time::Duration;
 /// Events fed to the log at a time: half of what an entry holds, so that new events find room
 /// beside them.
 pub const FEED_COUNT_MAX: usize = 256;
+/// Events fed while it is not known that the log takes any: every peer is tried with all of them.
+pub const FEED_COUNT_FIRST: usize = 1;
 
 /// What a replica knows of itself when an event arrives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,9 +50,23 @@ pub fn mode(
     }
 }
 
+/// How many events to feed after so many: more and more while the log takes them.
+#[must_use]
+pub fn next_count(count: usize, is_taken: bool) -> usize {
+    if is_taken { (2 * count).min(FEED_COUNT_MAX) } else { FEED_COUNT_FIRST }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rule_13_portions_grow_while_the_log_takes_them_and_start_again_small() {
+        let mut counts = vec![FEED_COUNT_FIRST];
+        (0..9).for_each(|at| counts.push(next_count(counts[at], true)));
+        assert_eq!(counts, [1, 2, 4, 8, 16, 32, 64, 128, 256, 256]);
+        assert_eq!(next_count(FEED_COUNT_MAX, false), FEED_COUNT_FIRST);
+    }
 
     const SPOOL_AFTER: Duration = Duration::from_secs(3);
     const LOST: Standing = Standing { lost_for: SPOOL_AFTER, is_draining: false, has_room: true };
