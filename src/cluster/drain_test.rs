@@ -4,6 +4,7 @@ use super::super::gossip::Facts;
 use super::super::raft::MemberStatus;
 use super::super::test_node::{Node, accept, begin, give_back};
 use super::*;
+use std::net::Ipv4Addr;
 
 fn status(members: &[(u64, bool, u64, u64)]) -> RaftStatus {
     let members = members.iter().map(|(node, is_voter, matched, answered_ms)| {
@@ -78,7 +79,7 @@ fn rule_25_learners_neither_stay_for_others_nor_count_for_a_quorum() {
 
 fn peer(node: u64, boot: u64, is_draining: bool) -> Peer {
     let facts = Facts { is_draining, ..Facts::default() };
-    Peer { node: NodeId(node), boot, is_live: true, facts }
+    Peer { node: NodeId(node), boot, ip: Ipv4Addr::LOCALHOST.into(), is_live: true, facts }
 }
 
 #[tokio::test]

@@ -3,10 +3,11 @@ use super::super::pulse;
 use super::super::test_member::{CLUSTER, Node, OTHER_CLUSTER, Told, node_told};
 use super::super::test_node::WITHIN;
 use super::*;
+use std::net::Ipv4Addr;
 
 fn peer(node: u64, cluster: Option<ClusterId>, is_ready: bool) -> Peer {
     let facts = Facts { cluster, is_ready, ..Facts::default() };
-    Peer { node: NodeId(node), boot: 1, is_live: true, facts }
+    Peer { node: NodeId(node), boot: 1, ip: Ipv4Addr::LOCALHOST.into(), is_live: true, facts }
 }
 
 #[test]
@@ -79,6 +80,12 @@ async fn rule_24_what_gossip_alone_says_ends_nobody() {
     // It says so in gossip, and when it is asked it is of this cluster.
     let (node, other) = beside(CLUSTER, true).await;
     let facts = Facts { cluster: Some(OTHER_CLUSTER), ..pulse::facts(&other.member) };
-    let hearsay = Peer { node: other.member.own.node, boot: 1, is_live: true, facts };
+    let hearsay = Peer {
+        node: other.member.own.node,
+        boot: 1,
+        ip: Ipv4Addr::LOCALHOST.into(),
+        is_live: true,
+        facts,
+    };
     assert_eq!(confirmed(&node.member, CLUSTER, &hearsay).await, None);
 }

@@ -132,7 +132,8 @@ impl Member {
     /// This node, as gossip has it elsewhere.
     pub fn own_peer(&self) -> Peer {
         let Own { node, boot, .. } = self.own;
-        Peer { node, boot, is_live: true, facts: pulse::facts(self) }
+        let ip = self.gossip.advertised().ip();
+        Peer { node, boot, ip, is_live: true, facts: pulse::facts(self) }
     }
 
     /// Asks a node what it is.

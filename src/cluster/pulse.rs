@@ -34,6 +34,7 @@ pub(super) async fn run(member: Arc<Member>, stop: CancellationToken) {
             Ok(()) = changed.changed() => member.duties.notify_one(),
         }
         let live = member.live_peers().await;
+        member.peers.heard(live.iter().map(|peer| (peer.node, peer.ip)).collect());
         let guides = live
             .into_iter()
             .map(|peer| Target { node: Some(peer.node), address: peer.facts.peer_address });

@@ -4,6 +4,7 @@ use crate::cluster::identity::ClusterId;
 use crate::cluster::membership::Dns;
 use crate::cluster::raft::MemberNode;
 use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
 
 const SECOND: Duration = Duration::from_secs(1);
 const LEADER: NodeId = NodeId(1);
@@ -42,7 +43,7 @@ fn peer(node: NodeId, is_live: bool) -> Peer {
         spooled: 0,
         wall_ms: 0,
     };
-    Peer { node, boot: 1, is_live, facts }
+    Peer { node, boot: 1, ip: Ipv4Addr::LOCALHOST.into(), is_live, facts }
 }
 
 fn take(census: &mut Census, seconds: u32, status: &RaftStatus, peers: &[Peer]) -> MembershipView {

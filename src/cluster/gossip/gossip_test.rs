@@ -1,6 +1,7 @@
 use super::*;
 use crate::cluster::identity::ClusterId;
 use std::future::Future;
+use std::net::{IpAddr, Ipv4Addr};
 
 /// Ten times faster than in production. Nothing below depends on it but how long a test takes.
 const QUICK: Pace = Pace {
@@ -11,6 +12,7 @@ const QUICK: Pace = Pace {
 };
 /// A condition that is not met by then is not met at all.
 const DEADLINE: Duration = Duration::from_secs(30);
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const SECRET: &str = "0123456789abcdef";
 
 fn facts(name: &str) -> Facts {
@@ -67,9 +69,15 @@ async fn two_nodes_find_each_other_by_one_seed() {
     let first = start(options(1, &[])).await;
     let second = start(options(2, &[first.address()])).await;
     let seen = until(&second, "the first is live", |peers| live(peers) == [1]).await;
-    assert_eq!(seen, [Peer { node: NodeId(1), boot: 1, is_live: true, facts: facts("relay-1") }]);
+    assert_eq!(
+        seen,
+        [Peer { node: NodeId(1), boot: 1, ip: LOOPBACK, is_live: true, facts: facts("relay-1") }]
+    );
     let seen = until(&first, "the second is live", |peers| live(peers) == [2]).await;
-    assert_eq!(seen, [Peer { node: NodeId(2), boot: 1, is_live: true, facts: facts("relay-2") }]);
+    assert_eq!(
+        seen,
+        [Peer { node: NodeId(2), boot: 1, ip: LOOPBACK, is_live: true, facts: facts("relay-2") }]
+    );
     first.shutdown().await;
     second.shutdown().await;
 }

@@ -3,7 +3,7 @@
 use super::facts::{Facts, FactsError, hex_u64};
 use crate::state_machine::NodeId;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// Another node, as gossip sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub struct Peer {
     pub node: NodeId,
     /// Number of its life.
     pub boot: u64,
+    /// Where others reach its gossip.
+    pub ip: IpAddr,
     /// Whether it has been heard of lately, from it or through others. A node is not live until
     /// its second sign of life.
     pub is_live: bool,
@@ -51,9 +53,9 @@ pub(super) fn newest_boots<'a>(
 }
 
 fn peer(node: NodeId, sighting: Sighting<'_>) -> Option<Peer> {
-    let Sighting { boot, is_live, facts, .. } = sighting;
+    let Sighting { boot, address, is_live, facts, .. } = sighting;
     match facts {
-        Ok(facts) => Some(Peer { node, boot, is_live, facts }),
+        Ok(facts) => Some(Peer { node, boot, ip: address.ip().to_canonical(), is_live, facts }),
         Err(error) => {
             tracing::debug!(%node, boot, %error, "gossip facts left out");
             None

@@ -28,6 +28,9 @@ use std::time::Duration;
 /// follower that misses the probe's deadline never gets an entry again. Heartbeats are given up
 /// earlier, by openraft itself.
 pub(super) const APPEND_WITHIN: Duration = Duration::from_secs(1);
+/// Share of openraft's deadline of a vote after which this side gives up: first, so that it is seen
+/// that the connection leads nowhere.
+const VOTE_SHARE: (u32, u32) = (9, 10);
 /// How long a snapshot is waited for. One that makes no progress is given up after 10 s; openraft's
 /// limit is 200 ms for the whole of it (rule 28). Installing the largest takes seconds; after this
 /// much the disk is at fault.
@@ -191,6 +194,11 @@ fn decoded<T>(
     }
 }
 
+fn vote_within(option: &RPCOption) -> Duration {
+    let (part, whole) = VOTE_SHARE;
+    option.hard_ttl() * part / whole
+}
+
 fn unreachable(error: &(impl std::error::Error + 'static)) -> RPCError<TypeConfig> {
     RPCError::Unreachable(Unreachable::new(error))
 }
@@ -227,7 +235,7 @@ impl RaftNetworkV2<TypeConfig> for PeerLink {
         option: RPCOption,
     ) -> Result<VoteResponse<TypeConfig>, RPCError<TypeConfig>> {
         let body = encode_vote_request(&rpc);
-        self.call(Route::Vote, body, option.hard_ttl(), decode_vote_answer).await
+        self.call(Route::Vote, body, vote_within(&option), decode_vote_answer).await
     }
 
     async fn pre_vote(
@@ -236,7 +244,7 @@ impl RaftNetworkV2<TypeConfig> for PeerLink {
         option: RPCOption,
     ) -> Result<VoteResponse<TypeConfig>, RPCError<TypeConfig>> {
         let body = encode_vote_request(&rpc);
-        self.call(Route::PreVote, body, option.hard_ttl(), decode_vote_answer).await
+        self.call(Route::PreVote, body, vote_within(&option), decode_vote_answer).await
     }
 
     async fn full_snapshot(

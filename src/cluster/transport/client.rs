@@ -1,8 +1,9 @@
-//! Calls to peers. One connection for each peer and lane, opened when needed; the name is
-//! resolved each time, for a pod comes back under its name with another address (rule 30).
+//! Calls to peers. One connection for each peer and lane, opened when needed; the name is looked
+//! up each time, for a pod comes back under its name with another address (rule 30).
 
 use super::complaints::Complaints;
 use super::hello::{Hello, Refused};
+use super::resolve::Lookup;
 use super::upload::{Patience, chunked, lost};
 use super::{FRAME_BYTES_MAX, HELLO_HEADER, Lane, Route, WINDOW_BYTES};
 use crate::cluster::ClusterId;
@@ -12,6 +13,7 @@ use http::{Request, StatusCode};
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -84,6 +86,7 @@ struct Open {
 #[derive(Default)]
 struct Link {
     open: Option<Open>,
+    lookup: Lookup,
     opened: u64,
     missed: u32,
 }
@@ -101,6 +104,8 @@ struct Shared {
     hello: Mutex<Hello>,
     told_off: tokio::sync::watch::Sender<Option<Refused>>,
     complaints: Mutex<Complaints>,
+    /// Where gossip hears live peers.
+    heard: Mutex<BTreeMap<NodeId, IpAddr>>,
     snapshot_pings: Pings,
 }
 
@@ -114,14 +119,23 @@ impl Peers {
     pub(super) fn pinging(hello: Hello, snapshot_pings: Pings) -> Self {
         let (told_off, _) = tokio::sync::watch::channel(None);
         let hello = Mutex::new(hello);
-        let (links, complaints) = Default::default();
-        let shared = Shared { links, hello, told_off, complaints, snapshot_pings };
+        let (links, complaints, heard) = Default::default();
+        let shared = Shared { links, hello, told_off, complaints, heard, snapshot_pings };
         Self { shared: Arc::new(shared) }
     }
 
     /// Calls as a member of `cluster` from now on.
     pub fn joined(&self, cluster: ClusterId) {
         self.shared.hello.lock().unwrap_or_else(PoisonError::into_inner).cluster = Some(cluster);
+    }
+
+    /// Calls peers whose names lead nowhere at these addresses from now on.
+    pub fn heard(&self, live: BTreeMap<NodeId, IpAddr>) {
+        *self.shared.heard.lock().unwrap_or_else(PoisonError::into_inner) = live;
+    }
+
+    fn heard_at(&self, node: NodeId) -> Option<IpAddr> {
+        self.shared.heard.lock().unwrap_or_else(PoisonError::into_inner).get(&node).copied()
     }
 
     /// Set once a peer of our cluster said that this node is retired, a copy, or of a build that
@@ -232,7 +246,8 @@ impl Peers {
         link: &tokio::sync::Mutex<Link>,
     ) -> Result<Bytes, CallError> {
         let pings = (route.lane() == Lane::Snapshot).then_some(self.shared.snapshot_pings);
-        let mut open = connected(&target.address, link, pings).await?;
+        let heard = target.node.and_then(|node| self.heard_at(node));
+        let mut open = connected((&target.address, heard), link, pings).await?;
         let hello = *self.shared.hello.lock().unwrap_or_else(PoisonError::into_inner);
         let hello = Hello { to: target.node, ..hello };
         let request = Request::post(format!("http://{}{}", target.address, route.path()))
@@ -281,7 +296,7 @@ impl Link {
 
 /// The open connection, or a new one. Calls that find none wait for the first one's.
 async fn connected(
-    address: &str,
+    (address, heard): (&str, Option<IpAddr>),
     link: &tokio::sync::Mutex<Link>,
     pings: Option<Pings>,
 ) -> Result<Open, CallError> {
@@ -291,18 +306,26 @@ async fn connected(
     {
         return Ok(open.clone());
     }
-    let connecting = tokio::time::timeout(CONNECT_MAX, connect(address, pings)).await;
+    let connecting = async {
+        let addresses = link.lookup.addresses(address, heard).await?;
+        connect(&addresses, pings).await
+    };
+    let connecting = tokio::time::timeout(CONNECT_MAX, connecting).await;
     let sender = connecting.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
     let unreachable = |source| CallError::Unreachable { address: address.to_owned(), source };
     let open = Open { sender: sender.map_err(unreachable)?, number: link.opened + 1 };
     link.opened = open.number;
     link.missed = 0;
+    link.lookup.clear();
     link.open = Some(open.clone());
     Ok(open)
 }
 
-async fn connect(address: &str, pings: Option<Pings>) -> std::io::Result<SendRequest<Body>> {
-    let stream = TcpStream::connect(address).await?;
+async fn connect(
+    addresses: &[SocketAddr],
+    pings: Option<Pings>,
+) -> std::io::Result<SendRequest<Body>> {
+    let stream = TcpStream::connect(addresses).await?;
     stream.set_nodelay(true)?;
     let mut builder = Builder::new(TokioExecutor::new());
     builder.initial_stream_window_size(WINDOW_BYTES);

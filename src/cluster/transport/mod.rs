@@ -5,6 +5,7 @@ mod client;
 mod complaints;
 mod gate;
 mod hello;
+mod resolve;
 mod server;
 mod upload;
 

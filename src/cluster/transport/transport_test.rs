@@ -4,6 +4,7 @@ use super::*;
 use crate::cluster::ClusterId;
 use crate::state_machine::{FEATURE_LEVEL, FeatureLevel, NodeId};
 use axum::body::Bytes;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -200,6 +201,19 @@ async fn rule_30_two_missed_deadlines_close_the_connection() {
     peer.service.is_silent.store(false, Ordering::Relaxed);
     peers.call(&peer.target, Route::Append, vec![], WITHIN).await.unwrap();
     assert_eq!(peers.opened(&peer.target.address, Route::Append).await, (2, true));
+}
+
+#[tokio::test]
+async fn rule_30_a_peer_whose_name_leads_nowhere_is_called_where_gossip_hears_it() {
+    let peer = Peer::start().await;
+    let (_, port) = peer.target.address.rsplit_once(':').unwrap();
+    let nameless = Target { address: format!("relay-1.invalid:{port}"), ..peer.target.clone() };
+    let peers = caller(1);
+    let call = async || peers.call(&nameless, Route::PreVote, vec![3], WITHIN).await;
+    let unheard = call().await;
+    assert!(matches!(unheard, Err(CallError::Unreachable { .. })), "{unheard:?}");
+    peers.heard([(NodeId(1), Ipv4Addr::LOCALHOST.into())].into());
+    assert_eq!(call().await.unwrap(), vec![3]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Pods with an address and a DNS name each, as a headless Service has them. They wait while DNS
 //! does not know them, form a cluster by it alone, and find each other again when one comes back
-//! somewhere else: after a restart, and after a machine was lost with the leader on it.
+//! somewhere else: after a restart, and after a machine was lost with the leader and DNS on it.
 
 use crate::harness::pods::SERVICE;
 use crate::harness::{Cluster, Counts, FORMED_MAX, Lab, To, View};
@@ -96,10 +96,12 @@ async fn restarts_elsewhere(cluster: &mut Cluster, node: usize, before: &View) {
     takes_its_share(cluster, node, 0x1800).await;
 }
 
-/// A machine is gone in an instant: its connections end without a packet.
+/// A machine is gone in an instant: its connections end without a packet. So does the DNS server
+/// that ran on it, until it runs elsewhere.
 async fn is_lost_with_its_address(cluster: &mut Cluster, leader: usize, before: &View) {
     let traffic = cluster.load.keep_sending(0x2000, others(leader));
     cluster.calls_by(leader, 1).await;
+    cluster.pods().silence_dns(true);
     cluster.pods().unplug(leader);
     cluster.nodes[leader].kill().await;
     let rest: Vec<usize> = (0..NODES).filter(|node| *node != leader).collect();
@@ -114,6 +116,7 @@ async fn is_lost_with_its_address(cluster: &mut Cluster, leader: usize, before: 
         (live.len() == NODES - 1).then_some(())
     })
     .await;
+    cluster.pods().silence_dns(false);
 }
 
 /// A pod runs again while DNS still has the address that it had before.

@@ -109,3 +109,13 @@ fn denials_of_the_service_are_counted_by_who_asked() {
     zone.answer(&query("relay.test", A), asker).unwrap();
     assert_eq!((zone.denied(asker), zone.denied(other)), (2, 0));
 }
+
+#[test]
+fn a_silent_zone_answers_nobody_until_it_answers_again() {
+    let mut zone = Zone::new("relay.test");
+    let asked = query("relay.test", A);
+    zone.silence(true);
+    assert_eq!(zone.answer(&asked, ip("10.99.1.10")), None);
+    zone.silence(false);
+    assert!(zone.answer(&asked, ip("10.99.1.10")).is_some());
+}

@@ -14,6 +14,8 @@ use std::sync::{Mutex, PoisonError};
 const NAMESPACES: &str = "/run/netns";
 /// Files in a directory here take the place of those in `/etc` for `ip netns exec` (ip-netns(8)).
 const FILES: &str = "/etc/netns";
+/// A locally administered address.
+const BRIDGE_MAC: &str = "02:00:00:00:00:01";
 /// The bridge's host number: the DNS server, and the way to the outside as in a real pod.
 const BRIDGE: u8 = 1;
 /// The test's host number.
@@ -105,7 +107,10 @@ impl Links {
         let (bridge, link) = (self.bridge(), &self.link);
         ip(&["netns", "add", &bridge]);
         ip(&["-n", &bridge, "link", "set", "lo", "up"]);
-        ip(&["-n", &bridge, "link", "add", "bridge", "type", "bridge"]);
+        // Else it has the lowest address of its ports, and another one when that port is unplugged:
+        // what has cached it would not reach the DNS server for half a minute.
+        let own = ["address", BRIDGE_MAC, "type", "bridge"];
+        ip(&[&["-n", &bridge, "link", "add", "bridge"], own.as_slice()].concat());
         ip(&["-n", &bridge, "address", "add", &self.network(BRIDGE), "dev", "bridge"]);
         ip(&["-n", &bridge, "link", "set", "bridge", "up"]);
         ip(&["link", "add", link, "type", "veth", "peer", "name", "outside", "netns", &bridge]);

@@ -78,6 +78,11 @@ impl Pods {
         self.resolver.change(|zone| zone.publish(&name(pod), address));
     }
 
+    /// Has DNS answer nobody, or everybody again.
+    pub fn silence_dns(&self, is_silent: bool) {
+        self.resolver.change(|zone| zone.silence(is_silent));
+    }
+
     /// Has DNS forget a pod.
     pub fn withdraw(&self, pod: usize) {
         self.resolver.change(|zone| zone.withdraw(&name(pod)));

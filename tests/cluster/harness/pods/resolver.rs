@@ -18,17 +18,28 @@ pub struct Zone {
     pods: BTreeMap<String, IpAddr>,
     /// Answers that the Service's name does not exist, by who asked.
     denied: BTreeMap<IpAddr, usize>,
+    is_silent: bool,
 }
 
 impl Zone {
     /// A Service without pods: like Kubernetes' DNS, its name does not exist.
     pub fn new(service: &str) -> Self {
-        Self { service: service.to_owned(), pods: BTreeMap::new(), denied: BTreeMap::new() }
+        Self {
+            service: service.to_owned(),
+            pods: BTreeMap::new(),
+            denied: BTreeMap::new(),
+            is_silent: false,
+        }
     }
 
     /// Has `pod` lead to this address and no other one.
     pub fn publish(&mut self, pod: &str, address: IpAddr) {
         self.pods.insert(format!("{pod}.{}", self.service), address);
+    }
+
+    /// Has questions go unanswered, or answers them again.
+    pub fn silence(&mut self, is_silent: bool) {
+        self.is_silent = is_silent;
     }
 
     /// Forgets `pod`.
@@ -52,7 +63,7 @@ impl Zone {
 
     /// The answer to a message, if it is a question.
     pub fn answer(&mut self, message: &[u8], asker: IpAddr) -> Option<Vec<u8>> {
-        let question = Question::parse(message)?;
+        let question = Question::parse(message).filter(|_| !self.is_silent)?;
         let found = self.look_up(&question.name);
         if found.is_none() && question.name == self.service {
             *self.denied.entry(asker).or_default() += 1;
