@@ -14,6 +14,9 @@ use tokio_util::sync::CancellationToken;
 const ATTEMPTS_MAX: u32 = 11;
 /// Wait before the first repetition; doubles with each one.
 const FIRST_WAIT: Duration = Duration::from_millis(20);
+/// Between two events of one scenario. A node that spools acknowledges at once: senders that only
+/// wait for answers would pile up minutes of deliveries in a short outage.
+const PACE: Duration = Duration::from_millis(5);
 /// Answers that Tekton's client repeats; any other one is final.
 const REPEATED: [u16; 7] = [404, 413, 425, 429, 502, 503, 504];
 /// Runs of the recording that no other run belongs to; their tasks go with them.
@@ -42,6 +45,8 @@ pub struct Load {
     client: reqwest::Client,
     history: Arc<Mutex<History>>,
     random: Arc<Mutex<Seeded>>,
+    /// When the next event may be sent.
+    next: Arc<Mutex<Instant>>,
     started: Instant,
 }
 
@@ -57,6 +62,7 @@ impl Load {
             client,
             history: Arc::default(),
             random: Arc::new(Mutex::new(Seeded::new(seed))),
+            next: Arc::new(Mutex::new(started)),
             started,
         }
     }
@@ -108,6 +114,7 @@ impl Load {
 
     /// Sends one event, and returns how that ended.
     pub async fn send(&self, request: &Recorded, to: &To) -> Sent {
+        self.keep_pace().await;
         let mut sent = Sent::new(request);
         let mut wait = FIRST_WAIT;
         loop {
@@ -123,6 +130,16 @@ impl Load {
         }
         self.history.lock().unwrap_or_else(PoisonError::into_inner).sent.push(sent.clone());
         sent
+    }
+
+    async fn keep_pace(&self) {
+        let turn = {
+            let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+            let turn = (*next).max(Instant::now());
+            *next = turn + PACE;
+            turn
+        };
+        tokio::time::sleep_until(turn.into()).await;
     }
 
     fn pick(&self, to: &To) -> usize {
