@@ -6,8 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use tokio::task::JoinHandle;
 
-/// A name server in the same cluster answers in a few milliseconds. Half of the shortest deadline
-/// of a call, that of a vote, is left for the call.
+/// A name server in the same cluster answers in a few milliseconds. Two thirds of the deadline of a
+/// vote, the shortest of a call that a cluster waits for, are left for the call.
 const ANSWERED_WITHIN: Duration = Duration::from_millis(150);
 
 type Found = io::Result<Vec<SocketAddr>>;
