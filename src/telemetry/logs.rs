@@ -13,8 +13,10 @@ pub fn start_logs(logging: &Logging) {
     let quiet = "openraft=error".parse().expect("a constant directive parses");
     // What its handle logs as an error it returns as well: a question that comes while the node stops.
     let silent = "openraft::raft=off".parse().expect("a constant directive parses");
+    // An answer to a heartbeat that comes while the node stops finds nobody to hear of it.
+    let late = "openraft::core::heartbeat=off".parse().expect("a constant directive parses");
     let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter.add_directive(quiet).add_directive(silent))
+        .with_env_filter(filter.add_directive(quiet).add_directive(silent).add_directive(late))
         .with_writer(std::io::stderr);
     let _ = match logging.format {
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
