@@ -189,6 +189,7 @@ impl Node {
             cluster_id: None,
             member: Some(Arc::clone(member)),
             tasks: Mutex::default(),
+            digesting: Arc::default(),
             _stop_on_drop: stop.clone().drop_guard(),
             stop,
             _directory: None,

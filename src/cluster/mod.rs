@@ -71,7 +71,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use way::Way;
 
@@ -94,6 +94,8 @@ pub struct Cluster {
     member: Option<Arc<Member>>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
     stop: CancellationToken,
+    /// Taken for each pass over the whole state: copies of it are large.
+    digesting: Arc<tokio::sync::Mutex<()>>,
     /// Ends the tasks of a handle that is dropped without a shutdown.
     _stop_on_drop: DropGuard,
     /// Keeps the lock on the data directory.
@@ -208,11 +210,20 @@ impl Cluster {
     }
 
     /// What this node has applied, to be compared with what others have. A pass over a copy of the
-    /// whole state, which blocks the thread: for tests and operators, not for every second.
-    #[must_use]
-    pub fn applied_digest(&self) -> StateDigest {
+    /// whole state, one at a time: for tests and operators, not for every second.
+    ///
+    /// # Errors
+    /// The process ends.
+    pub async fn applied_digest(&self) -> Result<StateDigest, JoinError> {
+        let turn = Arc::clone(&self.digesting).lock_owned().await;
         let (index, state) = self.way.raft.read_indexed(|index, state| (index, state.clone()));
-        StateDigest { index, sum: wire::digest(&state) }
+        let pass = move || {
+            let digest = StateDigest { index, sum: wire::digest(&state) };
+            // Not before: a caller that goes away leaves its pass behind.
+            drop(turn);
+            digest
+        };
+        tokio::task::spawn_blocking(pass).await
     }
 
     /// The index of the last applied entry, and a signal for each one.

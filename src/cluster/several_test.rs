@@ -74,7 +74,8 @@ async fn accept(cluster: &Cluster, uid: &str) -> Accepted {
 async fn agree(clusters: &[Cluster]) {
     let agreed = async {
         loop {
-            let digests: Vec<StateDigest> = clusters.iter().map(Cluster::applied_digest).collect();
+            let digests = join_all(clusters.iter().map(Cluster::applied_digest)).await;
+            let digests: Vec<StateDigest> = digests.into_iter().map(Result::unwrap).collect();
             let newest = digests.iter().map(|digest| digest.index).max().unwrap();
             if digests.iter().all(|digest| digest.index == newest) {
                 return digests;

@@ -312,6 +312,7 @@ impl Cluster {
             disk: Arc::new(FreeDisk::new(folder, options.free_bytes_min, clock)),
             accept_timeout: options.accept_timeout,
             tasks: Mutex::new(tasks),
+            digesting: Arc::default(),
             _stop_on_drop: stop.clone().drop_guard(),
             _directory: directory,
             node: identity.node_id,

@@ -19,10 +19,37 @@ pub(super) async fn slots(State(api): State<Api>) -> Json<Value> {
 
 /// Index and digest of the applied state.
 pub(super) async fn digest(State(api): State<Api>) -> Result<Json<Value>, Problem> {
-    let digest = tokio::task::spawn_blocking(move || api.cluster.applied_digest()).await;
+    let digest = api.cluster.applied_digest().await;
     let digest = digest.map_err(|error| Problem::new(ProblemId::Internal, error.to_string()))?;
     Ok(Json(json!({
         "applied_index": digest.index,
         "digest": format!("{:032x}", digest.sum),
     })))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::fixture::Bench;
+    use super::*;
+    use crate::state_machine::SLOTS;
+    use http::StatusCode;
+
+    #[tokio::test]
+    async fn slots_and_digest_are_those_that_this_replica_has_applied() {
+        let bench = Bench::alone().await;
+        let show = async |path| {
+            let (status, body) = bench.get(path).await;
+            assert_eq!(status, StatusCode::OK, "{body}");
+            serde_json::from_str::<Value>(&body).unwrap()
+        };
+        let (slots, digest) =
+            (show("/api/v1/cluster/slots").await, show("/api/v1/cluster/digest").await);
+        let owner = bench.api.cluster.node_id().to_string();
+        let slots = slots["slots"].as_array().unwrap();
+        assert_eq!(slots.len(), usize::from(SLOTS));
+        assert!(slots.iter().all(|slot| slot["owner"] == owner.as_str()), "{slots:?}");
+        let applied = bench.api.cluster.applied_digest().await.unwrap();
+        assert_eq!(digest["digest"], format!("{:032x}", applied.sum));
+        assert_eq!(digest["applied_index"], applied.index);
+    }
 }
