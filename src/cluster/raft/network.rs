@@ -300,6 +300,13 @@ mod tests {
     }
 
     #[test]
+    fn rule_30_a_vote_is_given_up_here_before_openraft_gives_it_up() {
+        let option = RPCOption::new(Duration::from_millis(500));
+        assert_eq!(vote_within(&option), Duration::from_millis(450));
+        assert!(vote_within(&option) < option.hard_ttl());
+    }
+
+    #[test]
     fn rule_28_a_node_that_forgot_what_it_acknowledged_is_found_out() {
         let mut acknowledged = Acknowledged::default();
         acknowledged.took(2, id(3, 10), None);

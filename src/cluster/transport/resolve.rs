@@ -23,6 +23,9 @@ impl Lookup {
     /// # Errors
     /// The name leads nowhere, or nothing was heard in time, and gossip does not know either.
     pub async fn addresses(&mut self, address: &str, heard: Option<IpAddr>) -> Found {
+        if let Ok(address) = address.parse() {
+            return Ok(vec![address]);
+        }
         let name = address.to_owned();
         let ask = async move { Ok(tokio::net::lookup_host(name).await?.collect()) };
         let found = self.asked(ask).await;
@@ -62,8 +65,11 @@ mod tests {
 
     #[tokio::test]
     async fn rule_30_a_name_that_leads_somewhere_leads_there_whatever_gossip_hears() {
-        let found = Lookup::default().addresses("127.0.0.1:3320", Some(HEARD)).await.unwrap();
-        assert_eq!(found, [SocketAddr::from(([127, 0, 0, 1], 3320))]);
+        for address in ["127.0.0.1:3320", "localhost:3320"] {
+            let found = Lookup::default().addresses(address, Some(HEARD)).await.unwrap();
+            let is_here = |found: &SocketAddr| found.ip().is_loopback() && found.port() == 3320;
+            assert!(!found.is_empty() && found.iter().all(is_here), "{address}: {found:?}");
+        }
     }
 
     #[tokio::test]
