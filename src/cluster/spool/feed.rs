@@ -60,14 +60,6 @@ pub fn next_count(count: usize, is_taken: bool) -> usize {
 mod tests {
     use super::*;
 
-    #[test]
-    fn rule_13_portions_grow_while_the_log_takes_them_and_start_again_small() {
-        let mut counts = vec![FEED_COUNT_FIRST];
-        (0..9).for_each(|at| counts.push(next_count(counts[at], true)));
-        assert_eq!(counts, [1, 2, 4, 8, 16, 32, 64, 128, 256, 256]);
-        assert_eq!(next_count(FEED_COUNT_MAX, false), FEED_COUNT_FIRST);
-    }
-
     const SPOOL_AFTER: Duration = Duration::from_secs(3);
     const LOST: Standing = Standing { lost_for: SPOOL_AFTER, is_draining: false, has_room: true };
 
@@ -106,5 +98,13 @@ mod tests {
             let standing = Standing { lost_for: Duration::ZERO, is_draining, has_room };
             assert_eq!(spooling(standing), Degradation::Wait);
         }
+    }
+
+    #[test]
+    fn rule_13_portions_grow_while_the_log_takes_them_and_start_again_small() {
+        let mut counts = vec![FEED_COUNT_FIRST];
+        (0..9).for_each(|at| counts.push(next_count(counts[at], true)));
+        assert_eq!(counts, [1, 2, 4, 8, 16, 32, 64, 128, 256, 256]);
+        assert_eq!(next_count(FEED_COUNT_MAX, false), FEED_COUNT_FIRST);
     }
 }
