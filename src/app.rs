@@ -1,13 +1,17 @@
 //! The composition root: turns a configuration into parts, runs them, and drains them. The only
 //! file that knows all parts.
 
-use crate::api::{Api, Server, ServerError, router};
+use crate::api::tokens::{ChangeToken, TokenError};
+use crate::api::{
+    Access, Api, BodyBudget, Senders, SendersError, Server, ServerError, TlsError, TlsFiles,
+    admin_router, router,
+};
 use crate::clock::{Clock, SystemClock};
 use crate::cluster::{
-    Backend, Cluster, ClusterId, Degrade, Discovery, FatalError, Options, Several, StartError,
+    Backend, CertificateFiles, Cluster, ClusterId, ClusterSecrets, Discovery, FatalError, Options,
+    PeerOptions, QuorumLossPolicy, SecretSource, SecretsError, Security, StartError,
 };
-use crate::config::{Config, StoreBackend};
-use crate::delivery::credentials::{self, CredentialError};
+use crate::config::{ClusterSettings, Config, PeerTlsPolicy, StoreBackend};
 use crate::delivery::transport::{BuildError, Transports};
 use crate::delivery::{Worker, WorkerOptions};
 use crate::state_machine::{Settings, millis};
@@ -39,12 +43,21 @@ pub enum AppError {
     /// The data directory or the log could not be opened. Nothing was accepted.
     #[error("the cluster could not be started")]
     Cluster(#[source] StartError),
-    /// The secret of the cluster cannot be read.
-    #[error("cluster.secret_file cannot be used")]
-    Secret(#[source] CredentialError),
+    /// No secret can be drawn.
+    #[error("no secret for the peer port")]
+    Secret(#[source] SecretsError),
     /// The listen address is not to be had.
     #[error("the HTTP server could not be started")]
     Server(#[source] ServerError),
+    /// The listeners could not speak TLS.
+    #[error("server.tls cannot be used")]
+    Tls(#[source] TlsError),
+    /// No sender would be admitted.
+    #[error("nobody could send events")]
+    Senders(#[source] SendersError),
+    /// Operators would have no token.
+    #[error("nobody could use the API")]
+    Token(#[source] TokenError),
     /// The TLS stack could not be set up.
     #[error("the HTTP client could not be started")]
     Transport(#[source] BuildError),
@@ -58,7 +71,6 @@ pub enum AppError {
 
 /// A started relay.
 pub struct App {
-    address: SocketAddr,
     cluster: Arc<Cluster>,
     worker: tokio::task::JoinHandle<()>,
     server: tokio::task::JoinHandle<()>,
@@ -80,8 +92,8 @@ impl App {
         let metrics = Arc::new(Metrics::new().map_err(AppError::Metrics)?);
         metrics.expect_routes(config.rules.routes.iter().map(|route| &route.name));
         let transports = Transports::new(Arc::clone(&clock)).map_err(AppError::Transport)?;
-        let server = Server::bind(&config.server.addr).await.map_err(AppError::Server)?;
-        let options = cluster_options(&config, server.address()).await?;
+        let (server, admin) = listeners(&config).await?;
+        let options = cluster_options(&config, server.address())?;
         let cluster = Cluster::start(options, Arc::clone(&clock)).await;
         let cluster = cluster.map_err(AppError::Cluster)?;
         let cluster = Arc::new(cluster);
@@ -93,10 +105,14 @@ impl App {
             clock: Arc::clone(&clock),
             keep: Arc::new(config.keep.clone()),
             body_bytes_max: config.server.max_body_bytes,
-            admin_token: config.server.admin_token_file.clone(),
+            access: Arc::new(access(&config)?),
+            bodies: BodyBudget::default(),
+            senders: Arc::new(senders(&config, &clock).await?),
+            warnings: warnings(&config, address),
+            digest: Arc::default(),
             drain: drain.clone(),
         };
-        let server = tokio::spawn(server.serve(router(api), close.clone()));
+        let server = tokio::spawn(serve(server, admin, api, close.clone()));
         let (options, drain_max) = (worker_options(&config), config.server.shutdown_timeout);
         let unready_before_close = match &config.cluster.service {
             Some(_) => UNREADY_BEHIND_SERVICE,
@@ -107,13 +123,7 @@ impl App {
         let worker = Worker::new(shared, rules, transports, options, (clock, metrics));
         let worker = tokio::spawn(worker.run(close.clone()));
         info!(%address, node = %cluster.node_id(), "relay started");
-        Ok(Self { address, cluster, worker, server, drain, close, drain_max, unready_before_close })
-    }
-
-    /// The address that events are accepted on.
-    #[must_use]
-    pub fn address(&self) -> SocketAddr {
-        self.address
+        Ok(Self { cluster, worker, server, drain, close, drain_max, unready_before_close })
     }
 
     /// The replicated log.
@@ -163,7 +173,7 @@ impl App {
         if timeout_at(until.min(Instant::now() + self.drain_max), parts).await.is_err() {
             error!("calls were still under way at the end of the drain");
         }
-        if timeout_at(until, self.cluster.hand_over()).await.is_err() {
+        if timeout_at(until, self.cluster.transfer_leadership()).await.is_err() {
             warn!("stopping before the work was handed over");
         }
         if tokio::time::timeout(CLOSE_MAX, self.cluster.shutdown()).await.is_err() {
@@ -173,7 +183,62 @@ impl App {
     }
 }
 
-async fn cluster_options(config: &Config, http: SocketAddr) -> Result<Options, AppError> {
+/// The listener of senders, and that of operators where they have their own. One on the loopback
+/// interface needs no TLS: whoever reads there reads the keys, too.
+async fn listeners(config: &Config) -> Result<(Server, Option<Server>), AppError> {
+    let tls = config.server.tls.as_ref().map(TlsFiles::load).transpose();
+    let tls = tls.map_err(AppError::Tls)?.map(Arc::new);
+    let server = Server::bind(&config.server.addr).await.map_err(AppError::Server)?;
+    let server = server.with_tls(tls.clone());
+    let Some(address) = &config.server.admin.addr else { return Ok((server, None)) };
+    let admin = Server::bind(address).await.map_err(AppError::Server)?;
+    let tls = tls.filter(|_| !admin.address().ip().is_loopback());
+    Ok((server, Some(admin.with_tls(tls))))
+}
+
+/// Serves senders, and operators beside them or on a listener of their own.
+async fn serve(server: Server, admin: Option<Server>, api: Api, stop: CancellationToken) {
+    let Some(admin) = admin else { return server.serve(router(api, true), stop).await };
+    info!(address = %admin.address(), "the API has a listener of its own");
+    let operators = admin.serve(admin_router(api.clone()), stop.clone());
+    tokio::join!(server.serve(router(api, false), stop), operators);
+}
+
+fn needs_certificate(config: &Config) -> bool {
+    config.server.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some())
+}
+
+async fn senders(config: &Config, clock: &Arc<dyn Clock>) -> Result<Senders, AppError> {
+    let senders = Senders::new(&config.server.auth, needs_certificate(config), Arc::clone(clock));
+    senders.check().await.map_err(AppError::Senders)?;
+    Ok(senders)
+}
+
+/// What an operator is told at the start, by `/readyz` and by `cluster status`.
+fn warnings(config: &Config, address: SocketAddr) -> Arc<[&'static str]> {
+    let mut warnings = Vec::new();
+    if config.server.auth.is_empty() && !needs_certificate(config) && !address.ip().is_loopback() {
+        warnings.push(
+            "whoever reaches server.addr may send events, and so write statuses: set server.auth",
+        );
+    }
+    for warning in &warnings {
+        warn!("{warning}");
+    }
+    warnings.into()
+}
+
+/// Who may use the API. The data directory is there, and nobody else's.
+fn access(config: &Config) -> Result<Access, AppError> {
+    let change = ChangeToken::of(config);
+    change.ensure().map_err(AppError::Token)?;
+    let admin = &config.server.admin;
+    let hosts = config.cluster.service.iter().chain(&admin.hosts).cloned();
+    let hosts = hosts.chain([config.cluster.host_for_others()]).collect();
+    Ok(Access { change, read: admin.read_token_file.clone(), hosts })
+}
+
+fn cluster_options(config: &Config, http: SocketAddr) -> Result<Options, AppError> {
     let backend = match config.store.backend {
         StoreBackend::Cluster => Backend::Disk(config.cluster.data_dir.clone()),
         StoreBackend::Memory => Backend::Memory,
@@ -183,13 +248,31 @@ async fn cluster_options(config: &Config, http: SocketAddr) -> Result<Options, A
         settings: settings(config),
         free_bytes_min: config.store.free_bytes_min,
         expected_cluster: config.cluster.expected_cluster_id.map(ClusterId),
-        several: several(config, http).await?,
+        peer_options: peer_options(config, http)?,
         ..Options::default()
     })
 }
 
+/// How this replica proves itself to others. One that is alone has a secret of its own: others
+/// come only with a secret that both were given.
+fn security(cluster: &ClusterSettings) -> Result<Security, AppError> {
+    let secret = match (&cluster.secret_file, cluster.peer_tls) {
+        (Some(file), _) => Some(SecretSource::File(file.path().to_owned())),
+        (None, PeerTlsPolicy::Required) => {
+            Some(SecretSource::Given(ClusterSecrets::draw().map_err(AppError::Secret)?))
+        }
+        (None, PeerTlsPolicy::Migrate) => None,
+    };
+    let certificate = cluster.tls.as_ref().map(|given| CertificateFiles {
+        cert: given.cert.clone(),
+        key: given.key.clone(),
+        ca: given.ca.clone(),
+    });
+    Ok(Security { secret, certificate, policy: cluster.peer_tls })
+}
+
 /// How the others are found; `None` where there are none.
-async fn several(config: &Config, http: SocketAddr) -> Result<Option<Several>, AppError> {
+fn peer_options(config: &Config, http: SocketAddr) -> Result<Option<PeerOptions>, AppError> {
     let cluster = &config.cluster;
     if !cluster.seeks_others() {
         return Ok(None);
@@ -199,11 +282,7 @@ async fn several(config: &Config, http: SocketAddr) -> Result<Option<Several>, A
         Some(name) => Discovery::Service { name: name.clone(), port: port(&cluster.gossip_addr) },
         None => Discovery::Seeds(cluster.seeds.clone()),
     };
-    let secret = match &cluster.secret_file {
-        Some(file) => Some(credentials::read(file).await.map_err(AppError::Secret)?),
-        None => None,
-    };
-    Ok(Some(Several {
+    Ok(Some(PeerOptions {
         name: cluster.pod_name.clone().unwrap_or_default(),
         replicas: cluster.is_replicas_given.then_some(cluster.replicas),
         peer_addr: cluster.peer_addr.clone(),
@@ -211,10 +290,11 @@ async fn several(config: &Config, http: SocketAddr) -> Result<Option<Several>, A
         http_address: format!("{host}:{}", http.port()),
         advertise_host: Some(host),
         discovery,
-        secret,
+        security: security(cluster)?,
         election_timeout: cluster.election_timeout,
         removal_grace: cluster.removal_grace,
-        degrade: Degrade {
+        admit: cluster.admit.clone(),
+        degrade: QuorumLossPolicy {
             spool_after: config.store.spool_after,
             on_quorum_loss: config.store.on_quorum_loss,
         },
@@ -236,6 +316,7 @@ pub(crate) fn settings(config: &Config) -> Settings {
         accumulates: config.accumulator.enabled,
         straggler_window_ms: millis(config.accumulator.straggler_window),
         group_ttl_ms: millis(config.accumulator.ttl),
+        memory_bytes: config.store.memory,
     }
 }
 

@@ -29,7 +29,11 @@ pub fn check(file: &Path, secrets: SecretCheck) -> anyhow::Result<Result<Loaded,
     check_under(file, secrets, &Overrides::default())
 }
 
-fn check_under(
+/// Like [`check`], with what flags say in the place of what the file says.
+///
+/// # Errors
+/// The file itself cannot be read.
+pub fn check_under(
     file: &Path,
     secrets: SecretCheck,
     overrides: &Overrides,

@@ -63,7 +63,16 @@ fn overrides() -> Overrides {
         .unwrap_or_else(|error| panic!("{error}"));
     let Command::Serve(flags) = cli.command else { panic!("the pods do not serve") };
     assert_eq!(flags.config.as_deref(), Some(Path::new("/etc/relay/relay.yaml")));
-    flags.overrides()
+    let secret_file = variable("RELAY_SECRET_FILE").map(Into::into);
+    Overrides { secret_file, ..flags.overrides() }
+}
+
+/// What a variable of the pods is set to.
+fn variable(name: &str) -> Option<String> {
+    let variables = container()["env"].clone();
+    let variables = variables.as_array()?.iter();
+    let named = variables.filter(|variable| variable["name"] == json!(name));
+    named.filter_map(|variable| variable["value"].as_str().map(str::to_owned)).next()
 }
 
 fn port_of(address: &str) -> u16 {
@@ -108,6 +117,15 @@ fn kustomize_is_told_of_every_manifest() {
 }
 
 #[test]
+fn everything_is_in_a_namespace_of_its_own() {
+    let namespace = base("namespace.yaml")["metadata"].clone();
+    assert_eq!(base("kustomization.yaml")["namespace"], namespace["name"]);
+    assert_eq!(namespace["name"], json!(env!("CARGO_PKG_NAME")));
+    // What `a_pod_can_do_nothing_but_its_work` asserts is what this level asks for.
+    assert_eq!(namespace["labels"]["pod-security.kubernetes.io/enforce"], json!("restricted"));
+}
+
+#[test]
 fn every_variable_of_the_pod_is_a_flag_of_serve() {
     let cli = Cli::command();
     let serve = cli.find_subcommand("serve").unwrap();
@@ -134,7 +152,15 @@ fn the_pods_form_a_cluster_of_the_pods() {
     assert_eq!(headless["spec"]["publishNotReadyAddresses"], json!(true));
     let pod_name = json!({"name": "RELAY_POD_NAME",
         "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}});
-    assert_eq!(container()["env"], json!([pod_name]));
+    // What commands in the pod find the relay and its token by is what the relay is started with.
+    let flag = |flag: &str| {
+        let arguments = texts(&container()["args"]);
+        arguments.iter().find_map(|argument| argument.strip_prefix(flag).map(str::to_owned))
+    };
+    let config = json!({"name": "RELAY_CONFIG", "value": flag("--config=")});
+    let data_dir = json!({"name": "RELAY_DATA_DIR", "value": flag("--data-dir=")});
+    let secret = json!({"name": "RELAY_SECRET_FILE", "value": "/etc/relay-cluster/secret"});
+    assert_eq!(container()["env"], json!([pod_name, config, data_dir, secret]));
 }
 
 #[test]
@@ -155,12 +181,20 @@ fn what_the_flags_name_is_mounted() {
     let claims = stateful_set()["volumeClaimTemplates"].clone();
     assert_eq!(claims[0]["metadata"]["name"], json!("data"));
     let config_map = base("configmap.yaml")["metadata"]["name"].clone();
-    assert_eq!(pod()["volumes"], json!([{"name": "config", "configMap": {"name": config_map}}]));
+    let secret = json!({"secretName": "relay-cluster", "defaultMode": 288});
+    assert_eq!(
+        pod()["volumes"],
+        json!([
+            {"name": "config", "configMap": {"name": config_map}},
+            {"name": "cluster", "secret": secret},
+        ])
+    );
     assert_eq!(
         container()["volumeMounts"],
         json!([
             {"name": "data", "mountPath": data_dir},
             {"name": "config", "mountPath": "/etc/relay", "readOnly": true},
+            {"name": "cluster", "mountPath": "/etc/relay-cluster", "readOnly": true},
         ])
     );
 }
@@ -184,10 +218,18 @@ fn every_port_is_that_of_the_binary() {
     }
 }
 
+/// The labels of a pod.
+fn labels() -> Value {
+    stateful_set()["template"]["metadata"]["labels"].clone()
+}
+
 #[test]
-fn only_replicas_reach_the_ports_of_replicas() {
-    let replicas =
-        json!([{"podSelector": {"matchLabels": stateful_set()["selector"]["matchLabels"]}}]);
+fn s20_only_replicas_reach_the_ports_of_replicas_whatever_labels_a_task_run_carries() {
+    assert_eq!(labels()["app.kubernetes.io/component"], json!("replica"));
+    // Tekton writes it on each pod of a TaskRun, over what the TaskRun says.
+    let no_task_run = json!([{"key": "tekton.dev/taskRun", "operator": "DoesNotExist"}]);
+    let selector = json!({"matchLabels": labels(), "matchExpressions": no_task_run});
+    let replicas = json!([{"podSelector": selector}]);
     for file in ["headless-service/networkpolicy.yaml", "strict/networkpolicy.yaml"] {
         let policy = manifest(file)["spec"].clone();
         let [events, peers] =
@@ -206,21 +248,57 @@ fn only_replicas_reach_the_ports_of_replicas() {
 }
 
 #[test]
+fn the_strict_policy_lets_tektons_controllers_send_and_no_other_pod_of_their_namespace() {
+    let senders = manifest("strict/networkpolicy.yaml")["spec"]["ingress"][0]["from"].clone();
+    let [sender] = <[Value; 1]>::try_from(senders.as_array().unwrap().clone()).unwrap();
+    let namespace = json!({"matchLabels": {"kubernetes.io/metadata.name": "tekton-pipelines"}});
+    assert_eq!(sender["namespaceSelector"], namespace);
+    let component = json!({"key": "app.kubernetes.io/component", "operator": "In",
+        "values": ["events", "controller"]});
+    assert_eq!(sender["podSelector"], json!({"matchExpressions": [component]}));
+}
+
+#[test]
 fn every_selector_selects_the_pods() {
-    let labels = stateful_set()["template"]["metadata"]["labels"].clone();
-    let selectors = [
-        stateful_set()["selector"]["matchLabels"].clone(),
-        base("service.yaml")["spec"]["selector"].clone(),
-        base("headless-service.yaml")["spec"]["selector"].clone(),
+    let stateful_set = stateful_set();
+    let selector = stateful_set["selector"]["matchLabels"].clone();
+    // It can never be changed, so that an upgrade of what runs stays an apply.
+    assert_eq!(selector, json!({"app.kubernetes.io/name": env!("CARGO_PKG_NAME")}));
+    for (label, value) in selector.as_object().unwrap() {
+        assert_eq!(labels()[label], *value);
+    }
+    let of_the_set = [
         base("pdb.yaml")["spec"]["selector"]["matchLabels"].clone(),
         base("networkpolicy.yaml")["spec"]["podSelector"]["matchLabels"].clone(),
         manifest("strict/networkpolicy.yaml")["spec"]["podSelector"]["matchLabels"].clone(),
         pod()["topologySpreadConstraints"][0]["labelSelector"]["matchLabels"].clone(),
     ];
-    for selector in selectors {
-        assert_eq!(selector, labels);
+    for of_the_set in of_the_set {
+        assert_eq!(of_the_set, selector);
+    }
+    for service in ["service.yaml", "headless-service.yaml"] {
+        assert_eq!(base(service)["spec"]["selector"], labels(), "{service}");
     }
     assert_eq!(base("pdb.yaml")["spec"]["maxUnavailable"], json!(1));
+}
+
+/// A change that a component makes to the StatefulSet: RFC 6902.
+#[test]
+fn the_hardened_component_adds_to_what_is_there() {
+    let component = manifest("hardened/kustomization.yaml");
+    assert_eq!(component["kind"], json!("Component"));
+    let [patch] = <[Value; 1]>::try_from(component["patches"].as_array().unwrap().clone()).unwrap();
+    assert_eq!(patch["target"], json!({"kind": "StatefulSet", "name": "relay"}));
+    let changes: Vec<Value> = serde_saphyr::from_str(patch["patch"].as_str().unwrap()).unwrap();
+    let whole = base("statefulset.yaml");
+    for change in &changes {
+        let path = change["path"].as_str().unwrap();
+        assert_eq!(change["op"], json!("add"), "{path}");
+        assert_eq!(whole.pointer(path), None, "{path}");
+        let parent = path.rsplit_once('/').unwrap().0;
+        assert!(whole.pointer(parent).is_some(), "{path}");
+    }
+    assert_eq!(changes.len(), 2);
 }
 
 #[test]
@@ -300,8 +378,30 @@ fn the_image_starts_the_binary_as_the_user_of_the_pods() {
 
 #[test]
 fn the_image_is_built_by_the_compiler_that_the_package_asks_for() {
-    let builder = format!("FROM rust:{}-bookworm AS build\n", env!("CARGO_PKG_RUST_VERSION"));
+    let builder = format!("\nARG BUILDER=rust:{}-bookworm\n", env!("CARGO_PKG_RUST_VERSION"));
     assert!(text("Dockerfile").contains(&builder), "{builder}");
+}
+
+#[test]
+fn s21_the_image_is_stripped_and_its_bases_can_be_pinned() {
+    let dockerfile = text("Dockerfile");
+    assert!(dockerfile.contains("strip --strip-debug -o /out/tekton-events-relay "));
+    let bases: Vec<&str> =
+        dockerfile.lines().filter_map(|line| line.strip_prefix("FROM ")).collect();
+    assert_eq!(bases, ["${BUILDER} AS build", "scratch AS debug", "${BASE}"]);
+}
+
+#[test]
+fn the_image_is_built_under_the_profile_that_is_optimised_as_a_whole() {
+    assert!(text("Dockerfile").contains(" --profile dist "));
+    let manifest = text("Cargo.toml");
+    let (_, profile) = manifest.split_once("\n[profile.dist]\n").unwrap();
+    let profile = profile.split("\n[").next().unwrap();
+    for line in ["lto = \"fat\"", "codegen-units = 1"] {
+        assert!(profile.lines().any(|other| other == line), "{line}");
+    }
+    let measured = manifest.split_once("\n[profile.bench]\ninherits = \"dist\"\n");
+    assert!(measured.is_some(), "benchmarks measure what the image runs");
 }
 
 /// Whether the build of the image sees a file: the last line of `.dockerignore` that is about it
@@ -335,7 +435,7 @@ fn targets(manifest: &str) -> Vec<String> {
 #[test]
 fn the_image_build_sees_every_target_of_the_package() {
     let (ignore, targets) = (text(".dockerignore"), targets(&text("Cargo.toml")));
-    assert_eq!(targets.len(), 4, "{targets:?}");
+    assert_eq!(targets.len(), 7, "{targets:?}");
     let read = ["Cargo.toml", "Cargo.lock", "build.rs", "src/main.rs", "proto/relay/v1/log.proto"];
     for file in targets.iter().map(String::as_str).chain(read) {
         assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(file).is_file(), "{file}");

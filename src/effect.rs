@@ -5,8 +5,8 @@ use crate::clock::Timestamp;
 use crate::event::{Key, RunState};
 use std::fmt;
 
-/// Identity of one effect. Derives from (transition, instance, action, replay), never from text
-/// or time, so that planning twice names the same effect.
+/// Identity of one effect. Derives from (transition, kind and name of the instance, action,
+/// replay), never from text or time, so that planning twice names the same effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EffectId(pub Key);
 
@@ -14,6 +14,15 @@ impl EffectId {
     /// The effect that `route` owes for `transition`; `replay` counts deliberate repetitions.
     #[must_use]
     pub fn of(transition: Key, route: &RouteName, replay: u32) -> Self {
+        let (transition, replay) = (transition.to_string(), replay.to_string());
+        let RouteName { kind, instance, action } = route;
+        Self(Key::of(&["effect", &transition, kind, instance, action, &replay]))
+    }
+
+    /// As the first feature level has it: two instances of one name share their ids there, whatever
+    /// their kinds are.
+    #[must_use]
+    pub fn of_first_level(transition: Key, route: &RouteName, replay: u32) -> Self {
         let (transition, replay) = (transition.to_string(), replay.to_string());
         Self(Key::of(&["effect", &transition, &route.instance, &route.action, &replay]))
     }
@@ -34,6 +43,14 @@ pub struct RouteName {
     pub instance: String,
     /// `name` of the action within it; `notify` for notifiers.
     pub action: String,
+}
+
+impl RouteName {
+    /// Kind and name of the instance, `{kind}/{name}`: instances of two kinds may share a name.
+    #[must_use]
+    pub fn full_instance(&self) -> String {
+        format!("{}/{}", self.kind, self.instance)
+    }
 }
 
 impl fmt::Display for RouteName {
@@ -89,11 +106,21 @@ pub enum SkipReason {
     OlderThanTarget,
     /// The route stayed absent from the configuration.
     RouteGone,
+    /// Another effect that is not settled has the same id.
+    SameId,
+    /// It is not known yet which check the run writes.
+    CheckNotSettled,
+    /// Another writer of this check is in a worse state, which must not be hidden.
+    WorseStateStands,
+    /// The run names a commit, owner or repository that no forge would take.
+    ImpossibleFacts,
+    /// The policy does not let runs of this namespace lead to it.
+    NotAllowed,
 }
 
 impl SkipReason {
     /// All reasons, in declaration order.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 13] = [
         Self::WhenFalse,
         Self::FilteredByName,
         Self::FilteredByKind,
@@ -102,6 +129,11 @@ impl SkipReason {
         Self::Superseded,
         Self::OlderThanTarget,
         Self::RouteGone,
+        Self::SameId,
+        Self::CheckNotSettled,
+        Self::WorseStateStands,
+        Self::ImpossibleFacts,
+        Self::NotAllowed,
     ];
 
     /// The word used in answers and metric labels.
@@ -116,6 +148,11 @@ impl SkipReason {
             Self::Superseded => "superseded",
             Self::OlderThanTarget => "older_than_target",
             Self::RouteGone => "route_gone",
+            Self::SameId => "same_id",
+            Self::CheckNotSettled => "check_not_settled",
+            Self::WorseStateStands => "worse_state_stands",
+            Self::ImpossibleFacts => "impossible_facts",
+            Self::NotAllowed => "not_allowed",
         }
     }
 }
@@ -139,13 +176,17 @@ pub struct Receipt {
 /// One row of a summary: a run that belongs to a PipelineRun or group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SummaryRow {
-    /// Pipeline task name, or the run's name where it has none.
+    /// The child's display name, its pipeline task, or its run where several have one task.
     pub name: String,
     pub run_name: String,
     pub is_finally: bool,
     /// `None`: announced by the PipelineRun, but never heard of.
     pub state: Option<RunState>,
     pub reason: String,
+    /// It failed, and its pipeline went on all the same.
+    pub is_ignored: bool,
+    /// Its pipeline left it out.
+    pub is_skipped: bool,
     pub started_at: Timestamp,
     pub finished_at: Timestamp,
 }

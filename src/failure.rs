@@ -109,6 +109,12 @@ impl DeliveryFailure {
         self
     }
 
+    /// The same failure in other words, cut to [`DETAIL_CHARS_MAX`] characters.
+    #[must_use]
+    pub fn with_detail(self, detail: &str) -> Self {
+        Self { detail: detail.chars().take(DETAIL_CHARS_MAX).collect(), ..self }
+    }
+
     /// What the target said.
     #[must_use]
     pub fn detail(&self) -> &str {

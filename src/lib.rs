@@ -10,13 +10,16 @@
 //! 7. record: the outcome goes back into the log.
 
 pub mod clock;
-pub mod secret;
+pub(crate) mod secret;
+pub(crate) mod spelling;
 
 pub mod effect;
 pub mod event;
 pub mod failure;
+pub(crate) mod jq;
 pub mod retry;
 pub mod route;
+pub(crate) mod settings;
 pub mod template;
 
 pub mod config;
@@ -26,13 +29,13 @@ pub mod state_machine;
 pub mod wire;
 
 pub mod api;
-pub mod app;
+pub(crate) mod app;
 pub mod cli;
 pub mod cluster;
 pub mod config_file;
-pub mod delivery;
+pub(crate) mod delivery;
 pub mod demo;
-pub mod telemetry;
+pub(crate) mod telemetry;
 
 #[cfg(test)]
 mod deploy_test;
@@ -43,5 +46,7 @@ mod golden;
 mod metrics_test;
 #[cfg(test)]
 mod operations_test;
+#[cfg(test)]
+mod security_test;
 #[cfg(test)]
 mod tidy;

@@ -9,7 +9,12 @@ const RUNBOOKS: &str = include_str!("../docs/OPERATIONS.md");
 const PREFIX: &str = "tekton_events_relay_";
 
 /// Values of `of` that count since the process started, as a counter does.
-const PROCESS_TOTALS: [&str; 2] = ["gossip_datagrams_refused", "sick_judgements"];
+const PROCESS_TOTALS: [&str; 4] = [
+    "gossip_datagrams_refused",
+    "peer_connections_refused",
+    "nodes_not_admitted",
+    "unhealthy_judgements",
+];
 
 /// What a relay that has seen nothing yet shows.
 struct Scrape {
@@ -31,7 +36,11 @@ async fn fresh() -> Scrape {
             let (name, kind) = kind.split_once(' ').unwrap();
             scrape.kinds.insert(name.to_owned(), kind.to_owned());
         } else if !line.starts_with('#') {
-            let (name, rest) = line.split_once('{').unwrap();
+            let Some((name, rest)) = line.split_once('{') else {
+                let name = line.split(' ').next().unwrap().to_owned();
+                scrape.series.push((name, BTreeMap::new()));
+                continue;
+            };
             let pairs = rest.split_once('}').unwrap().0.split(',');
             let pair = |pair: &str| {
                 let (label, value) = pair.split_once('=').unwrap();
@@ -138,7 +147,8 @@ async fn the_page_lists_every_metric_with_its_type_and_labels() {
     let told: BTreeMap<String, (String, BTreeSet<String>)> = table("Metric")
         .into_iter()
         .map(|row| {
-            let labels = row[2].split(", ").map(str::to_owned).collect();
+            let labels = row[2].split(", ").filter(|label| !label.is_empty());
+            let labels = labels.map(str::to_owned).collect();
             (format!("{PREFIX}{}", row[0]), (row[1].clone(), labels))
         })
         .collect();

@@ -13,7 +13,8 @@ use tekton_events_relay::clock::Timestamp;
 use tekton_events_relay::event::{Decoded, Keep, RunEvent, decode, parse};
 use tekton_events_relay::plan::{Rules, plan};
 use tekton_events_relay::state_machine::{
-    Begin, Boot, Command, DueWork, Entry, NodeId, Owner, Settings, SlotId, SlotMove, StateMachine,
+    Begin, Boot, Command, DueWork, Entry, FEATURE_LEVEL, NodeId, Owner, Settings, SlotId, SlotMove,
+    StateMachine,
 };
 use tekton_events_relay::wire::encode_entry;
 
@@ -45,7 +46,7 @@ pub fn measure(recorded: &Recorded, table: &mut Table) -> anyhow::Result<()> {
 fn measure_decode(recorded: &Recorded, table: &mut Table) -> anyhow::Result<()> {
     let requests = (0..EVENTS).map(|number| Ok(recorded.request(u64::try_from(number)?)));
     let requests = requests.collect::<anyhow::Result<Vec<Request>>>()?;
-    let keep = Keep::Named(Default::default());
+    let keep = Keep::default();
     let time = per_item(EVENTS, || {
         for request in &requests {
             for event in parse(&request.headers, &request.body)? {
@@ -135,7 +136,7 @@ fn begins(state: &StateMachine) -> Vec<Entry> {
     let begins = state.due_work(NODE, now()).take(EVENTS).filter_map(|work| match work {
         DueWork::Plan { run, slot, queued } => {
             let owner = Owner { node: NODE, boot: 1, slot, epoch: state.slot(slot).epoch };
-            let planned = Some(plan(run, queued, &rules));
+            let planned = Some(plan(run, queued, FEATURE_LEVEL, &rules));
             Some(Command::Begin(Begin { owner, planned, asked: Vec::new() }))
         }
         DueWork::Send(_) => None,

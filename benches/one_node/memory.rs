@@ -12,7 +12,7 @@ use std::time::Duration;
 use tekton_events_relay::clock::Timestamp;
 use tekton_events_relay::event::{Rank, RunState};
 use tekton_events_relay::plan::{DryRun, Rules, TakesAll};
-use tekton_events_relay::state_machine::{Settings, millis};
+use tekton_events_relay::state_machine::{Part, Settings, millis};
 
 const REMEMBERED: u64 = 1_000_000;
 const DELIVERIES: &str = "deliveries";
@@ -21,6 +21,8 @@ const PAST_RUNS: &str = "past-runs";
 const LIVE_RUNS: u64 = 1000;
 /// Quiet time after which a run is past. Short, so that few runs live at the same time.
 const QUIET: Duration = Duration::from_secs(10);
+/// More than all of it takes.
+const MEMORY_BYTES: u64 = 8 << 30;
 /// Long enough that nothing past is forgotten meanwhile.
 const REMEMBERED_FOR: Duration = Duration::from_hours(24 * 365);
 
@@ -51,7 +53,11 @@ pub fn remember(what: &str) -> anyhow::Result<()> {
 
 /// The same transition under a million ids.
 fn remember_deliveries(recorded: &Recorded) -> anyhow::Result<u64> {
-    let settings = Settings { ttl_ms: millis(REMEMBERED_FOR), ..Settings::default() };
+    let settings = Settings {
+        ttl_ms: millis(REMEMBERED_FOR),
+        memory_bytes: MEMORY_BYTES,
+        ..Settings::default()
+    };
     let mut run = DryRun::new(Rules::default(), settings, start());
     let event = recorded.run_event(0)?;
     run.take(event.clone(), &mut TakesAll);
@@ -62,6 +68,7 @@ fn remember_deliveries(recorded: &Recorded) -> anyhow::Result<u64> {
         run.take(again, &mut TakesAll);
     }
     let after = resident_bytes("self")?;
+    tell_weight(run.state().part_bytes(Part::Deliveries))?;
     let remembered = run.state().deliveries_remembered();
     ensure!(u64::try_from(remembered)? == REMEMBERED, "{remembered} keys are remembered");
     Ok(after.saturating_sub(before))
@@ -73,6 +80,7 @@ fn remember_past_runs(recorded: &Recorded) -> anyhow::Result<u64> {
         ttl_ms: millis(QUIET),
         transition_ttl_ms: millis(REMEMBERED_FOR),
         runs_max: REMEMBERED * 2,
+        memory_bytes: MEMORY_BYTES,
         ..Settings::default()
     };
     let mut run = DryRun::new(Rules::default(), settings, start());
@@ -98,9 +106,16 @@ fn remember_past_runs(recorded: &Recorded) -> anyhow::Result<u64> {
         run.advance(run.now().after(QUIET), &mut TakesAll);
     }
     let after = resident_bytes("self")?;
+    tell_weight(run.state().part_bytes(Part::Past))?;
     let (live, past) = run.state().run_counts();
     ensure!((live, u64::try_from(past)?) == (0, REMEMBERED), "{live} live, {past} past runs");
     Ok(after.saturating_sub(before))
+}
+
+/// What the same weighs as the state counts it, beside what it takes.
+fn tell_weight(bytes: u64) -> anyhow::Result<()> {
+    writeln!(std::io::stderr(), "counted as {} B each", bytes / REMEMBERED)?;
+    Ok(())
 }
 
 /// Later than the recorded event.

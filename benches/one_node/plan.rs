@@ -13,7 +13,7 @@ use tekton_events_relay::config::{FileError, Files, SecretCheck, load};
 use tekton_events_relay::event::RunContext;
 use tekton_events_relay::integration::Effect;
 use tekton_events_relay::plan::{Rules, plan};
-use tekton_events_relay::state_machine::{Origin, QueuedEvent, run_key};
+use tekton_events_relay::state_machine::{FEATURE_LEVEL, Origin, QueuedEvent, run_key};
 
 const EVENTS: usize = 2000;
 const ROUTES: usize = 10;
@@ -72,12 +72,12 @@ pub fn measure(recorded: &Recorded, table: &mut Table) -> anyhow::Result<()> {
     ensure!(rules.routes.len() == ROUTES, "{} routes", rules.routes.len());
     let queued = queued(recorded)?;
     let run = run_key(&queued.event.uid);
-    let planned = plan(run, &queued, &rules);
+    let planned = plan(run, &queued, FEATURE_LEVEL, &rules);
     ensure!(planned.failed.is_empty(), "a rule failed: {:?}", planned.failed);
     let effects = planned.effects.len();
     let time = per_item(EVENTS, || {
         for _ in 0..EVENTS {
-            black_box(plan(run, black_box(&queued), &rules));
+            black_box(plan(run, black_box(&queued), FEATURE_LEVEL, &rules));
         }
         Ok(())
     })?;
@@ -101,6 +101,7 @@ fn queued(recorded: &Recorded) -> anyhow::Result<QueuedEvent> {
             check_name: event.name.clone(),
             previous_state: None,
             target_url: String::new(),
+            ..RunContext::default()
         },
         event,
         origin: Origin::Reported { is_latest_only: false },
@@ -111,7 +112,7 @@ fn queued(recorded: &Recorded) -> anyhow::Result<QueuedEvent> {
 
 /// Renders what each planned effect sends first.
 fn first_requests(queued: &QueuedEvent, rules: &Rules) {
-    let planned = plan(run_key(&queued.event.uid), queued, rules);
+    let planned = plan(run_key(&queued.event.uid), queued, FEATURE_LEVEL, rules);
     let context = rules.with_link(&queued.context, &queued.event);
     for effect in &planned.effects {
         let Some(route) = rules.route(&effect.route) else { continue };
@@ -123,6 +124,7 @@ fn first_requests(queued: &QueuedEvent, rules: &Rules) {
             remote_id: None,
             summary: None,
             is_in_doubt: false,
+            is_repair: false,
             now: Timestamp(1),
         };
         black_box(route.integration.begin(&effect));

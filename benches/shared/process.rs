@@ -47,6 +47,11 @@ impl Process {
         Ok(self.0.try_wait()?)
     }
 
+    /// The number by which the system knows it.
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+
     /// Resident bytes.
     pub fn resident_bytes(&self) -> anyhow::Result<u64> {
         resident_bytes(&self.0.id().to_string())

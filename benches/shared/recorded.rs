@@ -74,7 +74,7 @@ impl Recorded {
     pub fn run_event(&self, number: u64) -> anyhow::Result<RunEvent> {
         let Request { headers, body } = self.request(number);
         let event = parse(&headers, &body)?.pop().context("no event")?;
-        match decode(&event, Timestamp(1), &Keep::Named(Default::default()))? {
+        match decode(&event, Timestamp(1), &Keep::default())? {
             Decoded::Run(run) => Ok(*run),
             Decoded::Ignored { event_type } => anyhow::bail!("{event_type} was ignored"),
         }

@@ -2,7 +2,7 @@
 //! of both alternate, each on new processes and empty disks, so that what else the machine does
 //! hits both alike.
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Peers};
 use crate::etcd::{self, Etcd, Puts};
 use crate::shared::load::{Load, Measured, send_all};
 use crate::shared::process::own_processor_time;
@@ -48,7 +48,7 @@ impl Rounds {
 pub async fn measure(recorded: &Recorded, table: &mut Table) -> anyhow::Result<()> {
     let value_bytes = recorded.entry_bytes()?;
     let has_etcd = etcd::is_installed();
-    let [mut to_leader, mut over_all, mut puts] = [(); 3].map(|()| Rounds::default());
+    let [mut to_leader, mut over_all, mut readable, mut puts] = [(); 4].map(|()| Rounds::default());
     let mut formed = Vec::new();
     for _ in 0..ROUNDS {
         let cluster = Cluster::start(CONFIG).await?;
@@ -62,10 +62,17 @@ pub async fn measure(recorded: &Recorded, table: &mut Table) -> anyhow::Result<(
         let cluster = Cluster::start(CONFIG).await?;
         formed.push(cluster.formed_after.as_secs_f64());
         accept(&cluster, recorded, cluster.addresses(), &mut over_all).await?;
+        drop(cluster);
+        let cluster = Cluster::start_as(CONFIG, Peers::Plain).await?;
+        accept(&cluster, recorded, cluster.addresses(), &mut readable).await?;
     }
     let what = format!("accept, {} B TaskRun, {IN_FLIGHT} connections", recorded.body_bytes());
     table.add(format!("{what} to the leader"), to_leader.accepts(), "");
     table.add(format!("{what} over all three"), over_all.accepts(), "");
+    table.add(format!("{what} over all three, without TLS"), readable.accepts(), "");
+    let [with, without] = [&over_all, &readable].map(|rounds| medians(&rounds.rounds).per_second);
+    let ratio = format!("{:.2}", with / without);
+    table.add("accepts a second, with TLS between nodes / without", ratio, ">= 0.85");
     if has_etcd {
         add_etcd(table, value_bytes, &puts, [&to_leader, &over_all]);
     } else {

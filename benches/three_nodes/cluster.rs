@@ -30,9 +30,19 @@ struct Node {
     process: Option<Process>,
 }
 
+/// How the nodes talk to each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peers {
+    /// In TLS, as they have to.
+    Proven,
+    /// Readable, as with a version before TLS.
+    Plain,
+}
+
 /// Three nodes.
 pub struct Cluster {
     nodes: Vec<Node>,
+    peers: Peers,
     /// From the start of the first process until all were ready.
     pub formed_after: Duration,
     /// Removed once the processes have ended: fields are dropped in this order.
@@ -43,6 +53,11 @@ impl Cluster {
     /// Starts three pristine nodes with this configuration, and waits until they have formed a
     /// cluster and share its slots.
     pub async fn start(config: &str) -> anyhow::Result<Self> {
+        Self::start_as(config, Peers::Proven).await
+    }
+
+    /// The same, with peers that prove themselves or do not.
+    pub async fn start_as(config: &str, peers: Peers) -> anyhow::Result<Self> {
         let root = folder()?;
         let mut nodes = Vec::new();
         for number in 0..NODES {
@@ -50,10 +65,11 @@ impl Cluster {
             std::fs::create_dir(&folder)?;
             std::fs::write(folder.join("relay.yaml"), config)?;
             let (http, peer, gossip) = (free_address()?, free_address()?, free_address()?);
+            std::fs::write(folder.join("cluster-secret"), "the secret of this benchmark")?;
             nodes.push(Node { folder, http, peer, gossip, process: None });
         }
         let formed_after = Duration::ZERO;
-        let mut cluster = Self { nodes, formed_after, _folder: root };
+        let mut cluster = Self { nodes, peers, formed_after, _folder: root };
         let started = Instant::now();
         (0..NODES).try_for_each(|number| cluster.spawn(number))?;
         cluster.wait("all nodes are ready", async |cluster| cluster.are_ready().await).await?;
@@ -74,6 +90,14 @@ impl Cluster {
         command.args(["--peer-addr", &node.peer.to_string()]);
         command.args(["--gossip-addr", &node.gossip.to_string()]);
         command.args(seeds.iter().flat_map(|seed| ["--seed", seed]));
+        match self.peers {
+            Peers::Proven => {
+                command.arg("--secret-file").arg(node.folder.join("cluster-secret"));
+            }
+            Peers::Plain => {
+                command.args(["--peer-tls", "migrate"]);
+            }
+        }
         node.process = Some(Process::start_logged(&mut command, &node.folder.join("log"))?);
         Ok(())
     }

@@ -1,15 +1,18 @@
 //! Routes of tests, over a cluster of one in memory, or over a replica whose cluster is gone.
 
-use super::{Api, router};
+use super::tokens::ChangeToken;
+use super::{Access, Api, BodyBudget, Senders, router};
 use crate::clock::{Clock, SystemClock};
 use crate::cluster::{
-    Backend, Cluster, ClusterId, DataDirectory, Degrade, Discovery, Options, Several,
+    Backend, Cluster, ClusterId, DataDirectory, Discovery, Options, PeerOptions, QuorumLossPolicy,
+    Security,
 };
 use crate::config::OnQuorumLoss;
 use crate::event::Keep;
+use crate::secret::SecretRef;
 use crate::telemetry::Metrics;
 use axum::body::Body;
-use http::{Request, StatusCode};
+use http::{HeaderValue, Request, StatusCode};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,25 +22,40 @@ use tower::ServiceExt as _;
 /// Any length that a body of tests has.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
 
+/// The change token.
+const TOKEN: &str = "right";
+
 /// What the routes of one replica need, and what tests do with them.
 pub(crate) struct Bench {
     pub api: Api,
+    _folder: tempfile::TempDir,
 }
 
 impl Bench {
     pub async fn start(options: Options) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
         let cluster = Cluster::start(options, Arc::clone(&clock)).await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let token = SecretRef::file(folder.path().join("token"));
+        std::fs::write(token.path(), TOKEN).unwrap();
         let api = Api {
             cluster: Arc::new(cluster),
             metrics: Arc::new(Metrics::new().unwrap()),
-            clock,
-            keep: Arc::new(Keep::All),
+            clock: Arc::clone(&clock),
+            keep: Arc::new(Keep::all()),
             body_bytes_max: BODY_BYTES_MAX,
-            admin_token: None,
+            bodies: BodyBudget::default(),
+            senders: Arc::new(Senders::new(&[], false, clock)),
+            warnings: Arc::from([]),
+            access: Arc::new(Access {
+                change: ChangeToken::Configured(token),
+                read: None,
+                hosts: Vec::new(),
+            }),
+            digest: Arc::default(),
             drain: CancellationToken::new(),
         };
-        Self { api }
+        Self { api, _folder: folder }
     }
 
     /// A cluster of one in memory: everything works.
@@ -49,8 +67,9 @@ impl Bench {
     pub async fn left(folder: &Path, is_member: bool, on_quorum_loss: OnQuorumLoss) -> Self {
         if is_member {
             DataDirectory::open(folder).unwrap().join(ClusterId(0xc)).unwrap();
+            redb::Database::create(folder.join("log.redb")).unwrap();
         }
-        let several = Several {
+        let peer_options = PeerOptions {
             name: "relay-1".to_owned(),
             replicas: Some(3),
             peer_addr: "127.0.0.1:0".to_owned(),
@@ -58,25 +77,29 @@ impl Bench {
             advertise_host: None,
             http_address: String::new(),
             discovery: Discovery::Seeds(Vec::new()),
-            secret: None,
+            security: Security::of_test(),
             election_timeout: Duration::from_millis(500),
             removal_grace: Duration::from_mins(5),
-            degrade: Degrade { spool_after: Duration::ZERO, on_quorum_loss },
+            admit: Vec::new(),
+            degrade: QuorumLossPolicy { spool_after: Duration::ZERO, on_quorum_loss },
             config_hash: 0,
         };
         let backend = Backend::Disk(folder.to_owned());
-        let several = Some(several);
-        Self::start(Options { backend, free_bytes_min: 0, several, ..Options::default() }).await
+        let peer_options = Some(peer_options);
+        Self::start(Options { backend, free_bytes_min: 0, peer_options, ..Options::default() })
+            .await
     }
 
-    /// The answer to a GET.
+    /// The answer to a GET of an operator.
     pub async fn get(&self, path: &str) -> (StatusCode, String) {
-        self.send(Request::get(path).body(Body::empty()).unwrap()).await
+        let request = Request::get(path).header("authorization", format!("Bearer {TOKEN}"));
+        self.send(request.body(Body::empty()).unwrap()).await
     }
 
     /// The answer to a request.
-    pub async fn send(&self, request: Request<Body>) -> (StatusCode, String) {
-        let answer = router(self.api.clone()).oneshot(request).await.unwrap();
+    pub async fn send(&self, mut request: Request<Body>) -> (StatusCode, String) {
+        request.headers_mut().insert("host", HeaderValue::from_static("relay"));
+        let answer = router(self.api.clone(), true).oneshot(request).await.unwrap();
         let (status, body) = (answer.status(), answer.into_body());
         let body = axum::body::to_bytes(body, BODY_BYTES_MAX).await.unwrap();
         (status, String::from_utf8(body.into()).unwrap())

@@ -4,6 +4,7 @@ use crate::api::fixture::Bench;
 use crate::cluster::{Backend, Options};
 use crate::config::OnQuorumLoss;
 use crate::event::recorded;
+use crate::state_machine::Settings;
 use axum::body::Body;
 use http::{Request, StatusCode};
 use serde_json::{Value, json};
@@ -46,6 +47,31 @@ async fn rule_15_a_low_disk_is_not_ready() {
 }
 
 #[tokio::test]
+async fn rule_14_a_state_that_is_full_of_what_is_owed_refuses_new_runs_and_says_so() {
+    let settings = Settings { runs_max: 1, ..Settings::default() };
+    let bench = Bench::start(Options { settings, ..Options::default() }).await;
+    assert_eq!(told(&bench).await, (StatusCode::OK, json!("ok"), Value::Null));
+    let mut problems = Vec::new();
+    for (headers, body) in recorded().into_iter().take(4) {
+        let request = headers.iter().fold(Request::post("/"), |request, (name, value)| {
+            request.header(name.as_str(), value.as_str())
+        });
+        let (code, answer) = bench.send(request.body(Body::from(body)).unwrap()).await;
+        if code == StatusCode::SERVICE_UNAVAILABLE {
+            let answer: Value = serde_json::from_str(&answer).unwrap();
+            problems.push(answer["type"].clone());
+        }
+    }
+    assert!(!problems.is_empty(), "one record, and several runs");
+    assert!(problems.iter().all(|problem| problem == "urn:tekton-events-relay:problem:state-full"));
+    assert_eq!(told(&bench).await, (StatusCode::OK, json!("degraded"), json!("memory")));
+    let (_, body) = bench.get("/readyz").await;
+    let body: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(body["memory"]["bytes_max"], json!(256 << 20));
+    assert!(body["memory"]["bytes"].as_u64().unwrap() > 0);
+}
+
+#[tokio::test]
 async fn a_replica_that_never_was_a_member_is_not_ready_and_spools_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let bench = Bench::left(folder.path(), false, OnQuorumLoss::Spool).await;
@@ -56,7 +82,7 @@ async fn a_replica_that_never_was_a_member_is_not_ready_and_spools_nothing() {
 async fn rule_13_a_member_without_quorum_that_spools_is_ready_and_degraded() {
     let folder = tempfile::tempdir().unwrap();
     let bench = Bench::left(folder.path(), true, OnQuorumLoss::Spool).await;
-    assert_eq!(told(&bench).await, (StatusCode::OK, json!("degraded"), Value::Null));
+    assert_eq!(told(&bench).await, (StatusCode::OK, json!("degraded"), json!("quorum")));
 
     let (headers, body) = recorded().swap_remove(0);
     let request = headers.iter().fold(Request::post("/"), |request, (name, value)| {

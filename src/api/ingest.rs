@@ -1,5 +1,7 @@
 //! CloudEvents in, an answer after the commit out. Nothing here decides about an event.
 
+use super::receive::{Received, receive};
+use super::senders::Admission;
 use super::server::Peer;
 use super::{Api, IGNORED, Problem, ProblemId};
 use crate::cluster::AcceptError;
@@ -8,8 +10,9 @@ use crate::state_machine::{Accepted, Fate};
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use futures_util::{FutureExt as _, StreamExt as _};
-use http::{Extensions, HeaderMap, Method, StatusCode, header};
+use futures_util::FutureExt as _;
+use http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode, header};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -18,9 +21,6 @@ use tracing::{debug, error};
 /// A body that takes longer to arrive is cut off without an answer: Tekton would take a 408
 /// as final, and repeats a broken connection (rule 16).
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// A body over the bound is read this far, only to be able to answer.
-const DISCARDED_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// One event's place in the answer.
 struct Item {
@@ -51,21 +51,78 @@ async fn take(api: Api, request: Request) -> Result<Response, Problem> {
         return Err(Problem::new(ProblemId::NotFound, detail));
     }
     let (parts, body) = request.into_parts();
+    // Before the body: strangers fill no memory.
+    let has_certificate = parts.extensions.get::<Peer>().is_some_and(|peer| peer.has_certificate);
+    let admission = api.senders.admit(parts.uri.path(), &parts.headers, has_certificate).await?;
     let is_batch = is_batch(&parts.headers);
-    let Ok(read) = tokio::time::timeout(BODY_TIMEOUT, read_body(body, &parts.headers, &api)).await
-    else {
+    let reading = read_body(body, &parts.headers, &api, admission);
+    let Ok(read) = tokio::time::timeout(BODY_TIMEOUT, reading).await else {
         return cut_off(&parts.extensions).await;
     };
     let body = read?;
-    let events = parse(&pairs(&parts.headers), &body).map_err(|error| refused(&error))?;
+    let _call = parts.extensions.get::<Peer>().map(Peer::begin);
+    let events = parse(&pairs(&parts.headers), body.bytes()).map_err(|error| refused(&error))?;
     let (mut items, runs) = decode_all(&api, &events)?;
     if !runs.is_empty() {
         confirm(&api, &mut items, runs).await?;
     }
+    Ok(accepted(&parts.headers, &items, is_batch))
+}
+
+/// Reads the body, and checks its signature where there is one.
+async fn read_body(
+    body: Body,
+    headers: &HeaderMap,
+    api: &Api,
+    admission: Admission,
+) -> Result<Received, Problem> {
+    let limits = (&api.bodies, api.body_bytes_max);
+    match admission {
+        Admission::Granted => receive(body, headers, limits, |_| {}).await,
+        Admission::Signed(mut signature) => {
+            let received = receive(body, headers, limits, |part| signature.update(part)).await;
+            if signature.verify() { received } else { Err(api.senders.unauthorized()) }
+        }
+    }
+}
+
+/// 202 with what became of each event; without a body where a broker asks.
+fn accepted(headers: &HeaderMap, items: &[Item], is_batch: bool) -> Response {
+    let mut response = StatusCode::ACCEPTED.into_response();
+    let place = match items {
+        [item] if !is_batch && !item.run_uid.is_empty() => run_location(&item.run_uid),
+        [] | [_] | [_, _, ..] => None,
+    };
+    if let Some(place) = place {
+        response.headers_mut().insert(header::LOCATION, place);
+    }
+    if is_broker(headers) {
+        return response;
+    }
     let answers: Vec<Value> = items.iter().map(answer).collect();
     let body = if is_batch { Value::from(answers) } else { answers.into_iter().next().into() };
-    let kind = [(header::CONTENT_TYPE, "application/json")];
-    Ok((StatusCode::ACCEPTED, kind, body.to_string()).into_response())
+    let kind = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    *response.body_mut() = Body::from(body.to_string());
+    response
+}
+
+/// Where the run of an event is shown.
+fn run_location(uid: &str) -> Option<HeaderValue> {
+    let uid = utf8_percent_encode(uid, NON_ALPHANUMERIC).to_string().replace("%2D", "-");
+    HeaderValue::try_from(format!("/api/v1/runs/{uid}")).ok()
+}
+
+/// Whether a broker delivers the event, which takes the body of an answer for the event to send
+/// next, and one that is none for a failed delivery. Knative sends `Prefer: reply` where it takes
+/// replies, `Kn-Namespace` from a broker's filter, and extensions whose names begin with `knative`.
+fn is_broker(headers: &HeaderMap) -> bool {
+    let prefers_reply = headers.get_all("prefer").iter().any(|value| {
+        let value = String::from_utf8_lossy(value.as_bytes());
+        value.split([',', ';']).any(|wish| wish.trim().eq_ignore_ascii_case("reply"))
+    });
+    let is_of_knative = |name: &str| name.starts_with("ce-knative") || name.starts_with("kn-");
+    prefers_reply || headers.keys().any(|name| is_of_knative(name.as_str()))
 }
 
 /// Waits for the commit and fills in the fates.
@@ -86,37 +143,10 @@ async fn confirm(api: &Api, items: &mut [Item], runs: Vec<RunEvent>) -> Result<(
 /// Closes the connection: the sender repeats what was never answered.
 async fn cut_off(extensions: &Extensions) -> Result<Response, Problem> {
     if let Some(peer) = extensions.get::<Peer>() {
-        debug!(peer = %peer.address, "a slow request was cut off");
-        peer.cut.cancel();
+        debug!("a slow request was cut off");
+        peer.cut();
     }
     std::future::pending().await
-}
-
-async fn read_body(body: Body, headers: &HeaderMap, api: &Api) -> Result<Vec<u8>, Problem> {
-    let max = api.body_bytes_max;
-    let too_large = |length: &str| {
-        let detail = format!("body of {length} bytes, at most {max} are accepted");
-        Problem::new(ProblemId::BodyTooLarge, detail)
-    };
-    let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    let surplus = announced.filter(|length| length.parse().is_ok_and(|length: usize| length > max));
-    if let Some(length) = surplus {
-        discard(body).await;
-        return Err(too_large(length));
-    }
-    let bytes = axum::body::to_bytes(body, max).await.map_err(|_| too_large("more"))?;
-    Ok(bytes.into())
-}
-
-/// Reads on for a while: a client that is still writing would see a broken connection in place
-/// of the answer.
-async fn discard(body: Body) {
-    let mut frames = body.into_data_stream();
-    let mut left = DISCARDED_BYTES_MAX;
-    while let Some(Ok(frame)) = frames.next().await {
-        let Some(rest) = left.checked_sub(frame.len()) else { return };
-        left = rest;
-    }
 }
 
 fn decode_all(api: &Api, events: &[CloudEvent]) -> Result<(Vec<Item>, Vec<RunEvent>), Problem> {
@@ -162,7 +192,18 @@ fn refused(error: &IngestError) -> Problem {
 }
 
 fn not_accepted(error: &AcceptError) -> Problem {
-    Problem::new(ProblemId::NotAccepted, error.to_string())
+    let id = match error {
+        AcceptError::Full => ProblemId::StateFull,
+        // One event alone is more than an entry of the log holds: that does not heal.
+        AcceptError::TooLarge { .. } => ProblemId::BodyTooLarge,
+        AcceptError::Unanswered { .. }
+        | AcceptError::Unconfirmed
+        | AcceptError::NoLeader
+        | AcceptError::Overloaded
+        | AcceptError::DiskLow
+        | AcceptError::Stopped => ProblemId::NotAccepted,
+    };
+    Problem::new(id, error.to_string())
 }
 
 fn is_batch(headers: &HeaderMap) -> bool {

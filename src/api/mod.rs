@@ -9,18 +9,28 @@
 //! | `/api/v1/...` | see [`admin`] |
 
 pub mod admin;
+mod connections;
 mod health;
 mod ingest;
 mod problem;
+mod receive;
+mod senders;
 mod server;
+mod signature;
+mod tls;
+pub mod tokens;
 
+pub use admin::access::Access;
+pub use admin::applied::FreshDigest;
 pub use problem::{Problem, ProblemId};
+pub use receive::BodyBudget;
+pub use senders::{Senders, SendersError};
 pub use server::{Server, ServerError};
+pub use tls::{TlsError, TlsFiles};
 
 use crate::clock::Clock;
 use crate::cluster::Cluster;
 use crate::event::{Keep, RunKind};
-use crate::secret::SecretRef;
 use crate::telemetry::Metrics;
 use axum::Router;
 use axum::extract::State;
@@ -43,23 +53,37 @@ pub struct Api {
     pub keep: Arc<Keep>,
     /// Longest body read, in bytes.
     pub body_bytes_max: usize,
-    /// Where the admin token is; without it, changing calls are for the loopback interface only.
-    pub admin_token: Option<SecretRef>,
+    /// What bodies on their way in may hold, in sum.
+    pub bodies: BodyBudget,
+    /// Who may send events.
+    pub senders: Arc<Senders>,
+    /// What an operator should know of how this replica is set up.
+    pub warnings: Arc<[&'static str]>,
+    /// Who may use the API.
+    pub access: Arc<Access>,
+    /// The digest of a moment ago.
+    pub digest: Arc<FreshDigest>,
     /// Cancelled when the process is to stop: unready. Events are taken until the listener closes.
     pub drain: CancellationToken,
 }
 
-/// All routes.
-pub fn router(api: Api) -> Router {
+/// All routes, or those of senders alone where operators have a listener of their own.
+pub fn router(api: Api, has_admin: bool) -> Router {
+    let admin = if has_admin { admin::router(api.clone()) } else { admin::elsewhere() };
     api.metrics.expect_kinds(RunKind::ALL.map(RunKind::as_str).into_iter().chain([IGNORED]));
     api.metrics.expect_problems(ProblemId::ALL.map(ProblemId::as_str));
     Router::new()
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(metrics))
-        .nest("/api", admin::router())
+        .nest("/api", admin)
         .fallback(ingest::ingest)
         .with_state(api)
+}
+
+/// The routes of operators, for a listener of their own.
+pub fn admin_router(api: Api) -> Router {
+    Router::new().nest("/api", admin::router(api.clone())).with_state(api)
 }
 
 async fn metrics(State(api): State<Api>) -> Response {

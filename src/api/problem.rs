@@ -15,17 +15,26 @@ pub enum ProblemId {
     InvalidCloudEvent,
     /// The content type is none that carries CloudEvents.
     UnsupportedMediaType,
+    /// The body is compressed in a way that is not understood.
+    UnsupportedEncoding,
     /// The body is longer than `server.max_body_size`.
     BodyTooLarge,
     /// The CloudEvent's data is not what its type promises.
     InvalidRunData,
     /// The log did not answer in time, or has no room now. Sending again is safe.
     NotAccepted,
+    /// There is no room for another body now. Sending again is safe.
+    Overloaded,
+    /// All that the state holds is owed to somebody, and a new run finds no room. Sending again is
+    /// safe.
+    StateFull,
     /// Something went wrong inside. Sending again is safe.
     Internal,
     /// The body of an admin request cannot be read.
     InvalidRequest,
-    /// The call needs the admin token, or has to come from the loopback interface.
+    /// The credentials are missing or wrong.
+    Unauthorized,
+    /// The credentials do not suffice, or a browser made the call for a foreign page.
     Forbidden,
     /// There is nothing under this name.
     NotFound,
@@ -37,14 +46,18 @@ pub enum ProblemId {
 
 impl ProblemId {
     /// All problems, in declaration order.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 15] = [
         Self::InvalidCloudEvent,
         Self::UnsupportedMediaType,
+        Self::UnsupportedEncoding,
         Self::BodyTooLarge,
         Self::InvalidRunData,
         Self::NotAccepted,
+        Self::Overloaded,
+        Self::StateFull,
         Self::Internal,
         Self::InvalidRequest,
+        Self::Unauthorized,
         Self::Forbidden,
         Self::NotFound,
         Self::Conflict,
@@ -57,11 +70,15 @@ impl ProblemId {
         match self {
             Self::InvalidCloudEvent => "invalid-cloudevent",
             Self::UnsupportedMediaType => "unsupported-media-type",
+            Self::UnsupportedEncoding => "unsupported-encoding",
             Self::BodyTooLarge => "body-too-large",
             Self::InvalidRunData => "invalid-run-data",
             Self::NotAccepted => "not-accepted",
+            Self::Overloaded => "overloaded",
+            Self::StateFull => "state-full",
             Self::Internal => "internal",
             Self::InvalidRequest => "invalid-request",
+            Self::Unauthorized => "unauthorized",
             Self::Forbidden => "forbidden",
             Self::NotFound => "not-found",
             Self::Conflict => "conflict",
@@ -77,11 +94,16 @@ impl ProblemId {
             Self::InvalidCloudEvent | Self::InvalidRunData | Self::InvalidRequest => {
                 StatusCode::BAD_REQUEST
             }
-            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::NotAccepted | Self::Internal | Self::NotCarriedOut => {
-                StatusCode::SERVICE_UNAVAILABLE
+            Self::UnsupportedMediaType | Self::UnsupportedEncoding => {
+                StatusCode::UNSUPPORTED_MEDIA_TYPE
             }
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::NotAccepted
+            | Self::Overloaded
+            | Self::StateFull
+            | Self::Internal
+            | Self::NotCarriedOut => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Conflict => StatusCode::CONFLICT,
@@ -92,11 +114,15 @@ impl ProblemId {
         match self {
             Self::InvalidCloudEvent => "not a valid CloudEvent",
             Self::UnsupportedMediaType => "unsupported media type",
+            Self::UnsupportedEncoding => "unsupported content encoding",
             Self::BodyTooLarge => "body too large",
             Self::InvalidRunData => "run data is malformed",
             Self::NotAccepted => "event not accepted, send it again",
+            Self::Overloaded => "too many bodies at once, send it again",
+            Self::StateFull => "no room for a new run, send it again",
             Self::Internal => "internal trouble, send it again",
             Self::InvalidRequest => "request is malformed",
+            Self::Unauthorized => "credentials are missing or wrong",
             Self::Forbidden => "not allowed",
             Self::NotFound => "not found",
             Self::Conflict => "not possible now",
@@ -110,13 +136,21 @@ impl ProblemId {
 pub struct Problem {
     pub id: ProblemId,
     pub detail: String,
+    /// The scheme of credentials that a 401 asks for.
+    challenge: Option<&'static str>,
 }
 
 impl Problem {
     /// A problem; `detail` names the field, its value and what is accepted.
     #[must_use]
     pub fn new(id: ProblemId, detail: impl Into<String>) -> Self {
-        Self { id, detail: detail.into() }
+        Self { id, detail: detail.into(), challenge: None }
+    }
+
+    /// The same, with the scheme of credentials that would be taken.
+    #[must_use]
+    pub fn with_challenge(self, scheme: &'static str) -> Self {
+        Self { challenge: Some(scheme), ..self }
     }
 }
 
@@ -133,6 +167,12 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         let kind = HeaderValue::from_static("application/problem+json");
         headers.insert(header::CONTENT_TYPE, kind);
+        if let Some(scheme) = self.challenge {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(scheme));
+        }
+        if self.id == ProblemId::UnsupportedEncoding {
+            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip, identity"));
+        }
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
         }
@@ -146,7 +186,12 @@ mod tests {
 
     #[test]
     fn rule_16_no_problem_teaches_the_sender_to_drop_what_could_heal() {
-        for id in [ProblemId::NotAccepted, ProblemId::Internal] {
+        for id in [
+            ProblemId::NotAccepted,
+            ProblemId::Overloaded,
+            ProblemId::StateFull,
+            ProblemId::Internal,
+        ] {
             assert_eq!(id.status(), StatusCode::SERVICE_UNAVAILABLE, "{}", id.as_str());
         }
     }

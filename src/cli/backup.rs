@@ -3,7 +3,7 @@
 use super::flags::{Endpoint, RecoverFlags};
 use super::remote::Client;
 use super::say;
-use crate::cluster::identity::sync_parent;
+use crate::cluster::data_dir::durable::sync_parent;
 use crate::cluster::{self, Recovered, Recovery};
 use anyhow::{Context as _, bail};
 use std::fs::File;
@@ -25,7 +25,7 @@ pub(super) async fn save(endpoint: &Endpoint, output: &Path) -> anyhow::Result<(
 }
 
 async fn receive(endpoint: &Endpoint, part: &Path) -> anyhow::Result<()> {
-    let mut answer = Client::new(endpoint)?.download("/api/v1/cluster/snapshot").await?;
+    let mut answer = Client::new(endpoint).await?.download("/api/v1/cluster/snapshot").await?;
     let at = || part.display().to_string();
     let mut file = File::create(part).with_context(at)?;
     while let Some(chunk) = answer.chunk().await? {

@@ -21,7 +21,7 @@ pub(super) fn cluster(flags: &ClusterFlags) -> anyhow::Result<ExitCode> {
     runtime()?.block_on(async {
         match &flags.command {
             ClusterCommand::Status { remote, watch: false } => {
-                let answer = Client::new(&remote.endpoint)?.get(CLUSTER).await?;
+                let answer = Client::new(&remote.endpoint).await?.get(CLUSTER).await?;
                 show(remote.output, &answer, status);
             }
             ClusterCommand::Status { remote, watch: true } => watch(remote).await?,
@@ -38,7 +38,7 @@ pub(super) fn cluster(flags: &ClusterFlags) -> anyhow::Result<ExitCode> {
 /// Until the process is ended, or nobody reads any more. A relay that does not answer now may do
 /// so in a second.
 async fn watch(remote: &Remote) -> anyhow::Result<()> {
-    let client = Client::new(&remote.endpoint)?;
+    let client = Client::new(&remote.endpoint).await?;
     let is_redrawn = std::io::stdout().is_terminal() && remote.output == Output::Text;
     loop {
         let lines = match (client.get(CLUSTER).await, remote.output) {
@@ -60,7 +60,7 @@ async fn watch(remote: &Remote) -> anyhow::Result<()> {
 }
 
 async fn remove(remote: &Remote, member: &str) -> anyhow::Result<()> {
-    let client = Client::new(&remote.endpoint)?;
+    let client = Client::new(&remote.endpoint).await?;
     let node = resolve(&client.get(CLUSTER).await?, member)?;
     let path = format!("{CLUSTER}/members/{node}");
     let answer = client.call(Method::DELETE, &path, None).await?;
@@ -70,7 +70,7 @@ async fn remove(remote: &Remote, member: &str) -> anyhow::Result<()> {
 }
 
 async fn transfer(remote: &Remote, to: Option<&str>) -> anyhow::Result<()> {
-    let client = Client::new(&remote.endpoint)?;
+    let client = Client::new(&remote.endpoint).await?;
     let body = match to {
         Some(member) => Some(json!({"to": resolve(&client.get(CLUSTER).await?, member)?})),
         None => None,
@@ -83,7 +83,7 @@ async fn transfer(remote: &Remote, to: Option<&str>) -> anyhow::Result<()> {
 }
 
 async fn finalize(remote: &Remote) -> anyhow::Result<()> {
-    let client = Client::new(&remote.endpoint)?;
+    let client = Client::new(&remote.endpoint).await?;
     let answer = client.call(Method::POST, &format!("{CLUSTER}/finalize"), None).await?;
     let line = |answer: &Value| vec![format!("feature level {}", answer["feature_level"])];
     show(remote.output, &answer, line);
@@ -132,6 +132,8 @@ fn status(answer: &Value) -> Vec<String> {
         let term = &answer["own_log_end"]["term"];
         lines.push(format!("the log of the replica asked ends at term {term}, index {index}"));
     }
+    let warnings = answer["warnings"].as_array().into_iter().flatten();
+    lines.extend(warnings.map(|warning| format!("warning: {}", text(warning))));
     let heads = ["NAME", "NODE", "ADDRESS", "ROLE", "STATE", "LEADER", "LAG", "SLOTS"];
     let members = answer["members"].as_array().into_iter().flatten().map(member);
     let rows: Vec<_> = std::iter::once(heads.map(str::to_owned)).chain(members).collect();
@@ -139,10 +141,14 @@ fn status(answer: &Value) -> Vec<String> {
     lines
 }
 
-/// The member's state, and whether it is sick.
+/// The member's state, and whether it is unhealthy.
 fn state(member: &Value) -> String {
     let state = member["state"].as_str().unwrap_or("-");
-    if member["sick"] == Value::Bool(true) { format!("{state} sick") } else { state.to_owned() }
+    if member["unhealthy"] == Value::Bool(true) {
+        format!("{state} unhealthy")
+    } else {
+        state.to_owned()
+    }
 }
 
 fn member(member: &Value) -> [String; 8] {
@@ -176,7 +182,7 @@ mod tests {
             "members": [
                 {"node_id": "00ab", "name": "relay-0", "addresses": {"peer": "10.0.0.1:3320"},
                  "role": "voter", "state": "live", "is_leader": true, "lag": 0, "slots": 128,
-                 "sick": false},
+                 "unhealthy": false},
                 {"node_id": "00cd", "name": "relay-1", "addresses": {"peer": "10.0.0.12:3320"},
                  "role": "learner", "state": null, "is_leader": false, "lag": null, "slots": 1},
             ],
@@ -199,10 +205,18 @@ mod tests {
     }
 
     #[test]
+    fn a_warning_of_the_replica_that_is_asked_is_a_line() {
+        let mut cluster = two();
+        cluster["warnings"] = json!(["whoever reaches server.addr may send events"]);
+        let told = "warning: whoever reaches server.addr may send events";
+        assert_eq!(status(&cluster)[3], told);
+    }
+
+    #[test]
     fn rule_27_a_sick_member_is_shown_as_such() {
         let mut cluster = two();
-        cluster["members"][0]["sick"] = json!(true);
-        assert!(status(&cluster)[4].contains("voter    live sick  yes"));
+        cluster["members"][0]["unhealthy"] = json!(true);
+        assert!(status(&cluster)[4].contains("voter    live unhealthy  yes"));
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! The flags as they are typed. Every flag of `serve` is also an environment variable
 //! `RELAY_<NAME>`, and wins over the configuration file.
 
-use crate::config::{Overrides, parse_host, parse_listen, parse_name, parse_replicas, parse_seed};
+use crate::config::{
+    Overrides, PeerTlsPolicy, parse_host, parse_listen, parse_name, parse_peer_tls, parse_replicas,
+    parse_seed,
+};
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -24,12 +27,17 @@ pub enum Command {
     Demo(DemoFlags),
     /// Checks a configuration file and lists every mistake in it.
     Validate(ValidateFlags),
+    /// Prints the JSON Schema of the configuration file, by which editors complete and check it.
+    Schema,
     /// Shows what a configuration does with events, and the exact requests. Sends nothing.
     Plan(PlanFlags),
     /// Asks a running relay about its cluster, and changes, saves or recovers it.
     Cluster(ClusterFlags),
     /// Lists and replays dead letters of a running relay.
     Dlq(DlqFlags),
+    /// Runs jq programs that another relay sends; no person starts it.
+    #[command(hide = true)]
+    Transform,
 }
 
 #[derive(Debug, Args)]
@@ -72,6 +80,13 @@ pub struct ServeFlags {
         value_parser = parse_seed
     )]
     pub seeds: Vec<String>,
+    /// File with a secret that all replicas share: `openssl rand -hex 32 > cluster-secret`.
+    #[arg(long, env = "RELAY_SECRET_FILE")]
+    pub secret_file: Option<PathBuf>,
+    /// Whether the others have to prove themselves: required, or migrate for the one roll from a
+    /// version without TLS. Default: required.
+    #[arg(long, env = "RELAY_PEER_TLS", value_parser = parse_peer_tls)]
+    pub peer_tls: Option<PeerTlsPolicy>,
 }
 
 impl ServeFlags {
@@ -87,6 +102,8 @@ impl ServeFlags {
             peer_addr: self.peer_addr.clone(),
             gossip_addr: self.gossip_addr.clone(),
             advertise_host: self.advertise_host.clone(),
+            secret_file: self.secret_file.clone(),
+            peer_tls: self.peer_tls,
         }
     }
 }
@@ -112,6 +129,9 @@ pub struct ValidateFlags {
     /// Do not look whether secret files exist.
     #[arg(long)]
     pub no_secrets: bool,
+    /// Refuse a file with warnings too.
+    #[arg(long)]
+    pub strict: bool,
 }
 
 #[derive(Debug, Args)]
@@ -122,6 +142,9 @@ pub struct PlanFlags {
     /// Events: a structured CloudEvent in JSON, or .jsonl with one {headers, body} a line.
     #[arg(required = true)]
     pub events: Vec<PathBuf>,
+    /// How it is shown.
+    #[arg(long, value_enum, default_value_t)]
+    pub output: Output,
 }
 
 /// How answers are printed.
@@ -134,15 +157,29 @@ pub enum Output {
     Json,
 }
 
-/// Whom to ask.
+/// Whom to ask, and by which right. Where no token is named, the one of the replica that shares
+/// this configuration or data directory is used, so that in a pod nothing has to be typed.
 #[derive(Debug, Args)]
 pub struct Endpoint {
-    /// A relay to ask.
-    #[arg(long, default_value = "http://127.0.0.1:8080", env = "RELAY_URL")]
-    pub url: String,
-    /// File with the admin token, for calls that need it.
+    /// A relay to ask. Default: the listener that the configuration names, on this machine; without
+    /// one http://127.0.0.1:8080.
+    #[arg(long, env = "RELAY_URL")]
+    pub url: Option<String>,
+    /// File with the read token, or the change token for orders.
     #[arg(long, env = "RELAY_ADMIN_TOKEN_FILE")]
     pub token_file: Option<PathBuf>,
+    /// File with the certificate, in PEM, of the authority that the relay's own is from, for https.
+    #[arg(long, env = "RELAY_CA_FILE")]
+    pub ca_file: Option<PathBuf>,
+    /// Configuration of the relay that is asked, to find its token by.
+    #[arg(long, env = "RELAY_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Data directory of the relay that is asked, to find its token in. Default: ./data.
+    #[arg(long, env = "RELAY_DATA_DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// File with the secret of its cluster, to derive its token from.
+    #[arg(long, env = "RELAY_SECRET_FILE")]
+    pub secret_file: Option<PathBuf>,
 }
 
 /// Whom to ask, and how the answer is printed.
@@ -240,16 +277,42 @@ pub enum DlqCommand {
     Replay {
         #[command(flatten)]
         remote: Remote,
-        /// Only letters of this SCM provider.
+        #[command(flatten)]
+        filter: LetterFilter,
+        /// Show which letters would be queued, and queue none.
         #[arg(long)]
-        provider: Option<String>,
-        /// Only letters of runs in this state.
-        #[arg(long)]
-        state: Option<String>,
-        /// Only letters that failed after this RFC 3339 time.
-        #[arg(long)]
-        after: Option<String>,
+        dry_run: bool,
     },
+    /// Deletes dead letters for good: those that match, or all of them.
+    Delete {
+        #[command(flatten)]
+        remote: Remote,
+        #[command(flatten)]
+        filter: LetterFilter,
+        /// Every letter.
+        #[arg(long, conflicts_with_all = ["ids", "provider", "state", "after"])]
+        all: bool,
+        /// Show which letters would be deleted, and delete none.
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+/// Which dead letters a command is about.
+#[derive(Debug, Args)]
+pub struct LetterFilter {
+    /// Only the letter with this id, as the list shows it. Repeatable.
+    #[arg(long = "id", value_delimiter = ',')]
+    pub ids: Vec<u64>,
+    /// Only letters of this SCM provider.
+    #[arg(long)]
+    pub provider: Option<String>,
+    /// Only letters of runs in this state.
+    #[arg(long)]
+    pub state: Option<String>,
+    /// Only letters that failed after this RFC 3339 time.
+    #[arg(long)]
+    pub after: Option<String>,
 }
 
 #[cfg(test)]

@@ -10,9 +10,11 @@ fn serve(arguments: &[&str]) -> Result<ServeFlags, String> {
         Command::Serve(flags) => Ok(flags),
         other @ (Command::Demo(_)
         | Command::Validate(_)
+        | Command::Schema
         | Command::Plan(_)
         | Command::Cluster(_)
-        | Command::Dlq(_)) => Err(format!("{other:?}")),
+        | Command::Dlq(_)
+        | Command::Transform) => Err(format!("{other:?}")),
     }
 }
 
@@ -34,6 +36,8 @@ fn every_flag_of_serve_is_an_environment_variable_of_its_name() {
             "replicas",
             "service",
             "seed",
+            "secret-file",
+            "peer-tls",
         ]
     );
     for flag in serve.get_arguments() {
@@ -55,6 +59,8 @@ fn each_flag_is_its_override() {
         "--replicas=3",
         "--seed=127.0.0.1:3331",
         "--seed=127.0.0.1:3332,127.0.0.1:3333",
+        "--secret-file=cluster-secret",
+        "--peer-tls=migrate",
     ]);
     let expected = Overrides {
         server_addr: Some("0.0.0.0:8081".to_owned()),
@@ -66,6 +72,8 @@ fn each_flag_is_its_override() {
         peer_addr: Some("127.0.0.1:3321".to_owned()),
         gossip_addr: Some("127.0.0.1:3331".to_owned()),
         advertise_host: Some("localhost".to_owned()),
+        secret_file: Some("cluster-secret".into()),
+        peer_tls: Some(PeerTlsPolicy::Migrate),
     };
     assert_eq!(flags.unwrap().overrides(), expected);
     assert_eq!(serve(&[]).unwrap().overrides(), Overrides::default());
@@ -119,9 +127,11 @@ fn demo(arguments: &[&str]) -> Result<DemoFlags, String> {
         Command::Demo(flags) => Ok(flags),
         other @ (Command::Serve(_)
         | Command::Validate(_)
+        | Command::Schema
         | Command::Plan(_)
         | Command::Cluster(_)
-        | Command::Dlq(_)) => Err(format!("{other:?}")),
+        | Command::Dlq(_)
+        | Command::Transform) => Err(format!("{other:?}")),
     }
 }
 
@@ -133,4 +143,11 @@ fn a_demo_plays_with_one_three_or_five_replicas() {
         let error = demo(&["--replicas", wrong]).unwrap_err();
         assert!(error.contains("[possible values: 1, 3, 5]"), "{error}");
     }
+}
+
+#[test]
+fn the_schema_is_that_of_every_file_so_it_takes_none() {
+    let typed = |words: &[&str]| Cli::try_parse_from(["relay"].iter().chain(words));
+    assert!(matches!(typed(&["schema"]).unwrap().command, Command::Schema));
+    assert!(typed(&["schema", "relay.yaml"]).is_err());
 }

@@ -5,15 +5,20 @@
 
 mod backup;
 mod cluster;
+mod dlq;
 mod flags;
 mod plan;
 mod remote;
+mod schema;
 mod serve;
 mod table;
+mod transform;
 mod validate;
+mod whom;
 
 pub use flags::{Cli, Command};
 
+use crate::event::escaped;
 use clap::Parser as _;
 use std::fmt::Display;
 use std::io::Write as _;
@@ -25,14 +30,18 @@ const EXIT_HAD_TO_STOP: u8 = 3;
 /// Runs the command line of this process.
 #[must_use]
 pub fn main() -> ExitCode {
+    // What is written here is for this user alone.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let cli = Cli::parse();
     let done = match cli.command {
         Command::Serve(flags) => serve::serve(&flags),
         Command::Demo(flags) => serve::demo(&flags),
         Command::Validate(flags) => validate::validate(&flags),
+        Command::Schema => schema::schema(),
         Command::Plan(flags) => plan::plan(&flags),
         Command::Cluster(flags) => cluster::cluster(&flags),
-        Command::Dlq(flags) => remote::dlq(&flags),
+        Command::Dlq(flags) => dlq::dlq(&flags),
+        Command::Transform => transform::transform(),
     };
     match done {
         Ok(code) => code,
@@ -45,10 +54,24 @@ pub fn main() -> ExitCode {
 
 /// One line to standard output. A reader that went away is no error.
 fn say(line: impl Display) {
-    let _ = writeln!(std::io::stdout(), "{line}");
+    let _ = writeln!(std::io::stdout(), "{}", escaped(&line.to_string()));
 }
 
 /// One line to standard error.
 fn complain(line: impl Display) {
-    let _ = writeln!(std::io::stderr(), "tekton-events-relay: {line}");
+    let _ = writeln!(std::io::stderr(), "tekton-events-relay: {}", escaped(&line.to_string()));
+}
+
+/// The line as it can be shown: what steers a terminal, or turns the direction of text, is spelt
+/// out. Names and causes come from whoever sent them.
+fn printable(line: &str) -> String {
+    let steers = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let mut shown = String::with_capacity(line.len());
+    for c in line.chars() {
+        if steers(c) { shown.extend(c.escape_unicode()) } else { shown.push(c) }
+    }
+    shown
 }

@@ -1,11 +1,12 @@
-//! Asks a running relay over HTTP, and the commands that need no more than that.
+//! Asks a running relay over HTTP.
 
-use super::flags::{DlqCommand, DlqFlags, Endpoint, Output};
+use super::flags::{Endpoint, Output};
 use super::say;
+use super::whom::Whom;
+use crate::secret::Secret;
 use anyhow::{Context as _, anyhow};
 use reqwest::Method;
-use serde_json::{Value, json};
-use std::process::ExitCode;
+use serde_json::Value;
 use std::time::Duration;
 
 /// A relay that does not answer in this time is reported as not answering: longer than a leader
@@ -19,23 +20,22 @@ const DOWNLOAD_TIMEOUT: Duration = Duration::from_mins(15);
 pub(super) struct Client {
     client: reqwest::Client,
     url: String,
-    token: Option<String>,
+    token: Option<Secret>,
 }
 
 impl Client {
-    /// Reads the token. Nothing is asked yet.
-    pub(super) fn new(endpoint: &Endpoint) -> anyhow::Result<Self> {
+    /// Finds out whom to ask and reads the token. Nothing is asked yet.
+    pub(super) async fn new(endpoint: &Endpoint) -> anyhow::Result<Self> {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let token = match &endpoint.token_file {
-            Some(file) => {
-                let token = std::fs::read_to_string(file);
-                let token = token.with_context(|| file.display().to_string())?;
-                Some(token.trim().to_owned())
-            }
-            None => None,
-        };
-        let url = endpoint.url.trim_end_matches('/').to_owned();
-        Ok(Self { client: reqwest::Client::builder().build()?, url, token })
+        let Whom { url, token } = endpoint.whom().await?;
+        let mut client = reqwest::Client::builder();
+        if let Some(file) = &endpoint.ca_file {
+            let at = || file.display().to_string();
+            let pem = std::fs::read(file).with_context(at)?;
+            let authority = reqwest::Certificate::from_pem(&pem).with_context(at)?;
+            client = client.tls_certs_only([authority]);
+        }
+        Ok(Self { client: client.build()?, url, token })
     }
 
     /// Makes one call and gives its JSON.
@@ -66,7 +66,7 @@ impl Client {
     fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         let request = self.client.request(method, format!("{}{path}", self.url));
         match &self.token {
-            Some(token) => request.bearer_auth(token),
+            Some(token) => request.bearer_auth(token.expose()),
             None => request,
         }
     }
@@ -106,47 +106,6 @@ pub(super) fn show(output: Output, answer: &Value, table: impl Fn(&Value) -> Vec
     }
 }
 
-pub(super) fn dlq(flags: &DlqFlags) -> anyhow::Result<ExitCode> {
-    runtime()?.block_on(async {
-        match &flags.command {
-            DlqCommand::List { remote, limit, offset } => {
-                let path = format!("/api/v1/dlq?limit={limit}&offset={offset}");
-                let answer = Client::new(&remote.endpoint)?.get(&path).await?;
-                show(remote.output, &answer, letter_table);
-            }
-            DlqCommand::Replay { remote, provider, state, after } => {
-                let filter = json!({"provider": provider, "state": state, "after": after});
-                let body = Some(json!({ "filter": filter }));
-                let client = Client::new(&remote.endpoint)?;
-                let answer = client.call(Method::POST, "/api/v1/dlq/replay", body).await?;
-                let queued = |answer: &Value| vec![format!("{} queued again", answer["replayed"])];
-                show(remote.output, &answer, queued);
-            }
-        }
-        Ok(ExitCode::SUCCESS)
-    })
-}
-
-fn letter_table(answer: &Value) -> Vec<String> {
-    let events = answer["events"].as_array().into_iter().flatten();
-    let mut lines: Vec<String> = events
-        .map(|letter| {
-            let effect = &letter["effect"];
-            format!(
-                "{:>6}  {}  {}/{}  {}  {}",
-                text(&letter["id"]),
-                text(&letter["failed_at"]),
-                text(&effect["instance"]),
-                text(&effect["action"]),
-                text(&letter["envelope"]["Report"]["run_name"]),
-                text(&letter["cause"]),
-            )
-        })
-        .collect();
-    lines.push(format!("{} of {} dead letters", answer["count"], answer["total"]));
-    lines
-}
-
 /// A text of an answer; a dash where it has none.
 pub(super) fn text(value: &Value) -> &str {
     value.as_str().unwrap_or("-")
@@ -161,14 +120,5 @@ mod tests {
         let problem = r#"{"title":"not possible now","detail":"node 07 leads"}"#;
         assert_eq!(refusal(409, problem), "node 07 leads (409)");
         assert_eq!(refusal(502, "bad gateway"), "answered 502: bad gateway");
-    }
-
-    #[test]
-    fn a_letter_is_a_line_and_the_last_line_counts() {
-        let letter = json!({"id": "7", "failed_at": "t", "cause": "auth: 401",
-            "effect": {"instance": "hub", "action": "checks"},
-            "envelope": {"Report": {"run_name": "build-1"}}});
-        let lines = letter_table(&json!({"events": [letter], "count": 1, "total": 9}));
-        assert_eq!(lines, ["     7  t  hub/checks  build-1  auth: 401", "1 of 9 dead letters"]);
     }
 }

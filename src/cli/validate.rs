@@ -2,7 +2,7 @@
 
 use super::flags::ValidateFlags;
 use super::say;
-use crate::config::SecretCheck;
+use crate::config::{Notice, SecretCheck, Severity};
 use crate::config_file::check;
 use std::process::ExitCode;
 
@@ -13,12 +13,18 @@ pub(super) fn validate(flags: &ValidateFlags) -> anyhow::Result<ExitCode> {
             for notice in &loaded.notices {
                 say(format_args!("{}:{notice}", flags.file.display()));
             }
+            let is_warning = |notice: &&Notice| notice.severity == Severity::Warning;
+            let warnings = loaded.notices.iter().filter(is_warning).count();
+            if flags.strict && warnings > 0 {
+                say(format_args!("{}: {warnings} warnings, refused", flags.file.display()));
+                return Ok(ExitCode::FAILURE);
+            }
             let routes = loaded.config.rules.routes.len();
             say(format_args!("{}: valid, {routes} routes", flags.file.display()));
             Ok(ExitCode::SUCCESS)
         }
         Err(errors) => {
-            say(&errors);
+            say(errors.with_snippets());
             Ok(ExitCode::FAILURE)
         }
     }

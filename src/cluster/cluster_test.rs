@@ -1,11 +1,15 @@
 //! A cluster of one: what it answers, what it refuses, and how it ends.
 
-use super::ballast::Ballast;
+use super::data_dir::ballast::Ballast;
 use super::test_clock::ManualClock;
 use super::test_node::{Node, START_MS, WITHIN, accept, event, until};
 use super::*;
-use crate::state_machine::{Fate, Settings};
+use crate::clock::Timestamp;
+use crate::event::RunEvent;
+use crate::state_machine::{Applied, Command, Fate, Settings, StateMachine};
 use raft::simulated_disk::SimulatedDisk;
+use std::sync::Arc;
+use std::time::Duration;
 
 #[tokio::test]
 async fn rule_08_a_known_event_is_answered_without_an_entry() {
@@ -29,6 +33,22 @@ async fn events_of_one_call_share_an_entry_and_are_answered_in_order() {
     let fates: Vec<Fate> = answers.iter().map(|accepted| accepted.fate).collect();
     assert_eq!(fates, [Fate::Accepted, Fate::Duplicate, Fate::Accepted, Fate::Duplicate]);
     assert_eq!(*cluster.applied().borrow(), before + 1);
+}
+
+#[tokio::test]
+async fn s19_a_batch_larger_than_an_entry_of_the_log_is_taken_in_several() {
+    let node = Node::new();
+    let cluster = node.start().await;
+    let before = *cluster.applied().borrow();
+    let uids: Vec<String> = (0..40).map(|number| format!("run-{number}")).collect();
+    let message = "x".repeat(ENTRY_BYTES_MAX / 20);
+    let large = |uid: &String| RunEvent { message: message.clone(), ..event(uid) };
+    let answers = cluster.accept(uids.iter().map(large).collect()).await.unwrap();
+    assert_eq!(answers.len(), uids.len());
+    assert!(answers.iter().all(|accepted| accepted.fate == Fate::Accepted));
+    assert!(uids.iter().all(|uid| cluster.read(|state| state.run(uid).is_some())));
+    let entries = *cluster.applied().borrow() - before;
+    assert!((2..=4).contains(&entries), "{entries}");
 }
 
 #[tokio::test]
@@ -150,8 +170,11 @@ async fn rule_19_a_tick_carries_time_to_a_summary_that_nothing_else_would_reach(
     let settings = Settings { accumulates: true, straggler_window_ms: 50, ..Settings::default() };
     let node = Node { settings, ..Node::new() };
     let cluster = node.start().await;
-    let child =
-        crate::event::ChildRef { name: "missing".to_owned(), pipeline_task: "missing".to_owned() };
+    let child = crate::event::ChildRef {
+        name: "missing".to_owned(),
+        pipeline_task: "missing".to_owned(),
+        ..crate::event::ChildRef::default()
+    };
     let ended = RunEvent { children: vec![child], ..event("a") };
     cluster.accept(vec![ended]).await.unwrap();
     let due_at = cluster.read(StateMachine::next_summary).unwrap();

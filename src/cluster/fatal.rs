@@ -1,7 +1,7 @@
 //! Why a running cluster can no longer be used. Its process has to end: what was acknowledged is
 //! kept, and nothing is acknowledged any more.
 
-use super::ClusterId;
+use super::data_dir::identity::ClusterId;
 use futures_util::FutureExt as _;
 use std::panic::AssertUnwindSafe;
 use tokio::sync::watch;

@@ -1,9 +1,11 @@
 //! The bytes of calls between members and of the files in a data directory (rule 22).
 
-use super::admin::{self, Named, OrderError};
-use super::finalize::{self, FinalizeError, Lack};
-use super::identity::{ClusterId, IDENTITY_FILE, Identity, read_identity, write_identity};
-use super::planning_mark::PlanningMark;
+use super::data_dir::identity::{
+    ClusterId, IDENTITY_FILE, Identity, read_identity, write_identity,
+};
+use super::data_dir::plan_marker::PlanMarker;
+use super::operator::finalize::{self, FinalizeError, Lack};
+use super::operator::membership::{self, Named, OrderError};
 use super::transport::proto::{
     Ask, Check, Checked, Failing, Finalize, Finalized, Forward, Forwarded, HandOver, Look,
     MemberDigest, NodeStatus, Ordered, Reach, Remove, StateDigest, finalized, forwarded, ordered,
@@ -99,14 +101,14 @@ fn ordered_answers() -> Vec<Case> {
         Err(OrderError::Draining(node)),
         Err(OrderError::Silent(node)),
         Err(OrderError::Behind { node, lag: 9 }),
-        Err(OrderError::NoHeir),
+        Err(OrderError::NoTransferTarget),
         Err(OrderError::Unconfirmed),
     ];
     let case = |answer: Result<Named, OrderError>| {
-        let message = admin::encode(answer.clone());
+        let message = membership::encode(answer.clone());
         let kind = ordered::Refusal::try_from(message.refusal).unwrap();
         let name = format!("peer/ordered-{}", kebab(kind.as_str_name()));
-        let read = |bytes: &[u8]| Ordered::decode(bytes).map(admin::decode);
+        let read = |bytes: &[u8]| Ordered::decode(bytes).map(membership::decode);
         Case::new(name, answer, message.encode_to_vec(), read)
     };
     answers.map(case).into()
@@ -148,7 +150,7 @@ fn cluster_view() -> Case {
         matched_index: (number > 1).then_some(90),
         lag: (number > 1).then_some(9),
         last_contact_ms: (number > 1).then_some(40),
-        is_sick: (number > 1).then_some(number == 3),
+        is_unhealthy: (number > 1).then_some(number == 3),
         told: None,
         slots: 0,
     };
@@ -193,10 +195,10 @@ fn files() -> Vec<Case> {
     };
     let planned = (Key(0xabc), 9);
     let mark = written("planning", |folder| {
-        PlanningMark::open(folder).unwrap().0.set(planned.0, planned.1);
+        PlanMarker::open(folder).unwrap().0.set(planned.0, planned.1);
     });
     let read = |bytes: &[u8]| {
-        let left = |folder: &Path| PlanningMark::open(folder).map(|(_, left)| left);
+        let left = |folder: &Path| PlanMarker::open(folder).map(|(_, left)| left);
         from_file("planning", bytes, left)
     };
     vec![

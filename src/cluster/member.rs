@@ -1,25 +1,24 @@
-//! A node of a cluster of several: what its tasks share, and how it answers its peers.
+//! A node of a cluster of several: what its tasks share.
 
-use super::batch::{Queue, Rank};
-use super::degraded::Degraded;
-use super::disk::FreeDisk;
-use super::duties::SickList;
+use super::data_dir::directory::DataDirectory;
+use super::data_dir::free_space::FreeSpace;
+use super::data_dir::identity::ClusterId;
 use super::fatal::{self, FatalError};
-use super::gossip::{Gossip, Peer};
-use super::raft::{RaftCallError, RaftNode, StateDigest};
+use super::gossip::{Discovery, Gossip, NodeFacts, Peer};
+use super::health::delivery_health::{DeliveryHealth, DeliveryHealthRecorder};
+use super::health::standstill::Standstill;
+use super::health::unhealthy::UnhealthyOwners;
+use super::proposal::batcher::Queue;
+use super::proposal::proposer::Proposer;
+use super::raft::{RaftNode, StateDigest};
 use super::spool::feed::Degradation;
-use super::transport::proto::{
-    Ask, Check, Checked, Finalize, Forward, Forwarded, Look, NodeStatus, forwarded::Failure,
-};
-use super::transport::{Gate, Hello, PeerService, Peers, Refused, Route, Standing, Target};
-use super::way::{Cargo, Way, failure};
-use super::{
-    AcceptError, ClusterId, Contacts, DataDirectory, Discovery, Reach, agreement, pulse, view,
-};
-use crate::clock::Clock;
-use crate::state_machine::{FEATURE_LEVEL, NodeId, Settings, StateMachine, millis};
-use crate::wire::{EncodedCommands, encode_answers};
-use axum::body::Bytes;
+use super::spool::quorum_loss::QuorumLoss;
+use super::transport::proto::{Ask, Check, Look, NodeStatus};
+use super::transport::{PeerAddress, PeerAdmission, PeerTls, Peers, Refused, Route, WIRE_VERSION};
+use super::view;
+use crate::clock::{Clock, Timestamp};
+use crate::event::RunEvent;
+use crate::state_machine::{FEATURE_LEVEL, NodeId, Settings, StateMachine};
 use prost::Message as _;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -30,12 +29,10 @@ use tracing::{error, info};
 
 /// A leader that does not answer a question about the cluster in this time is not waited for.
 const LOOK_WITHIN: Duration = Duration::from_millis(500);
-/// Deadline of a check that is handed on: its sender waits 400 ms for both hops.
-const HAND_ON_WITHIN: Duration = Duration::from_millis(300);
 
 /// How this node is known and reached.
 #[derive(Clone, Debug)]
-pub(super) struct Own {
+pub(super) struct OwnNode {
     pub node: NodeId,
     pub boot: u64,
     /// Name of its pod.
@@ -47,6 +44,29 @@ pub(super) struct Own {
     pub config_hash: u64,
 }
 
+impl OwnNode {
+    /// What a node tells before it has state.
+    pub fn first_facts(&self, cluster: Option<ClusterId>, wall: Timestamp) -> NodeFacts {
+        NodeFacts {
+            name: self.name.clone(),
+            peer_address: self.peer_address.clone(),
+            http_address: self.http_address.clone(),
+            gossip_address: self.gossip_address.clone(),
+            cluster,
+            is_ready: false,
+            is_draining: false,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            wire_version: WIRE_VERSION,
+            feature_level: FEATURE_LEVEL.0,
+            config_hash: self.config_hash,
+            load: 0,
+            applied_index: 0,
+            spooled: 0,
+            wall_ms: wall.0,
+        }
+    }
+}
+
 /// What a follower last said in its check.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct CheckSeen {
@@ -55,20 +75,21 @@ pub(super) struct CheckSeen {
     pub is_draining: bool,
     pub spooled: u64,
     /// Unknown of a node of an older version.
-    pub reach: Option<Reach>,
+    pub reach: Option<DeliveryHealth>,
     /// Of its state at the newest checkpoint.
     pub digest: Option<StateDigest>,
 }
 
 /// What the tasks of a node share.
 pub(super) struct Member {
-    pub own: Own,
-    pub way: Way,
+    pub own: OwnNode,
+    pub proposer: Proposer,
     pub queue: Queue,
-    pub disk: Arc<FreeDisk>,
+    pub disk: Arc<FreeSpace>,
     pub peers: Peers,
-    pub gate: Gate,
-    pub gossip: Gossip,
+    pub tls: PeerTls,
+    pub admission: PeerAdmission,
+    pub gossip: Arc<Gossip>,
     pub directory: Arc<DataDirectory>,
     /// Forbids every other cluster (`cluster.expected_cluster_id`).
     pub expected_cluster: Option<ClusterId>,
@@ -76,10 +97,10 @@ pub(super) struct Member {
     pub is_draining: AtomicBool,
     /// Newest checks of followers, while this node leads.
     pub checks: Mutex<BTreeMap<NodeId, CheckSeen>>,
-    /// Owners that this node judged sick while it leads (rule 27).
-    pub sick: Mutex<SickList>,
+    /// Owners that this node judged unhealthy while it leads (rule 27).
+    pub unhealthy: Mutex<UnhealthyOwners>,
     /// How the deliveries of this node fare.
-    pub contacts: Contacts,
+    pub delivery_health: DeliveryHealthRecorder,
     /// The checkpoint at which members were found to differ without a majority; 0: none.
     pub differing_at: AtomicU64,
     /// Other clusters of which live nodes are seen.
@@ -87,18 +108,25 @@ pub(super) struct Member {
     pub discovery: Discovery,
     /// How long a member has to be gone before it is removed.
     pub removal_grace: Duration,
+    /// Names that may become members beside those of the own set.
+    pub admit: Vec<String>,
+    /// Nodes of other names that this node has refused while it led.
+    pub not_admitted: AtomicU64,
     /// Wakes the duties of the leader.
     pub duties: Notify,
     /// The values that apply is to use, which the leader proposes (rule 20).
     pub settings: Settings,
-    pub degraded: Degraded,
+    pub quorum_loss: QuorumLoss,
+    /// Whether this node's state goes on as the leader's does.
+    pub standstill: Mutex<Standstill>,
+    pub told_stuck: AtomicBool,
     /// Ends the process.
     pub failing: watch::Sender<Option<FatalError>>,
 }
 
 impl Member {
     pub fn raft(&self) -> &RaftNode {
-        &self.way.raft
+        &self.proposer.raft
     }
 
     /// The cluster this node belongs to.
@@ -115,7 +143,8 @@ impl Member {
             return Err(Refused::WrongCluster(format!("{expected} is expected")));
         }
         if let Err(error) = self.directory.join(cluster) {
-            error!(%error, "the cluster id cannot be kept");
+            // A directory that is gone does not come back under a running process.
+            self.fail(FatalError::Disk(format!("the cluster id cannot be kept: {error}")));
             return Err(Refused::Stopped);
         }
         self.peers.joined(cluster);
@@ -131,39 +160,54 @@ impl Member {
 
     /// This node, as gossip has it elsewhere.
     pub fn own_peer(&self) -> Peer {
-        let Own { node, boot, .. } = self.own;
+        let OwnNode { node, boot, .. } = self.own;
         let ip = self.gossip.advertised().ip();
-        Peer { node, boot, ip, is_live: true, facts: pulse::facts(self) }
+        Peer { node, boot, ip, is_live: true, facts: self.facts() }
+    }
+
+    /// What this node tells about itself.
+    pub fn facts(&self) -> NodeFacts {
+        let load = self.raft().read(StateMachine::backlog);
+        let first = self.own.first_facts(self.cluster(), self.clock.wall());
+        NodeFacts {
+            is_ready: !self.is_draining() && !self.proposer.quorum.is_lost(),
+            is_draining: self.is_draining(),
+            load: u64::try_from(load).unwrap_or(u64::MAX),
+            applied_index: *self.raft().applied().borrow(),
+            spooled: self.quorum_loss.len(),
+            ..first
+        }
     }
 
     /// Asks a node what it is.
-    pub async fn ask(&self, target: &Target, within: Duration) -> Option<NodeStatus> {
-        let answer = self.peers.call(target, Route::Ask, Ask {}.encode_to_vec(), within).await;
+    pub async fn ask(&self, target: &PeerAddress, within: Duration) -> Option<NodeStatus> {
+        let answer =
+            self.peers.call(target, Route::NodeStatus, Ask {}.encode_to_vec(), within).await;
         NodeStatus::decode(answer.ok()?).ok()
     }
 
-    /// What this node says about itself.
-    pub async fn node_status(&self) -> NodeStatus {
-        let cluster = self.cluster();
-        NodeStatus {
-            node: self.own.node.0,
-            name: self.own.name.clone(),
-            peer_address: self.own.peer_address.clone(),
-            cluster: cluster.map_or(0, |id| id.0),
-            // A node whose log has failed is no founder.
-            is_pristine: cluster.is_none() && self.raft().is_pristine().await.unwrap_or(false),
-            boot: self.own.boot,
-            feature_level: FEATURE_LEVEL.0,
+    /// What is done with an event that arrives now. A node that never was a member, or has no state
+    /// yet, has nothing to promise.
+    pub fn degradation(&self) -> Degradation {
+        let Some(_) = self.cluster() else { return Degradation::Wait };
+        let mode = self.quorum_loss.mode(self.is_draining());
+        if mode != Degradation::Wait && self.is_arriving() {
+            return Degradation::Wait;
         }
+        mode
     }
 
-    /// What is done with an event that arrives now. A node that never was a member has nothing
-    /// to promise.
-    pub fn degradation(&self) -> Degradation {
-        match self.cluster() {
-            Some(_) => self.degraded.mode(self.is_draining()),
-            None => Degradation::Wait,
-        }
+    /// Whether the first life of this node is not in its state yet: it was emptied, or is new.
+    fn is_arriving(&self) -> bool {
+        let is_unknown = |state: &StateMachine| state.boot_of(self.own.node).is_none();
+        self.own.boot == 1 && self.raft().read(is_unknown)
+    }
+
+    /// Whether these events have to wait behind older ones of their runs, which are on this disk
+    /// alone. A node that shuts down, or has no room, cannot wait with them.
+    pub fn owes_order_to(&self, events: &[RunEvent]) -> bool {
+        let can_wait = || !self.is_draining() && !self.disk.is_low() && self.quorum_loss.has_room();
+        self.cluster().is_some() && self.quorum_loss.has_runs_of(events) && can_wait()
     }
 
     pub fn is_draining(&self) -> bool {
@@ -198,8 +242,8 @@ impl Member {
             node: self.own.node.0,
             wall_ms: self.clock.wall().0,
             is_draining: self.is_draining(),
-            spooled: self.degraded.len(),
-            reach: Some(self.contacts.reach().into()),
+            spooled: self.quorum_loss.len(),
+            reach: Some(self.delivery_health.reach().into()),
             digest: self.own_digest(),
         }
     }
@@ -211,7 +255,7 @@ impl Member {
             wall_ms: check.wall_ms,
             is_draining: check.is_draining,
             spooled: check.spooled,
-            reach: check.reach.map(Reach::from),
+            reach: check.reach.map(DeliveryHealth::from),
             digest: check.digest.map(StateDigest::from),
         };
         let before = self
@@ -224,45 +268,51 @@ impl Member {
         }
     }
 
-    /// Answers a check as the leader, or has the leader answer it: its sender may have no way to
-    /// it (rule 12). What was handed on already is answered here.
-    async fn answer_check(&self, from: NodeId, check: &Check) -> Checked {
-        self.checked(check);
-        if from.0 == check.node
-            && let Some(leader) = self.way.leader()
-        {
-            let body = check.encode_to_vec();
-            let answer = self.peers.call(&leader, Route::Check, body, HAND_ON_WITHIN).await;
-            if let Some(checked) = answer.ok().and_then(|answer| Checked::decode(answer).ok()) {
-                return checked;
-            }
-        }
-        self.own_answer()
-    }
-
-    fn own_answer(&self) -> Checked {
-        let status = self.raft().status();
-        Checked {
-            is_leader: status.is_leader,
-            quorum_age_ms: status.quorum_ago.map_or(u64::MAX, millis),
-            now_ms: self.way.stamps.now().0,
-            applied_index: status.applied_index,
-            digests: agreement::encode(self.digests()),
-        }
-    }
-
     /// The cluster as this node alone knows it.
     pub fn local_view(&self) -> view::ClusterView {
         let status = self.raft().status();
-        let mut view = view::of_status(&status, self.own.node, !self.way.quorum.is_lost());
+        let mut view = view::of_status(&status, self.own.node, !self.proposer.quorum.is_lost());
         if view.is_of_leader {
             let now = self.clock.monotonic();
-            let sick = self.sick.lock().unwrap_or_else(PoisonError::into_inner);
+            let unhealthy = self.unhealthy.lock().unwrap_or_else(PoisonError::into_inner);
             for known in &mut view.members {
-                known.is_sick = Some(sick.contains(known.node, now));
+                known.is_unhealthy = Some(unhealthy.contains(known.node, now));
             }
         }
         view
+    }
+
+    /// The index at which this node's state stands still behind the leader's, for too long.
+    pub fn stuck(&self) -> Option<u64> {
+        let standstill = self.standstill.lock().unwrap_or_else(PoisonError::into_inner);
+        standstill.stuck()
+    }
+
+    /// Notes that this node leads: nobody is ahead of it.
+    pub fn goes_ahead(&self) {
+        self.standstill.lock().unwrap_or_else(PoisonError::into_inner).lead();
+    }
+
+    /// Compares what is applied here with what the leader has applied, and tells once of a state
+    /// that stands still.
+    pub fn follows(&self, leader: u64) {
+        let (own, now) = (*self.raft().applied().borrow(), self.clock.monotonic());
+        let mut standstill = self.standstill.lock().unwrap_or_else(PoisonError::into_inner);
+        standstill.see(own, leader, now);
+        let stuck = standstill.stuck();
+        if let Some(index) = stuck
+            && !self.told_stuck.swap(true, Ordering::Relaxed)
+        {
+            error!(
+                index,
+                leader,
+                "the state of this replica stands still behind the leader's: its disk may be an old \
+                 copy; empty it, and the replica joins as a new member"
+            );
+        }
+        if stuck.is_none() {
+            self.told_stuck.store(false, Ordering::Relaxed);
+        }
     }
 
     /// Whether members were found to differ without a majority (rule 21).
@@ -270,127 +320,16 @@ impl Member {
         self.differing_at.load(Ordering::Relaxed) != 0
     }
 
-    /// Owners that this node has judged sick in its leaderships.
-    pub fn sick_judgements(&self) -> u64 {
-        self.sick.lock().unwrap_or_else(PoisonError::into_inner).judgements()
+    /// Owners that this node has judged unhealthy in its leaderships.
+    pub fn unhealthy_judgements(&self) -> u64 {
+        self.unhealthy.lock().unwrap_or_else(PoisonError::into_inner).judgements()
     }
 
     /// The cluster as the leader knows it, if it can be asked.
     pub async fn leaders_view(&self) -> Option<view::ClusterView> {
-        let leader = self.way.leader()?;
+        let leader = self.proposer.leader()?;
         let body = Look {}.encode_to_vec();
-        let answer = self.peers.call(&leader, Route::Look, body, LOOK_WITHIN).await;
+        let answer = self.peers.call(&leader, Route::ClusterView, body, LOOK_WITHIN).await;
         view::decode(&answer.ok()?)
     }
-
-    async fn answer_forward(&self, forward: Forward) -> Result<Forwarded, Refused> {
-        let commands = EncodedCommands::decode(&forward.entry)
-            .map_err(|error| Refused::Malformed(error.to_string()))?;
-        let rank = if forward.is_event { Rank::Event } else { Rank::Work };
-        let within = Duration::from_millis(forward.within_ms);
-        let written = self.hand_on(commands, rank, (within, forward.hops)).await;
-        Ok(match written {
-            Ok((index, answers)) => Forwarded { failure: Failure::None.into(), answers, index },
-            Err(error) => {
-                Forwarded { failure: failure(&error).into(), answers: Vec::new(), index: 0 }
-            }
-        })
-    }
-
-    async fn hand_on(
-        &self,
-        commands: EncodedCommands,
-        rank: Rank,
-        (within, hops): (Duration, u32),
-    ) -> Result<(u64, Vec<u8>), AcceptError> {
-        if self.raft().leads_term().is_some() {
-            // Whoever took the event has looked at its own disk; this is the one that leads.
-            if rank == Rank::Event && self.disk.is_low() {
-                return Err(AcceptError::DiskLow);
-            }
-            let answers = self.queue.submit_encoded(commands, rank, within).await?;
-            // At least the index of the entry, which is applied here.
-            return Ok((*self.raft().applied().borrow(), encode_answers(&answers)));
-        }
-        if hops > 0 {
-            return Err(AcceptError::NoLeader);
-        }
-        let written = self.way.write(Cargo { commands, rank, hops: hops + 1 }).await?;
-        Ok((written.index, encode_answers(&written.answers)))
-    }
-
-    fn admit(&self, hello: &Hello, route: Route) -> Result<(), Refused> {
-        let (is_retired, boot, level) = self.raft().read(|state: &StateMachine| {
-            (state.is_retired(hello.from), state.boot_of(hello.from), state.feature_level())
-        });
-        let own = Standing { node: self.own.node, cluster: self.cluster(), level };
-        if is_retired && own.cluster == hello.cluster {
-            return Err(Refused::Retired);
-        }
-        let boot = boot.filter(|_| own.cluster == hello.cluster);
-        self.gate.check(own, hello, route, boot)?;
-        match (own.cluster, hello.cluster) {
-            (None, Some(cluster)) if route.is_raft() => self.join(cluster),
-            _ => Ok(()),
-        }
-    }
 }
-
-impl PeerService for Member {
-    async fn answer(
-        self: Arc<Self>,
-        hello: Hello,
-        route: Route,
-        body: Bytes,
-    ) -> Result<Vec<u8>, Refused> {
-        self.admit(&hello, route)?;
-        let raft = self.raft();
-        match route {
-            Route::Append => raft.answer_append(body).await.map_err(|error| {
-                if error.is_unknown_command() {
-                    self.fail(FatalError::UnknownCommand);
-                }
-                refused(error)
-            }),
-            Route::Vote => raft.answer_vote(&body).await.map_err(refused),
-            Route::PreVote => raft.answer_pre_vote(&body).await.map_err(refused),
-            Route::Transfer => raft.answer_transfer(&body).await.map_err(refused),
-            Route::Snapshot => raft.answer_snapshot(&body).await.map_err(refused),
-            Route::Forward => Ok(self.answer_forward(read(&body)?).await?.encode_to_vec()),
-            Route::Check => {
-                let check = read(&body)?;
-                Ok(self.answer_check(hello.from, &check).await.encode_to_vec())
-            }
-            Route::Ask => {
-                let Ask {} = read(&body)?;
-                Ok(self.node_status().await.encode_to_vec())
-            }
-            Route::Look => {
-                let Look {} = read(&body)?;
-                Ok(view::encode(&self.local_view()))
-            }
-            Route::Remove => Ok(self.answer_remove(&read(&body)?).await.encode_to_vec()),
-            Route::HandOver => Ok(self.answer_hand_over(&read(&body)?).await.encode_to_vec()),
-            Route::Finalize => {
-                let Finalize {} = read(&body)?;
-                Ok(self.answer_finalize().await.encode_to_vec())
-            }
-        }
-    }
-}
-
-fn read<M: prost::Message + Default>(body: &Bytes) -> Result<M, Refused> {
-    M::decode(body.clone()).map_err(|error| Refused::Malformed(error.to_string()))
-}
-
-fn refused(error: RaftCallError) -> Refused {
-    match error {
-        RaftCallError::Malformed(error) => Refused::Malformed(error.to_string()),
-        RaftCallError::Snapshot(error) => Refused::Malformed(error.to_string()),
-        RaftCallError::Stopped(_) => Refused::Stopped,
-    }
-}
-
-#[cfg(test)]
-#[path = "member_test.rs"]
-mod tests;

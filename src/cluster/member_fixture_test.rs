@@ -1,25 +1,31 @@
 //! A member of tests: a node of a cluster of several with all its parts, of which no task runs.
 
-use super::batch::{Batcher, Rank, batcher};
-use super::degraded::Degraded;
-use super::disk::FreeDisk;
+use super::Cluster;
+use super::data_dir::directory::DataDirectory;
+use super::data_dir::free_space::FreeSpace;
+use super::data_dir::identity::{ClusterId, Identity, write_identity};
 use super::fatal::FatalError;
-use super::gossip::{Gossip, GossipOptions};
-use super::guides::Guides;
-use super::identity::write_identity;
-use super::member::{Member, Own};
-use super::quorum::Quorum;
+use super::gossip::{Discovery, Gossip, GossipOptions};
+use super::health::delivery_health::DeliveryHealthRecorder;
+use super::member::{Member, OwnNode};
+use super::options::QuorumLossPolicy;
+use super::proposal::batcher::{Batcher, batcher};
+use super::proposal::log_clock::SharedLogClock;
+use super::proposal::priority::Priority;
+use super::proposal::proposer::Proposer;
+use super::proposal::quorum::Quorum;
+use super::proposal::relays::Relays;
 use super::raft::{ELECTION_MIN, MemberNode, PeerNetwork, RaftNode};
+use super::spool::quorum_loss::{QuorumLoss, QuorumLossParts};
 use super::spool::{SPOOL_BYTES_MAX, Spool};
-use super::stamp::SharedStamps;
 use super::test_clock::ManualClock;
 use super::test_node::WITHIN;
-use super::transport::{Gate, Hello, PeerListener, PeerService, Peers, Refused, Route};
-use super::way::Way;
-use super::{Cluster, ClusterId, Contacts, DataDirectory, Degrade, Discovery, Identity, pulse};
+use super::transport::{
+    Hello, PeerAdmission, PeerListener, PeerService, PeerTls, Peers, Refused, Route,
+};
 use crate::clock::{Clock, Timestamp};
 use crate::config::OnQuorumLoss;
-use crate::state_machine::{Applied, Command, NodeId, Settings};
+use crate::state_machine::{Applied, Command, NodeId, Settings, SlotId, SlotMove, StateMachine};
 use axum::body::Bytes;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -51,16 +57,19 @@ pub struct Told<'a> {
     pub gossip: String,
     pub seeds: Vec<String>,
     pub expected_cluster: Option<ClusterId>,
+    /// Lives of the node before this one.
+    pub lives_before: u64,
 }
 
 impl Default for Told<'_> {
     fn default() -> Self {
         let (peers, gossip) = ("127.0.0.1:0".to_owned(), "127.0.0.1:0".to_owned());
-        Self { name: "relay-0", peers, gossip, seeds: Vec::new(), expected_cluster: None }
+        let (seeds, expected_cluster) = (Vec::new(), None);
+        Self { name: "relay-0", peers, gossip, seeds, expected_cluster, lives_before: 1 }
     }
 }
 
-/// A member of no cluster, for a node with this id, in its first life.
+/// A member of no cluster, for a node with this id, in its second life.
 pub async fn node(id: u64) -> Node {
     node_told(id, Told::default()).await
 }
@@ -74,57 +83,71 @@ pub async fn node_with(id: u64, expected_cluster: Option<ClusterId>) -> Node {
 pub async fn node_told(id: u64, told: Told<'_>) -> Node {
     let expected_cluster = told.expected_cluster;
     let folder = tempfile::tempdir().unwrap();
-    let before = Identity { node_id: NodeId(id), cluster_id: None, boot: 0 };
+    let before = Identity { node_id: NodeId(id), cluster_id: None, boot: told.lives_before };
     write_identity(folder.path(), &before).unwrap();
     let directory = Arc::new(DataDirectory::open(folder.path()).unwrap());
     let manual = Arc::new(ManualClock::default());
     let clock: Arc<dyn Clock> = manual.clone();
     let listener = PeerListener::bind(&told.peers).await.unwrap();
     let own = own(directory.identity(), told.name, &listener);
-    let peers = Peers::new(Hello::new(None, own.node, own.boot, id));
+    let tls = PeerTls::of_test();
+    let peers = Peers::new(Hello::new(None, own.node, own.boot, id), tls.clone());
     let network = PeerNetwork::new(Some(peers.clone()));
     let raft = RaftNode::start(own.node, None, network, ELECTION_MIN).await.unwrap();
     let quorum = Quorum::new(Arc::clone(&clock));
-    let stamps = SharedStamps::following(Timestamp::UNKNOWN, Arc::clone(&clock));
-    let guides = Guides::default();
-    let way = Way { raft, stamps, quorum: quorum.clone(), peers: Some(peers.clone()), guides };
+    let log_clock = SharedLogClock::following(Timestamp::UNKNOWN, Arc::clone(&clock));
+    let relays = Relays::default();
+    let proposer =
+        Proposer { raft, log_clock, quorum: quorum.clone(), peers: Some(peers.clone()), relays };
     let stop = CancellationToken::new();
-    let (batcher, queue) = batcher(way.clone(), stop.clone());
+    let (batcher, queue) = batcher(proposer.clone(), stop.clone());
     let (failing, failed) = watch::channel(None);
     let spool_folder = folder.path().join("spool");
     let spool = Spool::open(&spool_folder, SPOOL_BYTES_MAX).unwrap();
-    let policy = Degrade { spool_after: SPOOL_AFTER, on_quorum_loss: OnQuorumLoss::Spool };
-    let means = (Arc::clone(&clock), failing.clone());
+    let policy = QuorumLossPolicy { spool_after: SPOOL_AFTER, on_quorum_loss: OnQuorumLoss::Spool };
+    let quorum_loss = QuorumLoss::new(QuorumLossParts {
+        spool,
+        folder: spool_folder,
+        quorum,
+        policy,
+        clock: Arc::clone(&clock),
+        failing: failing.clone(),
+    });
     let member = Member {
-        gossip: gossip(&own, told).await,
+        gossip: Arc::new(gossip(&own, told).await),
         own,
-        way,
+        proposer,
         queue,
-        disk: Arc::new(FreeDisk::new(None, 0, Arc::clone(&clock))),
+        disk: Arc::new(FreeSpace::new(None, 0, Arc::clone(&clock))),
         peers,
-        gate: Gate::default(),
+        tls,
+        admission: PeerAdmission::default(),
         directory,
         expected_cluster,
-        contacts: Contacts::new(Arc::clone(&clock)),
+        delivery_health: DeliveryHealthRecorder::new(Arc::clone(&clock)),
         clock,
         is_draining: false.into(),
         checks: Mutex::default(),
-        sick: Mutex::default(),
+        unhealthy: Mutex::default(),
         differing_at: 0.into(),
         other_clusters: 0.into(),
         discovery: Discovery::Seeds(Vec::new()),
         removal_grace: Duration::from_secs(60),
+        admit: Vec::new(),
+        not_admitted: 0.into(),
         duties: tokio::sync::Notify::new(),
         settings: Settings::default(),
-        degraded: Degraded::new((spool, spool_folder), quorum, policy, means),
+        standstill: Mutex::default(),
+        told_stuck: false.into(),
+        quorum_loss,
         failing,
     };
     let (member, listener, batcher) = (Arc::new(member), Some(listener), Some(batcher));
     Node { member, clock: manual, failed, folder, listener, batcher, stop }
 }
 
-fn own(identity: Identity, name: &str, listener: &PeerListener) -> Own {
-    Own {
+fn own(identity: Identity, name: &str, listener: &PeerListener) -> OwnNode {
+    OwnNode {
         node: identity.node_id,
         boot: identity.boot,
         name: name.to_owned(),
@@ -135,16 +158,17 @@ fn own(identity: Identity, name: &str, listener: &PeerListener) -> Own {
     }
 }
 
-async fn gossip(own: &Own, told: Told<'_>) -> Gossip {
+async fn gossip(own: &OwnNode, told: Told<'_>) -> Gossip {
     let options = GossipOptions {
         listen: told.gossip,
         advertise: None,
         discovery: Discovery::Seeds(told.seeds),
         node: own.node,
         boot: own.boot,
-        secret: None,
+        secrets: None,
+        is_migrating: false,
     };
-    let facts = pulse::first_facts(own, None, Timestamp::UNKNOWN);
+    let facts = own.first_facts(None, Timestamp::UNKNOWN);
     Gossip::start(options, facts).await.unwrap()
 }
 
@@ -152,7 +176,11 @@ impl Node {
     /// Answers peers from now on.
     pub fn listen(&mut self) {
         let listener = self.listener.take().unwrap();
-        tokio::spawn(listener.serve(Arc::clone(&self.member), self.stop.clone()));
+        tokio::spawn(listener.serve(
+            Arc::clone(&self.member),
+            self.member.tls.clone(),
+            self.stop.clone(),
+        ));
     }
 
     /// Writes what is proposed from now on.
@@ -170,18 +198,29 @@ impl Node {
         assert_eq!(self.propose(vec![Command::Tick]).await, [Applied::Done]);
     }
 
+    /// Gives this node a slot, as a leader does first of all, and waits until `reader` knows it.
+    pub async fn begin(&self, reader: &Self) {
+        let (slot, to) = (SlotId::default(), self.member.own.node);
+        let moves = vec![SlotMove { slot, expected_epoch: 0, to, is_forced: false }];
+        assert_eq!(self.propose(vec![Command::Assign(moves)]).await, [Applied::Done]);
+        let raft = reader.member.raft();
+        let mut applied = raft.applied();
+        let is_begun = |_: &u64| !raft.read(StateMachine::is_untouched);
+        tokio::time::timeout(WITHIN, applied.wait_for(is_begun)).await.unwrap().unwrap();
+    }
+
     /// The handle that the rest of the shell has, over this member.
     pub fn cluster(&self, accept_timeout: Duration) -> Cluster {
         let member = &self.member;
         let stop = CancellationToken::new();
         let (_, registered) = watch::channel(true);
         Cluster {
-            way: member.way.clone(),
+            proposer: member.proposer.clone(),
             node: member.own.node,
             boot: member.own.boot,
             queue: member.queue.clone(),
             disk: Arc::clone(&member.disk),
-            contacts: member.contacts.clone(),
+            delivery_health: member.delivery_health.clone(),
             planning: None,
             failed: self.failed.clone(),
             registered,
@@ -197,7 +236,7 @@ impl Node {
     }
 
     pub async fn propose(&self, commands: Vec<Command>) -> Vec<Applied> {
-        self.member.queue.submit(commands, Rank::Work, WITHIN).await.unwrap()
+        self.member.queue.submit(commands, Priority::Work, WITHIN).await.unwrap()
     }
 }
 
@@ -242,7 +281,7 @@ impl Pair {
             (other.member.own.node, listener.address().to_string()),
         ];
         leader.listen();
-        tokio::spawn(listener.serve(Arc::clone(&deaf), other.stop.clone()));
+        tokio::spawn(listener.serve(Arc::clone(&deaf), PeerTls::of_test(), other.stop.clone()));
         leader.member.join(CLUSTER).unwrap();
         let at = |(node, address)| (node, MemberNode { name: format!("relay-{node}"), address });
         leader.member.raft().form(places.map(at).into()).await.unwrap();

@@ -2,16 +2,18 @@
 
 use super::test_clock::ManualClock;
 use super::*;
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::effect::{Delivery, EffectId, PlannedEffect, RouteName, TargetKey};
-use crate::event::{Parent, Rank, RunKind, RunState, Scm};
+use crate::event::{Key, Naming, Parent, Rank, RunEvent, RunKind, RunState, Scm};
 use crate::state_machine::{
-    AttemptResult, Begin, Boot, DueWork, Entry, Fate, Grant, Outcome, Owner, Planned, Settings,
-    SlotId,
+    Applied, AttemptOutcome, AttemptResult, Begin, Boot, Command, DueWork, Entry, Fate, Grant,
+    Owner, Planned, Settings, SlotId, StateMachine,
 };
 use crate::wire::encode_state;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// Wall time when a test begins.
@@ -102,6 +104,7 @@ pub fn event(uid: &str) -> RunEvent {
         started_at: Timestamp(START_MS - 2_000),
         finished_at: Timestamp(START_MS - 1_000),
         parent: Parent::default(),
+        naming: Naming::default(),
         task_name: none(),
         pipeline_name: text("build"),
         pipeline_task: none(),
@@ -112,6 +115,7 @@ pub fn event(uid: &str) -> RunEvent {
         is_finally: false,
         scm_event_type: none(),
         children: Vec::new(),
+        skipped_tasks: Vec::new(),
         scm: Scm::default(),
         jira_issue_key: none(),
         group_id: none(),
@@ -160,8 +164,11 @@ pub async fn begin(cluster: &Cluster) -> EffectId {
 /// Records the calls that were begun here as not made.
 pub async fn give_back(cluster: &Cluster) {
     let (node, boot) = (cluster.node_id(), cluster.boot());
-    let unsent =
-        |Grant { effect, attempt }| Outcome { effect, attempt, result: AttemptResult::Unsent };
+    let unsent = |Grant { effect, attempt }| AttemptOutcome {
+        effect,
+        attempt,
+        result: AttemptResult::Unsent,
+    };
     let outcomes = cluster.read(|state| state.begun_by(node, boot).map(unsent).collect());
     assert_eq!(cluster.propose(vec![Command::Record(outcomes)]).await.unwrap(), [Applied::Done]);
 }

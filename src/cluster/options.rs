@@ -1,9 +1,9 @@
 //! How a cluster is started.
 
-use super::ClusterId;
+use super::data_dir::identity::ClusterId;
 use super::gossip::Discovery;
+use super::security::Security;
 use crate::config::OnQuorumLoss;
-use crate::secret::Secret;
 use crate::state_machine::Settings;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -34,7 +34,7 @@ pub struct Options {
     /// The only cluster this node may belong to: with it none is formed.
     pub expected_cluster: Option<ClusterId>,
     /// How this node finds others; `None` for a cluster of one.
-    pub several: Option<Several>,
+    pub peer_options: Option<PeerOptions>,
 }
 
 impl Default for Options {
@@ -45,14 +45,14 @@ impl Default for Options {
             free_bytes_min: FREE_BYTES_MIN,
             accept_timeout: ACCEPT_TIMEOUT,
             expected_cluster: None,
-            several: None,
+            peer_options: None,
         }
     }
 }
 
 /// What happens to events without a quorum (rule 13).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Degrade {
+pub struct QuorumLossPolicy {
     /// How long a quorum may be gone before anything else is done than waiting.
     pub spool_after: Duration,
     pub on_quorum_loss: OnQuorumLoss,
@@ -60,7 +60,7 @@ pub struct Degrade {
 
 /// How a node of a cluster of several is known and finds the others.
 #[derive(Clone, Debug)]
-pub struct Several {
+pub struct PeerOptions {
     /// Name of its pod.
     pub name: String,
     /// Replicas that the first formation waits for.
@@ -73,14 +73,16 @@ pub struct Several {
     /// Where it takes events, for people to see.
     pub http_address: String,
     pub discovery: Discovery,
-    /// Key of the gossip.
-    pub secret: Option<Secret>,
+    /// How others know this node for one of them.
+    pub security: Security,
     /// Lower bound of the election timeout; the upper one is twice this.
     pub election_timeout: Duration,
     /// How long a member has to be gone before it is removed.
     pub removal_grace: Duration,
+    /// Names that may become members beside those of the own set.
+    pub admit: Vec<String>,
     /// What happens to events without a quorum.
-    pub degrade: Degrade,
+    pub degrade: QuorumLossPolicy,
     /// Equal on nodes with the same rules.
     pub config_hash: u64,
 }

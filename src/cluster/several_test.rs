@@ -5,9 +5,11 @@ use super::test_node::{begin, event, give_back, until};
 use super::*;
 use crate::clock::{Clock, SystemClock};
 use crate::config::OnQuorumLoss;
-use crate::state_machine::Fate;
+use crate::state_machine::{Accepted, Fate, NodeId, StateMachine};
 use futures_util::future::join_all;
 use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::time::Duration;
 use tempfile::TempDir;
 
 const REPLICAS: usize = 3;
@@ -31,7 +33,7 @@ impl Pod {
     }
 
     async fn start(&self, seeds: &[String]) -> Cluster {
-        let several = Several {
+        let peer_options = PeerOptions {
             name: self.name.clone(),
             replicas: u16::try_from(REPLICAS).ok(),
             peer_addr: format!("{}:0", self.gossip.ip()),
@@ -39,18 +41,19 @@ impl Pod {
             advertise_host: None,
             http_address: String::new(),
             discovery: Discovery::Seeds(seeds.to_vec()),
-            secret: None,
+            security: Security::of_test(),
             election_timeout: raft::ELECTION_MIN,
             removal_grace: Duration::from_mins(1),
+            admit: Vec::new(),
             // Longer than the test: an election is waited for.
-            degrade: Degrade { spool_after: WITHIN, on_quorum_loss: OnQuorumLoss::Spool },
+            degrade: QuorumLossPolicy { spool_after: WITHIN, on_quorum_loss: OnQuorumLoss::Spool },
             config_hash: 0,
         };
         let options = Options {
             backend: Backend::Disk(self.folder.path().to_owned()),
             free_bytes_min: 0,
             accept_timeout: WITHIN,
-            several: Some(several),
+            peer_options: Some(peer_options),
             ..Options::default()
         };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
@@ -92,7 +95,7 @@ async fn agree(clusters: &[Cluster]) {
 /// Stops a member in good order, as a SIGTERM does.
 async fn stop(cluster: Cluster) {
     cluster.release().await;
-    cluster.hand_over().await;
+    cluster.transfer_leadership().await;
     cluster.shutdown().await;
 }
 
@@ -167,13 +170,15 @@ async fn rule_25_a_full_stop_waits_for_the_call_of_one_member_and_for_nothing_el
 
     // Nobody takes the slots of anybody, which nobody waits for.
     let all = others.iter().chain([&owner]);
-    tokio::time::timeout(drain::RELEASE_MAX, join_all(all.map(Cluster::release))).await.unwrap();
-    let leaving = join_all(others.iter().map(Cluster::hand_over));
+    tokio::time::timeout(shutdown::drain::RELEASE_MAX, join_all(all.map(Cluster::release)))
+        .await
+        .unwrap();
+    let leaving = join_all(others.iter().map(Cluster::transfer_leadership));
     tokio::pin!(leaving);
-    let early = tokio::time::timeout(2 * drain::LAST_BEGINS_MAX, &mut leaving).await;
+    let early = tokio::time::timeout(2 * shutdown::drain::LAST_BEGINS_MAX, &mut leaving).await;
     assert!(early.is_err(), "the call could not have been recorded");
     give_back(&owner).await;
-    tokio::time::timeout(drain::RELEASE_MAX, leaving).await.unwrap();
-    tokio::time::timeout(drain::RELEASE_MAX, owner.hand_over()).await.unwrap();
+    tokio::time::timeout(shutdown::drain::RELEASE_MAX, leaving).await.unwrap();
+    tokio::time::timeout(shutdown::drain::RELEASE_MAX, owner.transfer_leadership()).await.unwrap();
     join_all(others.iter().chain([&owner]).map(Cluster::shutdown)).await;
 }

@@ -1,8 +1,8 @@
 //! Who is in the cluster, as `GET /api/v1/cluster` shows it: what the leader knows where it can be
 //! asked, else what this node knows.
 
-use super::ClusterId;
-use super::gossip::{Facts, Peer};
+use super::data_dir::identity::ClusterId;
+use super::gossip::{NodeFacts, Peer};
 use super::membership::{fault_tolerance, majority};
 use super::raft::{LogEnd, RaftStatus};
 use super::transport::proto::{self, member_view};
@@ -62,9 +62,9 @@ pub struct MemberView {
     pub last_contact_ms: Option<u64>,
     /// Whether it owns no slots for a while because it delivered nothing (rule 27). `None` where
     /// nobody can tell.
-    pub is_sick: Option<bool>,
+    pub is_unhealthy: Option<bool>,
     /// What it says about itself by gossip.
-    pub told: Option<Facts>,
+    pub told: Option<NodeFacts>,
     pub slots: u32,
 }
 
@@ -131,7 +131,7 @@ impl ClusterView {
         }
         self.feature_level = state.feature_level();
         self.gossip_live = live.iter().map(|peer| peer.node).collect();
-        let mut told: BTreeMap<NodeId, Facts> =
+        let mut told: BTreeMap<NodeId, NodeFacts> =
             live.into_iter().map(|peer| (peer.node, peer.facts)).collect();
         for member in &mut self.members {
             member.slots = slots.get(&member.node).copied().unwrap_or_default();
@@ -156,7 +156,7 @@ pub(super) fn of_status(status: &RaftStatus, own: NodeId, has_quorum: bool) -> C
             matched_index: matched,
             lag: matched.map(|matched| status.last_index.saturating_sub(matched)),
             last_contact_ms: known.map(millis),
-            is_sick: status.is_leader.then_some(false),
+            is_unhealthy: status.is_leader.then_some(false),
             told: None,
             slots: 0,
         }
@@ -193,7 +193,7 @@ pub(super) fn encode(view: &ClusterView) -> Vec<u8> {
         matched_index: member.matched_index,
         lag: member.lag,
         last_contact_ms: member.last_contact_ms,
-        is_sick: member.is_sick,
+        is_unhealthy: member.is_unhealthy,
     });
     let message = proto::ClusterView {
         leader: if view.is_of_leader { view.leader.map_or(0, |node| node.0) } else { 0 },
@@ -223,7 +223,7 @@ pub(super) fn decode(bytes: &[u8]) -> Option<ClusterView> {
         matched_index: member.matched_index,
         lag: member.lag,
         last_contact_ms: member.last_contact_ms,
-        is_sick: member.is_sick,
+        is_unhealthy: member.is_unhealthy,
         told: None,
         slots: 0,
     });

@@ -67,8 +67,8 @@ fn fault_tolerance_counts_live_voters_beyond_the_quorum() {
 #[test]
 fn a_leaders_view_crosses_nodes_as_it_is() {
     let mut view = leaders();
-    assert!(view.members.iter().all(|member| member.is_sick == Some(false)));
-    view.members[1].is_sick = Some(true);
+    assert!(view.members.iter().all(|member| member.is_unhealthy == Some(false)));
+    view.members[1].is_unhealthy = Some(true);
     assert_eq!(decode(&encode(&view)), Some(view));
 }
 

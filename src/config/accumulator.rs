@@ -1,8 +1,8 @@
 //! `accumulator`: summaries of PipelineRuns and groups.
 
-use super::code;
-use super::fields::Fields;
-use super::place::Place;
+use crate::settings::expressions;
+use crate::settings::fields::Fields;
+use crate::settings::setting::Setting;
 use crate::template::{DataKind, Template};
 use std::time::Duration;
 
@@ -34,10 +34,10 @@ impl Default for Accumulator {
 
 /// Reads `accumulator`, and, where it is enabled, the place of `provider.name`: which action shows
 /// summaries can be told only when all are read.
-pub(super) fn read(mut fields: Fields<'_>) -> (Accumulator, Option<Place<'_>>) {
+pub(super) fn read(mut fields: Fields<'_>) -> (Accumulator, Option<Setting<'_>>) {
     let default = Accumulator::default();
     let is_enabled = fields.flag("enabled").unwrap_or(default.enabled);
-    let place = read_provider(fields.section("provider"), is_enabled);
+    let setting = read_provider(fields.section("provider"), is_enabled);
     let accumulator = Accumulator {
         enabled: is_enabled,
         ttl: fields
@@ -46,18 +46,18 @@ pub(super) fn read(mut fields: Fields<'_>) -> (Accumulator, Option<Place<'_>>) {
         straggler_window: fields
             .duration("straggler_window", Duration::ZERO..=Duration::from_mins(10))
             .unwrap_or(default.straggler_window),
-        template: code::template(&mut fields, "template", DataKind::Summary),
+        template: expressions::template(&mut fields, "template", DataKind::Summary),
     };
     fields.notice(&["max_size"], "has no effect: summaries are bounded by `store.runs_max`");
     fields.finish();
-    (accumulator, place.filter(|_| is_enabled))
+    (accumulator, setting.filter(|_| is_enabled))
 }
 
-fn read_provider(mut fields: Fields<'_>, is_enabled: bool) -> Option<Place<'_>> {
-    let place = match is_enabled {
+fn read_provider(mut fields: Fields<'_>, is_enabled: bool) -> Option<Setting<'_>> {
+    let setting = match is_enabled {
         true => fields.required("name", "the instance or action that shows summaries"),
         false => fields.take("name"),
     };
     fields.finish();
-    place
+    setting
 }

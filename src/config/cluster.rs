@@ -2,13 +2,13 @@
 //! them. With neither `service` nor `seeds` a replica is a cluster of one. What keys demand of
 //! each other is checked in one place, over the file and the flags of `serve` together.
 
-use super::address::{self, host_of, is_every_address};
-use super::error::{ClusterConflict, Problem};
-use super::fields::Fields;
 use super::overrides::Overrides;
-use super::secret_file::{self, SecretKeys};
 use super::store::StoreBackend;
 use crate::secret::SecretRef;
+use crate::settings::address::{self, host_of, is_every_address};
+use crate::settings::error::Problem;
+use crate::settings::fields::Fields;
+use crate::settings::secret_file;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -23,8 +23,46 @@ const PEER_ADDR: &str = "0.0.0.0:3320";
 /// Where replicas gossip (UDP), as the shipped manifests expose it.
 const GOSSIP_ADDR: &str = "0.0.0.0:3322";
 
+/// The highest number of a replica that becomes a member without being named: `REPLICAS` less one.
+pub const ORDINAL_MAX: u32 = 99;
+
 /// Digits of a cluster id in hexadecimal, as the API shows it.
 const ID_DIGITS: usize = 16;
+
+/// Whether peers have to prove themselves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PeerTlsPolicy {
+    /// By a certificate, or they are not heard.
+    #[default]
+    Required,
+    /// Those that do not speak TLS are believed, too: for the one roll from a version without.
+    Migrate,
+}
+
+/// What `cluster.peer_tls` may say.
+const PEER_TLS: [(&str, PeerTlsPolicy); 2] =
+    [("required", PeerTlsPolicy::Required), ("migrate", PeerTlsPolicy::Migrate)];
+
+/// Files in the layout of cert-manager, read again when they change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerCertificate {
+    /// `cert_file`: `tls.crt`.
+    pub cert: PathBuf,
+    /// `key_file`: `tls.key`.
+    pub key: PathBuf,
+    /// `ca_file`: `ca.crt`.
+    pub ca: PathBuf,
+}
+
+/// Parses what `--peer-tls` says.
+///
+/// # Errors
+/// Neither of the words.
+pub fn parse_peer_tls(text: &str) -> Result<PeerTlsPolicy, Problem> {
+    let known = PEER_TLS.into_iter().find(|(word, _)| *word == text);
+    let expected = "`required` or `migrate`";
+    known.map(|(_, policy)| policy).ok_or(Problem::Malformed { expected })
+}
 
 /// How this replica takes part in the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,9 +96,15 @@ pub struct ClusterSettings {
     /// `removal_grace`: how long a dead member without DNS record keeps its place, 30s to 168h.
     /// Default 5m, longer than a pod needs to be placed on another node.
     pub removal_grace: Duration,
-    /// `secret_file`: a secret that the replicas share. `None`: whoever reaches their addresses
-    /// is believed.
+    /// `secret_file`: a secret that the replicas share, by which they prove themselves to each
+    /// other. `None`: a replica that is alone draws one that nobody else has.
     pub secret_file: Option<SecretRef>,
+    /// `peer_tls`. Default `required`.
+    pub peer_tls: PeerTlsPolicy,
+    /// `tls`: the certificate to show to peers. `None`: one that is issued under the secret.
+    pub tls: Option<PeerCertificate>,
+    /// `admit`: names of replicas that become members although they are not of the own set.
+    pub admit: Vec<String>,
     /// `expected_cluster_id`: the only cluster that this replica joins, 16 hexadecimal digits;
     /// with it none is formed. `None`: any.
     pub expected_cluster_id: Option<u64>,
@@ -81,9 +125,21 @@ impl Default for ClusterSettings {
             election_timeout: Duration::from_millis(500),
             removal_grace: Duration::from_mins(5),
             secret_file: None,
+            peer_tls: PeerTlsPolicy::Required,
+            tls: None,
+            admit: Vec::new(),
             expected_cluster_id: None,
         }
     }
+}
+
+/// A rule across keys of `cluster` and flags of `serve` that is broken. Nothing was started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("cluster.{key}: {rule}")]
+pub struct ClusterConflict {
+    /// The key to mend; the flag has its name, with dashes.
+    pub key: &'static str,
+    pub rule: &'static str,
 }
 
 impl ClusterSettings {
@@ -112,6 +168,7 @@ impl ClusterSettings {
             self.no_host_for_others(),
             self.no_ordinal(),
             self.guessed_formation(),
+            self.no_secret(),
         ];
         rules.into_iter().flatten().collect()
     }
@@ -151,6 +208,19 @@ impl ClusterSettings {
             && self.advertise_host.is_none()
             && is_every_address(host_of(&self.peer_addr));
         is_missing.then_some(ClusterConflict { key: "advertise_host", rule })
+    }
+
+    /// A replica that begins alone needs none: nobody else has to know it.
+    fn no_secret(&self) -> Option<ClusterConflict> {
+        let rule = "is required for several replicas, which prove themselves to each other by it: \
+                    make one for all of them with `openssl rand -hex 32 > cluster-secret`, and \
+                    write where it is (--secret-file)";
+        let is_further = self.pod_name.as_deref().and_then(ordinal).is_some_and(|at| at > 0);
+        let is_missing = self.seeks_others()
+            && (self.replicas > 1 || is_further)
+            && self.peer_tls == PeerTlsPolicy::Required
+            && self.secret_file.is_none();
+        is_missing.then_some(ClusterConflict { key: "secret_file", rule })
     }
 
     fn no_ordinal(&self) -> Option<ClusterConflict> {
@@ -215,7 +285,10 @@ pub(super) fn read(
         removal_grace: fields
             .duration("removal_grace", 30 * second..=Duration::from_hours(168))
             .unwrap_or(default.removal_grace),
-        secret_file: secret_file::read_named(&mut fields, &SecretKeys::SECRET),
+        secret_file: read_secret(&mut fields),
+        peer_tls: fields.word("peer_tls", &PEER_TLS).unwrap_or(default.peer_tls),
+        tls: read_certificate(fields.section("tls")),
+        admit: read_names(&mut fields, "admit"),
         expected_cluster_id: read_cluster_id(&mut fields),
     };
     overrides.apply(&mut settings);
@@ -228,21 +301,49 @@ pub(super) fn read(
 
 /// A wrong seed is kept as it is: the file is refused anyway, and not for having no seeds too.
 fn read_seeds(fields: &mut Fields<'_>) -> Vec<String> {
-    let seed = |place: super::place::Place<'_>| {
-        let text = place.text()?;
-        let parsed = address::parse_seed(text).map_err(|problem| place.fail(problem));
+    let seed = |setting: crate::settings::setting::Setting<'_>| {
+        let text = setting.text()?;
+        let parsed = address::parse_seed(text).map_err(|problem| setting.fail(problem));
         Some(parsed.unwrap_or_else(|()| text.to_owned()))
     };
     fields.list("seeds").into_iter().filter_map(seed).collect()
 }
 
+/// A wrong path is a path all the same: the file is refused anyway, and not for having no secret too.
+fn read_secret(fields: &mut Fields<'_>) -> Option<SecretRef> {
+    let given = fields.text_setting("secret_file")?;
+    Some(secret_file::named(&given).unwrap_or_else(|| SecretRef::file("./")))
+}
+
+/// A certificate is given whole or not at all.
+fn read_certificate(mut fields: Fields<'_>) -> Option<PeerCertificate> {
+    if fields.is_empty() {
+        return None;
+    }
+    let mut file = |key| {
+        let setting =
+            fields.required(key, "the layout of cert-manager: tls.crt, tls.key, ca.crt")?;
+        setting.text().map(PathBuf::from)
+    };
+    let (cert, key, ca) = (file("cert_file"), file("key_file"), file("ca_file"));
+    fields.finish();
+    Some(PeerCertificate { cert: cert?, key: key?, ca: ca? })
+}
+
+fn read_names(fields: &mut Fields<'_>, key: &'static str) -> Vec<String> {
+    let name = |setting: crate::settings::setting::Setting<'_>| {
+        address::parse_name(setting.text()?).map_err(|problem| setting.fail(problem)).ok()
+    };
+    fields.list(key).into_iter().filter_map(name).collect()
+}
+
 fn read_cluster_id(fields: &mut Fields<'_>) -> Option<u64> {
-    let (text, place) = fields.text_place("expected_cluster_id")?;
+    let (text, setting) = fields.text_setting("expected_cluster_id")?;
     let has_form = text.len() == ID_DIGITS && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let id = u64::from_str_radix(text, 16).ok().filter(|_| has_form);
     if id.is_none() {
         let expected = "a cluster id of 16 hexadecimal digits, as /api/v1/cluster shows it";
-        place.fail(Problem::Malformed { expected });
+        setting.fail(Problem::Malformed { expected });
     }
     id
 }

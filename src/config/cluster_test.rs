@@ -16,6 +16,9 @@ cluster:
   election_timeout: 1s
   removal_grace: 1h
   secret_file: /etc/relay/cluster-secret
+  peer_tls: migrate
+  tls: {cert_file: /tls/tls.crt, key_file: /tls/tls.key, ca_file: /tls/ca.crt}
+  admit: [relay-blue, '10.0.0.7']
   expected_cluster_id: 00ff00000000000A
 ";
 
@@ -35,6 +38,7 @@ fn replica(pod_name: &str) -> ClusterSettings {
     ClusterSettings {
         pod_name: Some(pod_name.to_owned()),
         service: Some("relay".to_owned()),
+        secret_file: Some(SecretRef::file("/secret")),
         ..ClusterSettings::default()
     }
 }
@@ -54,11 +58,18 @@ fn every_key_is_read() {
         election_timeout: Duration::from_secs(1),
         removal_grace: Duration::from_hours(1),
         secret_file: Some(SecretRef::file("/etc/relay/cluster-secret")),
+        peer_tls: PeerTlsPolicy::Migrate,
+        tls: Some(PeerCertificate {
+            cert: "/tls/tls.crt".into(),
+            key: "/tls/tls.key".into(),
+            ca: "/tls/ca.crt".into(),
+        }),
+        admit: vec!["relay-blue".to_owned(), "10.0.0.7".to_owned()],
         expected_cluster_id: Some(0x00ff_0000_0000_000a),
     };
     assert_eq!(config(FULL).cluster, expected);
     let seeds = "cluster: {replicas: 3, seeds: [10.0.0.1:3322, '[fd00::2]:3322'], \
-                 advertise_host: 10.0.0.1}\n";
+                 advertise_host: 10.0.0.1, secret_file: /s}\n";
     assert_eq!(config(seeds).cluster.seeds, ["10.0.0.1:3322", "[fd00::2]:3322"]);
 }
 
@@ -138,7 +149,7 @@ fn several_replicas_need_disks() {
     for (key, cluster) in [
         ("service", "service: relay"),
         ("seeds", "seeds: ['a:1'], advertise_host: b"),
-        ("service", "replicas: 3, service: relay"),
+        ("service", "replicas: 3, service: relay, peer_tls: migrate"),
     ] {
         let lines = errors(&format!("store: {{backend: memory}}\ncluster: {{{cluster}}}\n"));
         assert_eq!(lines.len(), 1, "{lines:?}");
@@ -162,6 +173,36 @@ fn rule_24_who_forms_the_cluster_is_told_its_size() {
     assert_eq!(broken(&replica("relay-3")), [""; 0]);
     assert_eq!(broken(&ClusterSettings { is_replicas_given: true, ..replica("relay-0") }), [""; 0]);
     assert_eq!(broken(&ClusterSettings { service: None, ..replica("relay-0") }), [""; 0]);
+}
+
+#[test]
+fn several_replicas_need_a_secret_and_are_told_how_to_make_one() {
+    let without = |replicas, name| ClusterSettings {
+        replicas,
+        is_replicas_given: true,
+        secret_file: None,
+        ..replica(name)
+    };
+    for settings in [without(3, "relay-0"), without(1, "relay-1"), without(3, "relay-2")] {
+        assert_eq!(broken(&settings), ["secret_file"], "{settings:?}");
+        let migrating = ClusterSettings { peer_tls: PeerTlsPolicy::Migrate, ..settings };
+        assert_eq!(broken(&migrating), [""; 0]);
+    }
+    assert_eq!(broken(&without(1, "relay-0")), [""; 0]);
+    assert_eq!(
+        errors("cluster: {replicas: 3, service: relay}\n"),
+        ["relay.yaml:1:10: cluster.secret_file: is required for several replicas, which prove \
+          themselves to each other by it: make one for all of them with `openssl rand -hex 32 > \
+          cluster-secret`, and write where it is (--secret-file)"]
+    );
+}
+
+#[test]
+fn a_certificate_is_given_whole() {
+    let lines = errors("cluster: {tls: {cert_file: /c, key_file: /k}, peer_tls: no}\n");
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(lines.iter().any(|line| line.contains("cluster.tls.ca_file")), "{lines:?}");
+    assert!(lines.iter().any(|line| line.contains("cluster.peer_tls")), "{lines:?}");
 }
 
 #[test]
@@ -197,6 +238,8 @@ fn flags_win_over_the_file_key_by_key() {
         gossip_addr: Some("127.0.0.1:3".to_owned()),
         advertise_host: Some("10.0.0.9".to_owned()),
         service: None,
+        secret_file: Some("elsewhere/secret".into()),
+        peer_tls: Some(PeerTlsPolicy::Required),
     };
     let loaded = load_under(FULL, "f", &Disk::default(), SecretCheck::Skipped, &overrides);
     let merged = loaded.unwrap().config;
@@ -209,6 +252,8 @@ fn flags_win_over_the_file_key_by_key() {
         peer_addr: "127.0.0.1:2".to_owned(),
         gossip_addr: "127.0.0.1:3".to_owned(),
         advertise_host: Some("10.0.0.9".to_owned()),
+        secret_file: Some(SecretRef::file("elsewhere/secret")),
+        peer_tls: PeerTlsPolicy::Required,
         ..config(FULL).cluster
     };
     assert_eq!((merged.server.addr.as_str(), merged.cluster), ("127.0.0.1:1", expected));
@@ -219,8 +264,8 @@ fn flags_win_over_the_file_key_by_key() {
 #[test]
 fn the_rules_hold_for_the_file_and_the_flags_together() {
     let service = Overrides { service: Some("relay".to_owned()), ..Overrides::default() };
-    assert_eq!(errors_under("cluster: {replicas: 3}\n", &service), [""; 0]);
-    let in_place_of_seeds = "cluster: {replicas: 3, seeds: ['a:1']}\n";
+    assert_eq!(errors_under("cluster: {replicas: 3, secret_file: /s}\n", &service), [""; 0]);
+    let in_place_of_seeds = "cluster: {replicas: 3, seeds: ['a:1'], secret_file: /s}\n";
     assert_eq!(errors_under(in_place_of_seeds, &service), [""; 0]);
     let lines = errors_under("store: {backend: memory}\n", &service);
     assert!(lines[0].starts_with("relay.yaml:1:1: cluster.service: needs disks"), "{lines:?}");

@@ -52,7 +52,7 @@ fn an_empty_file_is_all_defaults() {
     assert_eq!((config.max_concurrency, config.handler_timeout), (100, Duration::from_secs(10)));
     assert_eq!(config.rules.dashboard_url, "");
     assert_eq!(config.rules.routes.len(), 0);
-    assert_eq!(config.keep, Keep::Named(BTreeSet::new()));
+    assert_eq!(config.keep, Keep::default());
 }
 
 #[test]
@@ -63,7 +63,7 @@ dashboard_url: https://tekton.example.com/
 max_concurrency: 7
 handler_timeout: 2.5s
 retry: {max_attempts: 4, initial_backoff: 250ms, max_backoff: 30s, max_age: 1h30m}
-store: {backend: cluster, ttl: 30m, transition_ttl: 24h, runs_max: 5000,
+store: {backend: cluster, ttl: 30m, transition_ttl: 24h, memory: 33_554_432, runs_max: 5000,
   free_bytes_min: 0, spool_after: 10s, on_quorum_loss: reject}
 dlq: {retention_days: 3, max_entries: 12}
 logging: {level: debug, format: text}
@@ -90,6 +90,7 @@ cluster: {data_dir: /var/lib/relay}
             backend: StoreBackend::Cluster,
             ttl: Duration::from_mins(30),
             transition_ttl: Duration::from_hours(24),
+            memory: 32 << 20,
             runs_max: 5000,
             free_bytes_min: 0,
             spool_after: Duration::from_secs(10),
@@ -119,14 +120,14 @@ dashboard_url: https://user:hunter2@example.com
     assert_eq!(
         errors(text),
         [
-            "relay.yaml:2:3: server.adr: unknown key, did you mean \"addr\"?; accepted: addr, \
-             admin, max_body_size, shutdown_timeout_sec",
+            "relay.yaml:2:3: server.adr: unknown key, did you mean \"addr\"? Accepted: addr, admin, auth, \
+             max_body_size, shutdown_timeout_sec, tls",
             "relay.yaml:3:18: server.max_body_size: expected an integer, found \"big\"",
             "relay.yaml:4:18: max_concurrency: 501 is out of range; accepted: 0 to 500",
             "relay.yaml:5:18: handler_timeout: 11s is out of range; accepted: 100ms to 10s",
-            "relay.yaml:6:26: retry.initial_backoff: 5ns is out of range; accepted: 10ms to 24h",
+            "relay.yaml:6:26: retry.initial_backoff: \"5\" is no duration: the unit is missing after \"5\"; write 5s",
             "relay.yaml:6:42: retry.max_backoff: \"1 s\" is no duration: unknown unit \" s\"; \
-             write for example 250ms, 10s or 1h30m",
+             write 1s",
             "relay.yaml:7:18: store.backend: `valkey` is not supported; write `cluster`: \
              replicas share their state through their own log",
             "relay.yaml:7:42: store.on_quorum_loss: `process` is not supported; write `spool` or \
@@ -173,6 +174,7 @@ tracing: {endpoint: ''}
     assert_eq!(
         notices,
         [
+            "1:1: warning: 0 routes: nothing will ever be sent".to_owned(),
             "1:1: dedupe_size: has no effect: what is remembered is bounded by `store`".to_owned(),
             "2:10: server.read_timeout_sec: has no effect: requests are closed by deadlines that \
              the sender's retries rely on"
@@ -187,15 +189,15 @@ tracing: {endpoint: ''}
 #[test]
 fn what_the_relay_has_not_yet_is_refused_by_name() {
     let text = "\
-server: {tls: {cert_file: /x, key_file: /y}, auth: {enabled: true}, rate_limit: {enabled: false}}
+server: {metrics_addr: ':9', rate_limit: {enabled: true}, tls: {cert_file: ''}}
 tracing: {endpoint: http://x}
 jira: [{name: j}]
 ";
     assert_eq!(
         errors(text),
         [
-            "relay.yaml:1:10: server.tls: `tls` is not supported yet; remove it",
-            "relay.yaml:1:46: server.auth: `auth` is not supported yet; remove it",
+            "relay.yaml:1:10: server.metrics_addr: `metrics_addr` is not supported yet; remove it",
+            "relay.yaml:1:30: server.rate_limit: `rate_limit` is not supported yet; remove it",
             "relay.yaml:2:1: tracing: `tracing` is not supported yet; remove it",
             "relay.yaml:3:1: jira: `jira` is not supported yet; remove it",
         ]
@@ -204,10 +206,10 @@ jira: [{name: j}]
 
 #[test]
 fn a_secret_has_to_be_there_unless_secrets_are_skipped() {
-    let text = "server: {admin: {token_file: /run/token}}\n";
+    let text = "server: {admin: {change_token_file: /run/token}}\n";
     assert_eq!(
         errors(text),
-        ["relay.yaml:1:30: server.admin.token_file: secret file /run/token: no such file"]
+        ["relay.yaml:1:37: server.admin.change_token_file: secret file /run/token: no such file"]
     );
     let empty = load_with(text, &[("/run/token", " \n")]).unwrap_err().to_string();
     assert!(empty.ends_with("secret file /run/token: the file is empty"), "{empty}");
@@ -215,7 +217,10 @@ fn a_secret_has_to_be_there_unless_secrets_are_skipped() {
     let skipped = load(text, "f", &Disk::default(), SecretCheck::Skipped).unwrap();
     let token = Some(SecretRef::file("/run/token"));
     assert_eq!(
-        (found.config.server.admin_token_file, skipped.config.server.admin_token_file),
+        (
+            found.config.server.admin.change_token_file,
+            skipped.config.server.admin.change_token_file,
+        ),
         (token.clone(), token)
     );
 }

@@ -1,10 +1,25 @@
-//! The examples load, and `docs/CONFIGURATION.md` lists the keys that exist and no other.
+//! The examples load; the tables of `docs/CONFIGURATION.md` and `docs/INTEGRATIONS.md`, and
+//! `docs/schema.json`, come from the rows of the registry and of the keys; and these are the keys
+//! that are read.
 
+use super::keys::{KeyEntry, tables};
 use super::tests::Disk;
 use super::*;
+use crate::integration::registry::{INTEGRATIONS, IntegrationRow};
+use crate::settings::yaml::{Node, Value as Yaml};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 const DOCS: &str = include_str!("../../docs/CONFIGURATION.md");
+const INTEGRATIONS_PAGE: &str = include_str!("../../docs/INTEGRATIONS.md");
+const SCHEMA: &str = include_str!("../../docs/schema.json");
+
+/// Where this variable is set, the tests write the files that they compare.
+const WRITE: &str = "RELAY_WRITE_DOCS";
+
+const TABLE_HEAD: &str = "| Key | Default | Meaning |\n|---|---|---|\n";
+
+const KINDS_HEAD: &str = "| Kind | Actions | What it does |\n| --- | --- | --- |\n";
 
 const EXAMPLES: [(&str, &str, usize); 4] = [
     ("minimal.yaml", include_str!("../../examples/minimal.yaml"), 1),
@@ -13,15 +28,24 @@ const EXAMPLES: [(&str, &str, usize); 4] = [
     ("production.yaml", include_str!("../../examples/production.yaml"), 1),
 ];
 
-/// What a section needs besides the key in question to be read that far.
-const NEEDED: [(&str, &str); 3] = [
-    ("scm.github[].actions[]", "type: TYPE"),
-    ("notifiers.webhook[].auth", "type: TYPE"),
-    ("accumulator", "enabled: false"),
-];
+fn all_keys() -> Vec<KeyEntry> {
+    tables().into_iter().flat_map(|(_, keys)| keys).collect()
+}
 
-/// The words that stand in for `TYPE`: together they accept every documented key.
-const TYPES: [&str; 6] = ["commit_status", "pr_comment", "bearer", "basic", "apikey", "hmac"];
+/// The words of a key that has a closed set of them.
+fn words(key: &KeyEntry) -> Vec<String> {
+    let words = key.schema.get("enum").and_then(Value::as_array);
+    words.into_iter().flatten().map(|word| word.as_str().unwrap().to_owned()).collect()
+}
+
+/// Sections whose keys depend on their `type`, with the words that it may be.
+fn typed_sections() -> Vec<(String, Vec<String>)> {
+    let typed = all_keys().into_iter().filter_map(|key| {
+        let section = key.path.strip_suffix(".type")?.to_owned();
+        Some((section, words(&key)))
+    });
+    typed.collect()
+}
 
 /// Keys in the first column of a table; flags have a table too.
 fn documented() -> Vec<&'static str> {
@@ -30,8 +54,22 @@ fn documented() -> Vec<&'static str> {
     first.filter(|key| !key.starts_with("--")).collect()
 }
 
-/// A file that has only `path`, with nothing as its value.
-fn file_with(path: &str, types: &str) -> String {
+/// Files that have only `path`, with this value: one for each type of the section around it.
+fn files_with(path: &str, value: &str) -> Vec<String> {
+    let is_around = |section: &str| {
+        path.strip_prefix(section).is_some_and(|rest| rest.starts_with('.') && rest != ".type")
+    };
+    match typed_sections().into_iter().find(|(section, _)| is_around(section)) {
+        Some((section, types)) => {
+            let file = |word: &String| file_with(path, value, Some((&section, word)));
+            types.iter().map(file).collect()
+        }
+        None => vec![file_with(path, value, None)],
+    }
+}
+
+/// A file that has only `path`, and a `type` in the section that needs one.
+fn file_with(path: &str, value: &str, typed: Option<(&str, &str)>) -> String {
     let mut text = String::new();
     let mut closing = String::new();
     let mut prefix = String::new();
@@ -48,28 +86,45 @@ fn file_with(path: &str, types: &str) -> String {
         let (open, close) = if is_list { ("[{", "}]") } else { ("{", "}") };
         text.push_str(open);
         closing.insert_str(0, close);
-        for (section, needed) in NEEDED {
-            if section == prefix && !path.ends_with(needed.split(':').next().unwrap()) {
-                text.push_str(&needed.replace("TYPE", types));
-                text.push_str(", ");
-            }
+        if let Some((_, word)) = typed.filter(|(section, _)| *section == prefix) {
+            text.push_str(&format!("type: {word}, "));
         }
     }
-    text + &closing
+    format!("{text}{value}{closing}")
 }
 
-/// For each type, the keys accepted beside `path` if it is unknown there, else nothing.
+/// The mistakes in a file whose secrets are not looked at.
+fn mistakes(text: &str) -> Vec<ConfigError> {
+    let loaded = load(text, "f", &Disk::default(), SecretCheck::Skipped);
+    loaded.err().map_or_else(Vec::new, |errors| errors.errors)
+}
+
+/// For each file, the keys accepted beside `path` if it is unknown there, else nothing.
 fn accepted_instead(path: &str) -> Vec<Vec<&'static str>> {
-    let accepted = |types: &&str| {
-        let loaded = load(&file_with(path, types), "f", &Disk::default(), SecretCheck::Skipped);
-        let errors = loaded.err().map_or_else(Vec::new, |errors| errors.errors);
-        let unknown = errors.into_iter().filter_map(|error| {
+    let accepted = |text: &String| {
+        let unknown = mistakes(text).into_iter().filter_map(|error| {
             let Problem::UnknownKey { accepted, .. } = error.problem else { return None };
             Some(accepted)
         });
         unknown.flatten().collect()
     };
-    TYPES.iter().map(accepted).collect()
+    files_with(path, "").iter().map(accepted).collect()
+}
+
+/// Whether one of the files that have only `path`, with this value, is refused for the value.
+fn is_refused(path: &str, value: &str) -> bool {
+    let at = path.replace("[]", "[0]");
+    let is_of_value = |error: &ConfigError| {
+        error.path == at
+            && matches!(
+                error.problem,
+                Problem::WrongType { .. }
+                    | Problem::OutOfRange { .. }
+                    | Problem::NotOneOf { .. }
+                    | Problem::NoDuration { .. }
+            )
+    };
+    files_with(path, value).iter().any(|text| mistakes(text).iter().any(is_of_value))
 }
 
 #[test]
@@ -114,7 +169,7 @@ fn every_example_is_tested() {
 fn every_documented_key_exists() {
     for path in documented() {
         let is_known = accepted_instead(path).iter().any(Vec::is_empty);
-        assert!(is_known, "{path}: {}", file_with(path, "TYPE"));
+        assert!(is_known, "{path}: {:?}", files_with(path, ""));
     }
 }
 
@@ -140,6 +195,131 @@ fn every_key_is_documented() {
         accepted.dedup();
         assert_eq!(accepted, keys, "section {section:?}");
     }
+}
+
+#[test]
+fn words_and_ranges_of_the_rows_are_those_that_are_read() {
+    for key in all_keys() {
+        let path = key.path.as_str();
+        for word in words(&key) {
+            assert!(!is_refused(path, &word), "{path}: {word}");
+        }
+        let number = |name: &str| key.schema.get(name).and_then(Value::as_i64);
+        if let Some((min, max)) = number("minimum").zip(number("maximum")) {
+            for (value, is_wrong) in [(min, false), (max, false), (min - 1, true), (max + 1, true)]
+            {
+                assert_eq!(is_refused(path, &value.to_string()), is_wrong, "{path}: {value}");
+            }
+        }
+        let text = serde_json::json!({ "type": ["string", "number", "boolean"] });
+        assert_eq!(is_refused(path, "zzz"), key.schema != text, "{path}: zzz");
+        // The second one is looked at only where there are summaries.
+        let takes_mapping = ["server.auth", "accumulator.provider.name"].contains(&path)
+            || key.schema["type"] == "object";
+        assert_eq!(is_refused(path, "{X-A: b}"), !takes_mapping, "{path}: a mapping");
+    }
+}
+
+/// A table as the document has it.
+fn table(keys: &[KeyEntry]) -> String {
+    let cell = |text: &str| if text.is_empty() { " ".to_owned() } else { format!(" {text} ") };
+    let row = |key: &KeyEntry| {
+        format!("| `{}` |{}|{}|\n", key.path, cell(&key.default), cell(&key.meaning))
+    };
+    keys.iter().map(row).collect()
+}
+
+/// A text with `rows` in the first table under `head`.
+fn with_table(text: &str, head: &str, rows: &str) -> String {
+    let (before, old) = text.split_once(head).unwrap();
+    let rest = old.find("\n\n").map_or("", |end| &old[end + 1..]);
+    format!("{before}{head}{rows}{rest}")
+}
+
+/// The page of the configuration with the tables of the rows in the place of its own.
+fn with_tables(docs: &str) -> String {
+    tables().iter().fold(docs.to_owned(), |docs, (heading, keys)| {
+        let heading = format!("\n## {heading}\n");
+        let (before, section) = docs.split_once(&heading).unwrap();
+        format!("{before}{heading}{}", with_table(section, TABLE_HEAD, &table(keys)))
+    })
+}
+
+/// The table of integrations, sorted by kind.
+fn table_of_integrations() -> String {
+    let row = |row: &IntegrationRow| {
+        let words: Vec<_> = row.actions.iter().map(|action| format!("`{}`", action.word)).collect();
+        format!("| `{}` | {} | {} |\n", row.kind, words.join(", "), row.doc)
+    };
+    let mut rows: Vec<String> = INTEGRATIONS.iter().map(row).collect();
+    rows.sort();
+    rows.concat()
+}
+
+/// Compares a document with what it has to be, or writes it.
+fn expect(file: &str, found: &str, expected: &str) {
+    if std::env::var_os(WRITE).is_some() {
+        let path = format!("{}/docs/{file}", env!("CARGO_MANIFEST_DIR"));
+        std::fs::write(path, expected).unwrap();
+        return;
+    }
+    let differs = expected.lines().filter(|line| !found.lines().any(|other| other == *line));
+    let lines: Vec<&str> = differs.collect();
+    let advice = format!("docs/{file} differs; `{WRITE}=1 cargo test --lib docs` writes it");
+    assert!(found == expected, "{advice}. Lines that it lacks:\n{}", lines.join("\n"));
+}
+
+#[test]
+fn the_tables_are_those_of_the_rows() {
+    expect("CONFIGURATION.md", DOCS, &with_tables(DOCS));
+}
+
+#[test]
+fn the_table_of_integrations_has_exactly_the_rows_of_the_registry_sorted_by_kind() {
+    let expected = with_table(INTEGRATIONS_PAGE, KINDS_HEAD, &table_of_integrations());
+    expect("INTEGRATIONS.md", INTEGRATIONS_PAGE, &expected);
+    let listed = INTEGRATIONS_PAGE.lines().filter(|line| line.starts_with("| `")).count();
+    assert_eq!(listed, INTEGRATIONS.len());
+}
+
+#[test]
+fn the_schema_is_that_of_the_rows() {
+    let schema = serde_json::to_string_pretty(&schema()).unwrap();
+    expect("schema.json", SCHEMA, &format!("{schema}\n"));
+}
+
+/// Paths of keys that the schema does not have.
+fn outside(node: &Node, schema: &Value, path: &str) -> Vec<String> {
+    // A list that may be one of its items.
+    let schema = schema["anyOf"].get(0).filter(|first| first["type"] == "array").unwrap_or(schema);
+    match &node.value {
+        Yaml::Null | Yaml::Scalar(_) => Vec::new(),
+        Yaml::Sequence(items) => {
+            items.iter().flat_map(|item| outside(item, &schema["items"], path)).collect()
+        }
+        Yaml::Mapping(_) if schema["additionalProperties"].is_object() => Vec::new(),
+        Yaml::Mapping(entries) => {
+            let inner = entries.iter().flat_map(|entry| {
+                let path = format!("{path}/{}", entry.key);
+                match schema["properties"].get(&entry.key) {
+                    Some(inner) => outside(&entry.node, inner, &path),
+                    None => vec![path],
+                }
+            });
+            inner.collect()
+        }
+    }
+}
+
+#[test]
+fn the_schema_has_every_key_of_the_examples_and_no_other() {
+    for (name, text, _) in EXAMPLES {
+        let root = crate::settings::yaml::parse(text).unwrap();
+        assert_eq!(outside(&root, &schema(), ""), [""; 0], "{name}");
+    }
+    let wrong = "notifiers: {slack: [{name: s, chanel: c}], log: [{name: l}]}\nretri: 1\n";
+    let root = crate::settings::yaml::parse(wrong).unwrap();
+    assert_eq!(outside(&root, &schema(), ""), ["/notifiers/slack/chanel", "/retri"]);
 }
 
 #[test]

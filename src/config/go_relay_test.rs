@@ -74,6 +74,7 @@ fn a_file_of_defaults_loads() {
     assert_eq!(
         noticed,
         [
+            "",
             "server.metrics_addr",
             "server.read_timeout_sec",
             "server.write_timeout_sec",

@@ -7,7 +7,7 @@ use super::*;
 /// Key, lowest, highest, one below, one above, the range as it is told.
 type Range = (&'static str, &'static str, &'static str, &'static str, &'static str, &'static str);
 
-const RANGES: [Range; 19] = [
+const RANGES: [Range; 20] = [
     ("max_concurrency", "0", "500", "-1", "501", "0 to 500"),
     ("handler_timeout", "100ms", "10s", "99ms", "10001ms", "100ms to 10s"),
     ("server.max_body_size", "1024", "67108864", "1023", "67108865", "1024 to 67108864"),
@@ -18,6 +18,14 @@ const RANGES: [Range; 19] = [
     ("retry.max_age", "1s", "168h", "999ms", "169h", "1s to 168h"),
     ("store.ttl", "1m", "24h", "59s", "25h", "1m to 24h"),
     ("store.transition_ttl", "1h", "8760h", "59m", "8761h", "1h to 8760h"),
+    (
+        "store.memory",
+        "16777216",
+        "68719476736",
+        "16777215",
+        "68719476737",
+        "16777216 to 68719476736",
+    ),
     ("store.runs_max", "1000", "10000000", "999", "10000001", "1000 to 10000000"),
     ("store.free_bytes_min", "0", "1099511627776", "-1", "1099511627777", "0 to 1099511627776"),
     ("cluster.election_timeout", "300ms", "10s", "299ms", "10001ms", "300ms to 10s"),
@@ -77,7 +85,7 @@ max_concurrency: 100
 handler_timeout: 10s
 server: {addr: '0.0.0.0:8080', max_body_size: 4194304, shutdown_timeout_sec: 30}
 retry: {max_attempts: 0, initial_backoff: 1s, max_backoff: 5m, max_age: 24h}
-store: {backend: cluster, ttl: 1h, transition_ttl: 168h, runs_max: 100000,
+store: {backend: cluster, ttl: 1h, transition_ttl: 168h, memory: 268435456, runs_max: 500000,
   free_bytes_min: 536870912, spool_after: 3s, on_quorum_loss: spool}
 dlq: {retention_days: 7, max_entries: 10000}
 accumulator: {enabled: false, ttl: 1h, straggler_window: 5s}
@@ -117,8 +125,9 @@ fn addresses_are_checked_where_they_are_written() {
 
 #[test]
 fn the_number_of_replicas_has_a_range() {
-    let valid =
-        |replicas: &str| is_valid(&format!("cluster: {{replicas: {replicas}, service: r}}\n"));
+    let valid = |replicas: &str| {
+        is_valid(&format!("cluster: {{replicas: {replicas}, service: r, peer_tls: migrate}}\n"))
+    };
     assert!(valid("1") && valid("99"));
     for replicas in ["0", "100"] {
         let lines = errors(&format!("cluster: {{replicas: {replicas}}}\n"));

@@ -1,6 +1,6 @@
 //! `logging`: what the relay says about itself.
 
-use super::fields::Fields;
+use crate::settings::fields::Fields;
 
 /// How much is logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

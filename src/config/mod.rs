@@ -3,50 +3,53 @@
 //! the files that a configuration names are read through [`Files`], which the shell implements.
 
 mod accumulator;
-mod address;
+mod admin;
+mod auth;
 mod cluster;
-mod code;
-mod duration;
-mod error;
-mod fields;
-mod filter;
-mod instance;
+mod integrations;
+mod key_rows;
+mod keys;
 mod logging;
-mod notifiers;
 mod overrides;
-mod place;
-mod report;
+mod policy;
 mod retry;
 mod routes;
-mod scm;
-mod secret_file;
+mod schema;
 mod server;
 mod store;
-mod webhook_auth;
-mod yaml;
+mod tls;
 
 pub use accumulator::Accumulator;
-pub use address::{parse_host, parse_listen, parse_name, parse_seed};
-pub use cluster::{ClusterSettings, ordinal, parse_replicas};
-pub use error::{ClusterConflict, ConfigError, ConfigErrors, FileError, Notice, Problem};
+pub use admin::Admin;
+pub use auth::{Covers, SenderAuth};
+pub use cluster::{
+    ClusterConflict, ClusterSettings, ORDINAL_MAX, PeerCertificate, PeerTlsPolicy, ordinal,
+    parse_peer_tls, parse_replicas,
+};
 pub use logging::{LogFormat, LogLevel, Logging};
 pub use overrides::Overrides;
-pub use report::{Files, SecretCheck};
+pub use schema::schema;
 pub use server::Server;
 pub use store::{DeadLetters, OnQuorumLoss, Store, StoreBackend};
-pub use yaml::{Position, SyntaxError};
+pub use tls::Tls;
+
+pub use crate::settings::{
+    ConfigError, ConfigErrors, FileError, Files, Notice, Position, Problem, SecretCheck, Severity,
+    Snippet, SyntaxError, parse_host, parse_listen, parse_name, parse_seed,
+};
 
 use crate::event::{Keep, Key};
+use crate::integration::registry::Section;
 use crate::plan::Rules;
 use crate::retry::RetryPolicy;
+use crate::settings::diagnostics::{Diagnostics, Findings};
+use crate::settings::error::ROOT_PATH;
+use crate::settings::fields::Fields;
+use crate::settings::setting::Setting;
+use crate::settings::{address, filter, yaml};
 use crate::template::Template;
-use error::ROOT_PATH;
-use fields::Fields;
 use overrides::set;
-use place::Place;
-use report::{Findings, Report};
 use routes::Routes;
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Outside calls at the same time, by default: enough for a burst of a hundred runs, few enough
@@ -81,7 +84,8 @@ pub struct Config {
     pub cluster: ClusterSettings,
     /// `scm`, `notifiers`, `filter`, `dashboard_url`: what is done with an event.
     pub rules: Rules,
-    /// The params and results that rules, templates and transforms name; no other is kept.
+    /// What rules, templates and transforms read of params, results, labels and annotations; no
+    /// other is kept.
     pub keep: Keep,
     /// Equal for replicas that were given the same file and templates.
     hash: Key,
@@ -101,7 +105,7 @@ impl Default for Config {
             logging: Logging::default(),
             cluster: ClusterSettings::default(),
             rules: Rules::default(),
-            keep: Keep::Named(BTreeSet::new()),
+            keep: Keep::default(),
             hash: Key::of(&[HASH_PREFIX]),
         }
     }
@@ -120,7 +124,7 @@ impl Config {
     /// otherwise, that writes each event to its log.
     #[must_use]
     pub fn without_file(overrides: &Overrides) -> Self {
-        let routes = vec![notifiers::log_route(notifiers::LOG_WITHOUT_FILE)];
+        let routes = vec![integrations::log_route()];
         let rules = Rules { routes, ..Rules::default() };
         let mut config = Self { rules, ..Self::default() };
         set(&mut config.server.addr, overrides.server_addr.as_ref());
@@ -161,14 +165,22 @@ pub fn load_under(
     secrets: SecretCheck,
     overrides: &Overrides,
 ) -> Result<Loaded, ConfigErrors> {
-    let root = yaml::parse(text).map_err(|(at, syntax)| ConfigErrors {
-        file: file.to_owned(),
-        errors: vec![ConfigError { at, path: ROOT_PATH.to_owned(), problem: syntax.into() }],
+    let root = yaml::parse(text).map_err(|(at, syntax)| {
+        // In a mapping in braces the braces of a variable end the value, which YAML tells otherwise.
+        let line = text.lines().nth(at.line.saturating_sub(1)).unwrap_or_default();
+        let is_variable = matches!(syntax, SyntaxError::Yaml { .. }) && line.contains("${");
+        let problem = if is_variable { Problem::Variable } else { syntax.into() };
+        let path = ROOT_PATH.to_owned();
+        let errors = vec![ConfigError { at, path, problem, snippet: None }];
+        ConfigErrors { file: file.to_owned(), errors }
     })?;
-    let report = Report::new(files, secrets);
-    let mut config = read_root(&root, &report, overrides);
+    let diagnostics = Diagnostics::new(files, secrets).over(text);
+    let mut config = read_root(&root, &diagnostics, overrides);
     set(&mut config.server.addr, overrides.server_addr.as_ref());
-    let Findings { notices, texts, keep } = report.finish(file)?;
+    if config.rules.routes.is_empty() {
+        diagnostics.warn(Position::START, ROOT_PATH, "0 routes: nothing will ever be sent");
+    }
+    let Findings { notices, texts, keep } = diagnostics.finish(file)?;
     let mut parts = vec![HASH_PREFIX, text];
     parts.extend(texts.iter().map(String::as_str));
     Ok(Loaded { config: Config { keep, hash: Key::of(&parts), ..config }, notices })
@@ -176,13 +188,17 @@ pub fn load_under(
 
 /// Reads every section. What is wrong in one is reported and replaced by its default, so that the
 /// others are read too.
-fn read_root<'n>(root: &'n yaml::Node, report: &'n Report<'n>, overrides: &Overrides) -> Config {
-    let place = Place { node: root, path: ROOT_PATH.to_owned(), report };
-    let empty = Fields::new(root.at, ROOT_PATH.to_owned(), &[], report);
+fn read_root<'n>(
+    root: &'n yaml::Node,
+    diagnostics: &'n Diagnostics<'n>,
+    overrides: &Overrides,
+) -> Config {
+    let setting = Setting { node: root, path: ROOT_PATH.to_owned(), diagnostics };
+    let empty = Fields::new(root.at, ROOT_PATH.to_owned(), &[], diagnostics);
     let mut fields = match root.value {
         yaml::Value::Null => empty,
         yaml::Value::Scalar(_) | yaml::Value::Sequence(_) | yaml::Value::Mapping(_) => {
-            place.fields().unwrap_or(empty)
+            setting.fields().unwrap_or(empty)
         }
     };
     let call_timeouts = CALL_TIMEOUT_MIN..=CALL_TIMEOUT_MAX;
@@ -200,7 +216,7 @@ fn read_root<'n>(root: &'n yaml::Node, report: &'n Report<'n>, overrides: &Overr
         retry: retry::read(fields.section("retry")),
         dlq: store::read_dead_letters(fields.section("dlq")),
         logging: logging::read(fields.section("logging")),
-        cluster: cluster::read(fields.section("cluster"), store.backend, overrides),
+        cluster: read_cluster(&mut fields, store.backend, overrides),
         rules: read_rules(&mut fields, accumulator.template.as_ref(), summary.as_ref()),
         store,
         accumulator,
@@ -212,17 +228,36 @@ fn read_root<'n>(root: &'n yaml::Node, report: &'n Report<'n>, overrides: &Overr
     config
 }
 
+fn read_cluster(
+    fields: &mut Fields<'_>,
+    store: StoreBackend,
+    overrides: &Overrides,
+) -> ClusterSettings {
+    let section = fields.section("cluster");
+    let at = section.at_of("replicas");
+    let settings = cluster::read(section, store, overrides);
+    if settings.replicas.is_multiple_of(2) {
+        let message =
+            "is even: one replica less bears the loss of as many; write one, three or five";
+        fields.diagnostics().warn(at.unwrap_or(Position::START), "cluster.replicas", message);
+    }
+    settings
+}
+
 fn read_rules(
     fields: &mut Fields<'_>,
     template: Option<&Template>,
-    summary: Option<&Place<'_>>,
+    summary: Option<&Setting<'_>>,
 ) -> Rules {
     let mut routes = Routes::default();
-    scm::read(fields.section("scm"), template, &mut routes);
-    notifiers::read(fields.section("notifiers"), &mut routes);
+    for section in [Section::Scm, Section::Notifiers] {
+        integrations::read(fields.section(section.key()), section, template, &mut routes);
+    }
+    let policy = policy::read(fields, &routes.all);
     Rules {
-        filter: filter::read(fields.section("filter")),
-        summary_route: summary.and_then(|place| routes.find_summary_route(place)),
+        filter: filter::read(fields.narrowing_section("filter")),
+        policy,
+        summary_route: summary.and_then(|setting| routes.find_summary_route(setting)),
         routes: routes.all,
         dashboard_url: address::read_url(fields, "dashboard_url").unwrap_or_default(),
     }

@@ -1,7 +1,8 @@
 //! What the flags of `serve`, or their environment variables, put in the place of keys of the
 //! file. The values are parsed by the functions that read the file.
 
-use super::cluster::ClusterSettings;
+use super::cluster::{ClusterSettings, PeerTlsPolicy};
+use crate::secret::SecretRef;
 use std::path::PathBuf;
 
 /// Values that win over the file; what is absent leaves the file's.
@@ -25,6 +26,10 @@ pub struct Overrides {
     pub gossip_addr: Option<String>,
     /// `--advertise-host` in place of `cluster.advertise_host`.
     pub advertise_host: Option<String>,
+    /// `--secret-file` in place of `cluster.secret_file`.
+    pub secret_file: Option<PathBuf>,
+    /// `--peer-tls` in place of `cluster.peer_tls`.
+    pub peer_tls: Option<PeerTlsPolicy>,
 }
 
 impl Overrides {
@@ -38,6 +43,10 @@ impl Overrides {
         }
         set(&mut settings.peer_addr, self.peer_addr.as_ref());
         set(&mut settings.gossip_addr, self.gossip_addr.as_ref());
+        set(&mut settings.peer_tls, self.peer_tls.as_ref());
+        if let Some(file) = &self.secret_file {
+            settings.secret_file = Some(SecretRef::file(file));
+        }
         if self.pod_name.is_some() {
             settings.pod_name.clone_from(&self.pod_name);
         }

@@ -1,8 +1,8 @@
 //! `retry`: how failed effects are repeated.
 
-use super::error::Problem;
-use super::fields::Fields;
 use crate::retry::RetryPolicy;
+use crate::settings::error::Problem;
+use crate::settings::fields::Fields;
 use std::time::Duration;
 
 /// A target that answers at all needs longer than this to get well.

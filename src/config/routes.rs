@@ -1,9 +1,9 @@
 //! The routes of a configuration while they are collected, and which of them can show summaries.
 
-use super::error::Problem;
-use super::place::Place;
 use crate::effect::RouteName;
-use crate::route::Route;
+use crate::plan::Route;
+use crate::settings::error::Problem;
+use crate::settings::setting::Setting;
 
 /// The routes read so far, in the order in which they will be looked at.
 #[derive(Debug, Default)]
@@ -14,19 +14,17 @@ pub(super) struct Routes {
 }
 
 impl Routes {
-    pub(super) fn add(&mut self, route: Route) {
+    pub(super) fn add(&mut self, route: Route, shows_summaries: bool) {
+        if shows_summaries {
+            self.showing_summaries.push(route.name.clone());
+        }
         self.all.push(route);
-    }
-
-    pub(super) fn add_showing_summaries(&mut self, route: Route) {
-        self.showing_summaries.push(route.name.clone());
-        self.add(route);
     }
 
     /// The route that `accumulator.provider.name` means: an instance, an action, or both with a
     /// slash between them. There has to be exactly one that can show summaries.
-    pub(super) fn find_summary_route(&self, place: &Place<'_>) -> Option<RouteName> {
-        let text = place.text()?;
+    pub(super) fn find_summary_route(&self, setting: &Setting<'_>) -> Option<RouteName> {
+        let text = setting.text()?;
         let is_meant = |name: &&RouteName| {
             let both = text.split_once('/');
             name.instance == text
@@ -40,7 +38,7 @@ impl Routes {
         }
         let routes = self.showing_summaries.iter();
         let accepted = routes.map(|name| format!("{}/{}", name.instance, name.action)).collect();
-        place.fail(Problem::NoSummaryRoute { is_ambiguous: first.is_some(), accepted });
+        setting.fail(Problem::NoSummaryRoute { is_ambiguous: first.is_some(), accepted });
         None
     }
 }

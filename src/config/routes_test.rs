@@ -4,6 +4,8 @@
 use super::tests::{config, errors, load_with, loaded};
 use super::*;
 use crate::effect::RouteName;
+use crate::event::{Keep, Names};
+use crate::integration::registry::INTEGRATIONS;
 
 const TOKEN: (&str, &str) = ("/etc/secrets/github/g/token", "t");
 
@@ -90,6 +92,30 @@ notifiers:
         .map(|route| route.when.as_ref().map(|when| when.text()))
         .collect();
     assert_eq!(conditions, [None, None, None, None, Some("isPipelineRun()")]);
+}
+
+#[test]
+fn every_action_of_every_row_of_the_registry_is_a_route_of_its_own() {
+    for row in INTEGRATIONS {
+        for action in row.actions {
+            let (section, kind, word) = (row.section(), row.kind, action.word);
+            let instance = match section {
+                Section::Scm => format!("name: i, actions: [{{type: {word}}}]"),
+                Section::Notifiers => "name: i".to_owned(),
+            };
+            let text = format!("{}: {{{kind}: [{{{instance}}}]}}\n", section.key());
+            let expected = format!("{kind}/i/{word}");
+            assert_eq!(names(&config(&text)), [expected], "{text}");
+            let accumulator = "accumulator: {enabled: true, provider: {name: i}}\n";
+            let shown = load(
+                &format!("{text}{accumulator}"),
+                "relay.yaml",
+                &super::tests::Disk::default(),
+                SecretCheck::Skipped,
+            );
+            assert_eq!(shown.is_ok(), action.shows_summaries, "{text}");
+        }
+    }
 }
 
 #[test]
@@ -304,17 +330,24 @@ fn a_jq_mistake_is_placed_in_the_file() {
 fn rule_18_only_named_params_and_results_are_kept() {
     let keep =
         |rest: &str| config(&format!("notifiers: {{webhook: [{{name: w, {rest}}}]}}\n")).keep;
-    let named = |names: &[&str]| Keep::Named(names.iter().map(|name| (*name).to_owned()).collect());
-    assert_eq!(keep("enabled: true"), named(&[]));
+    let maps = || Keep { labels: Names::all(), annotations: Names::all(), ..Keep::default() };
+    let named = |names: &[&str]| Keep { values: Names::only(names.iter().copied()), ..maps() };
+    assert_eq!(keep("enabled: true"), maps(), "the body of a webhook has all labels in it");
     assert_eq!(keep("when: 'hasResult(\"image\")'"), named(&["image"]));
-    assert_eq!(keep("transform: '{a: .state}'"), named(&[]));
-    assert_eq!(keep("transform: '{a: .results}'"), Keep::All);
+    assert_eq!(keep("transform: '{a: .state}'"), Keep::default());
+    let values = || Keep { values: Names::all(), ..Keep::default() };
+    assert_eq!(keep("transform: '{a: .results}'"), values());
+    let labels = || Keep { labels: Names::all(), ..Keep::default() };
+    assert_eq!(keep("transform: '{a: .labels.team}'"), labels());
+    assert_eq!(keep("transform: 'del(.state)'"), maps());
     let text = "
 notifiers:
   log: [{name: l, when: 'resultValue(\"a\") == \"1\"'}]
   slack: [{name: s, template: '{{ range .Results }}{{ .Name }}{{ end }}'}]
 ";
-    assert_eq!(config(text).keep, Keep::All);
+    let mut values = Names::only(["a"]);
+    values.add_all();
+    assert_eq!(config(text).keep, Keep { values, ..Keep::default() });
 }
 
 #[test]
@@ -344,10 +377,8 @@ fn kinds_not_mentioned_are_routed_unless_another_is_allowed() {
 fn a_broken_namespace_pattern_is_a_mistake() {
     assert_eq!(
         errors("filter: {deny_namespaces: [kube-*, '[a']}\n"),
-        [
-            "relay.yaml:1:36: filter.deny_namespaces[1]: character class of namespace pattern \"[a\" \
-          is not closed"
-        ]
+        ["relay.yaml:1:36: filter.deny_namespaces[1]: character class of pattern \"[a\" \
+          is not closed"]
     );
 }
 
@@ -362,11 +393,10 @@ scm:
 ";
     let config = config(text);
     let filter = &config.rules.routes[0].filter;
-    assert_eq!(
-        (filter.tasks.allow.as_slice(), filter.tasks.deny.as_slice()),
-        (&["a".to_owned()][..], &["b".to_owned()][..])
-    );
-    assert_eq!(filter.pipelines.deny, ["c"]);
+    let pattern = |text| [crate::route::NamePattern::parse(text).unwrap()];
+    assert_eq!(filter.tasks.allow, pattern("a"));
+    assert_eq!(filter.tasks.deny, pattern("b"));
+    assert_eq!(filter.pipelines.deny, pattern("c"));
 }
 
 #[test]
@@ -412,5 +442,6 @@ fn an_accumulator_that_is_on_has_to_say_where_to() {
     let off = loaded("accumulator: {provider: {name: nobody}, max_size: 5}\n");
     assert_eq!(off.config.rules.summary_route, None);
     assert!(!off.config.accumulator.enabled);
-    assert_eq!(off.notices.len(), 1);
+    // The other one is that there are no routes.
+    assert_eq!(off.notices.len(), 2);
 }

@@ -1,9 +1,10 @@
 //! `server`: the HTTP listener that takes events and answers questions.
 
-use super::address;
-use super::fields::Fields;
-use super::secret_file::{self, SecretKeys};
-use crate::secret::SecretRef;
+use super::admin::{self, Admin};
+use super::auth::{self, SenderAuth};
+use super::tls::{self, Tls};
+use crate::settings::address;
+use crate::settings::fields::Fields;
 use std::time::Duration;
 
 /// Where the Go relay listens too; senders and Services are set up for it.
@@ -28,9 +29,13 @@ pub struct Server {
     /// `max_body_size`: bytes of a request body, 1 KiB to 64 MiB. Default 4 MiB: over the largest
     /// event. Lower values refuse large events with 413, which loses them; higher ones cost memory.
     pub max_body_bytes: usize,
-    /// `admin.token_file`: the bearer token for calls that change something. Without one such
-    /// calls are answered on loopback only.
-    pub admin_token_file: Option<SecretRef>,
+    /// `admin`: who may use the API, and where.
+    pub admin: Admin,
+    /// `auth`: what senders have to show, one of these. Empty: nothing, whoever reaches `addr` may
+    /// send events.
+    pub auth: Vec<SenderAuth>,
+    /// `tls`: the certificate of the listeners. `None`: they speak no TLS.
+    pub tls: Option<Tls>,
     /// `shutdown_timeout_sec`: seconds for calls under way to end after SIGTERM, 1 to 600.
     /// Default 30. Keep it 20 s under the grace period of the pod, which the rest of a stop needs.
     pub shutdown_timeout: Duration,
@@ -41,7 +46,9 @@ impl Default for Server {
         Self {
             addr: ADDR.to_owned(),
             max_body_bytes: BODY_BYTES_MAX,
-            admin_token_file: None,
+            admin: Admin::default(),
+            auth: Vec::new(),
+            tls: None,
             shutdown_timeout: Duration::from_secs(SHUTDOWN_TIMEOUT_SECS.into()),
         }
     }
@@ -56,7 +63,9 @@ pub(super) fn read(mut fields: Fields<'_>) -> Server {
         max_body_bytes: fields
             .size("max_body_size", 1 << 10..=BODY_BYTES_LIMIT)
             .unwrap_or(default.max_body_bytes),
-        admin_token_file: read_admin(fields.section("admin")),
+        auth: auth::read(&mut fields),
+        tls: tls::read(&mut fields),
+        admin: admin::read(fields.section("admin")),
         shutdown_timeout: shutdown_secs
             .map_or(default.shutdown_timeout, |secs| Duration::from_secs(secs.into())),
     };
@@ -64,13 +73,7 @@ pub(super) fn read(mut fields: Fields<'_>) -> Server {
         &["read_timeout_sec", "write_timeout_sec"],
         "has no effect: requests are closed by deadlines that the sender's retries rely on",
     );
-    fields.not_supported(&["auth", "metrics_addr", "rate_limit", "tls"]);
+    fields.not_supported(&["metrics_addr", "rate_limit"]);
     fields.finish();
     server
-}
-
-fn read_admin(mut fields: Fields<'_>) -> Option<SecretRef> {
-    let token = secret_file::read_named(&mut fields, &SecretKeys::TOKEN);
-    fields.finish();
-    token
 }

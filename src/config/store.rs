@@ -1,8 +1,8 @@
 //! `store` and `dlq`: what the replicated state remembers, how long, and what happens when it
 //! cannot be written.
 
-use super::error::Problem;
-use super::fields::Fields;
+use crate::settings::error::Problem;
+use crate::settings::fields::Fields;
 use std::time::Duration;
 
 /// Where the state lives.
@@ -34,8 +34,11 @@ pub struct Store {
     /// `transition_ttl`: how long a run is remembered after its last event, 1h to 8760h. Default
     /// 168h, so that a controller restart within a week re-sends nothing.
     pub transition_ttl: Duration,
-    /// `runs_max`: runs remembered at most, 1,000 to 10,000,000; the oldest finished one goes
-    /// first. Default 100,000 (about 50 MiB).
+    /// `memory`: bytes that the state may take in memory, 16 MiB to 64 GiB. Default 256 MiB. What is
+    /// over gives way first; the deployment's limit is twice this.
+    pub memory: u64,
+    /// `runs_max`: runs remembered at most, 1,000 to 10,000,000, those that are over among them.
+    /// Default 500,000: at the default of `memory` it is the bytes that bind.
     pub runs_max: u64,
     /// `free_bytes_min`: free disk under which events are answered 503, while what is accepted is
     /// still delivered. Default 512 MiB, room for compaction and a snapshot.
@@ -54,7 +57,8 @@ impl Default for Store {
             backend: StoreBackend::Cluster,
             ttl: Duration::from_hours(1),
             transition_ttl: Duration::from_hours(168),
-            runs_max: 100_000,
+            memory: 256 << 20,
+            runs_max: 500_000,
             free_bytes_min: 512 << 20,
             spool_after: Duration::from_secs(3),
             on_quorum_loss: OnQuorumLoss::Spool,
@@ -107,6 +111,7 @@ pub(super) fn read(mut fields: Fields<'_>) -> Store {
         transition_ttl: fields
             .duration("transition_ttl", HOUR..=8760 * HOUR)
             .unwrap_or(default.transition_ttl),
+        memory: fields.amount("memory", 16 << 20..=64 << 30).unwrap_or(default.memory),
         runs_max: fields.amount("runs_max", 1_000..=10_000_000).unwrap_or(default.runs_max),
         free_bytes_min: fields
             .amount("free_bytes_min", 0..=1 << 40)
@@ -125,10 +130,10 @@ pub(super) fn read(mut fields: Fields<'_>) -> Store {
 }
 
 fn read_backend(fields: &mut Fields<'_>) -> Option<StoreBackend> {
-    let (text, place) = fields.text_place("backend")?;
-    let backend = place.word(&BACKENDS)?;
+    let (text, setting) = fields.text_setting("backend")?;
+    let backend = setting.word(&BACKENDS)?;
     if backend.is_none() {
-        place.fail(Problem::Replaced {
+        setting.fail(Problem::Replaced {
             what: format!("`{text}`"),
             instead: "write `cluster`: replicas share their state through their own log",
         });
@@ -137,15 +142,15 @@ fn read_backend(fields: &mut Fields<'_>) -> Option<StoreBackend> {
 }
 
 fn read_on_quorum_loss(fields: &mut Fields<'_>) -> Option<OnQuorumLoss> {
-    let (text, place) = fields.text_place("on_quorum_loss")?;
+    let (text, setting) = fields.text_setting("on_quorum_loss")?;
     if text == PROCESS {
-        place.fail(Problem::Replaced {
+        setting.fail(Problem::Replaced {
             what: format!("`{text}`"),
             instead: "write `spool` or `reject`: without a quorum nothing can be sent just once",
         });
         return None;
     }
-    place.word(&QUORUM_LOSSES)
+    setting.word(&QUORUM_LOSSES)
 }
 
 /// Reads `dlq`.

@@ -1,12 +1,11 @@
 //! One attempt: drives an exchange over the transports, under one deadline.
 
-use super::transport::Transports;
-use crate::clock::Timestamp;
-use crate::cluster::Contacts;
-use crate::effect::{EffectId, Receipt, RouteName, Summary};
-use crate::event::{RunContext, RunEvent};
+use super::transport::{Exposed, Transports};
+use crate::cluster::DeliveryHealthRecorder;
+use crate::effect::Receipt;
 use crate::failure::{DeliveryFailure, FailureKind, Retryability};
-use crate::integration::{Effect, Integration, Reply, Turn, budget_wait};
+use crate::integration::{Integration, Reply, Turn, budget_wait};
+use crate::plan::Job;
 use futures_util::FutureExt as _;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -16,36 +15,6 @@ use std::time::Duration;
 const TURNS_MAX: usize = 64;
 /// Rendering takes microseconds; half of the deadline is far more than it can need.
 const RENDER_SHARE: u32 = 2;
-
-/// An effect with everything its rendering needs, taken from the replicated state.
-#[derive(Clone, Debug)]
-pub struct Job {
-    pub id: EffectId,
-    pub attempt: u32,
-    pub route: RouteName,
-    pub event: Arc<RunEvent>,
-    pub context: RunContext,
-    pub remote_id: Option<String>,
-    pub summary: Option<Summary>,
-    pub is_in_doubt: bool,
-    pub accepted_at: Timestamp,
-    pub now: Timestamp,
-}
-
-impl Job {
-    fn effect(&self) -> Effect<'_> {
-        Effect {
-            id: self.id,
-            route: &self.route,
-            event: &self.event,
-            context: &self.context,
-            remote_id: self.remote_id.as_deref(),
-            summary: self.summary.as_ref(),
-            is_in_doubt: self.is_in_doubt || self.attempt > 1,
-            now: self.now,
-        }
-    }
-}
 
 /// What came of an attempt.
 #[derive(Debug)]
@@ -64,29 +33,35 @@ pub async fn attempt(
     job: Job,
     integration: Arc<dyn Integration>,
     transports: &Transports,
-    contacts: &Contacts,
+    delivery_health: &DeliveryHealthRecorder,
     deadline: Duration,
 ) -> Attempted {
     let mut budget_wait = None;
+    let mut exposed = Exposed::default();
     let exchange = async {
         let turn = render(job, integration, deadline).await?;
-        drive(turn, transports, contacts, &mut budget_wait).await
+        drive(turn, transports, delivery_health, (&mut exposed, &mut budget_wait)).await
     };
     let ended = AssertUnwindSafe(tokio::time::timeout(deadline, exchange)).catch_unwind().await;
     let outcome = match ended {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(_)) => {
             // Rendering has a shorter deadline: it was the target that did not answer.
-            contacts.failed();
+            delivery_health.failed();
             let detail = format!("no answer within {} ms", deadline.as_millis());
             Err(DeliveryFailure::new(FailureKind::Timeout, Retryability::Temporary, &detail))
         }
         Err(_) => Err(unrenderable("the exchange panicked")),
     };
+    // Whatever became of the target's words: they go no further with a secret in them.
+    let outcome = outcome.map_err(|failure| {
+        let detail = exposed.cut(failure.detail());
+        failure.with_detail(&detail)
+    });
     Attempted { outcome, budget_wait }
 }
 
-/// The first turn, made on a thread of its own: a jq program may loop, and a thread that serves
+/// The first turn, made on a thread of its own: a template may take long, and a thread that serves
 /// sockets must not wait for it.
 async fn render(
     job: Job,
@@ -108,16 +83,16 @@ fn unrenderable(detail: &str) -> DeliveryFailure {
 async fn drive(
     mut turn: Turn,
     transports: &Transports,
-    contacts: &Contacts,
-    longest_wait: &mut Option<Duration>,
+    delivery_health: &DeliveryHealthRecorder,
+    (exposed, longest_wait): (&mut Exposed, &mut Option<Duration>),
 ) -> Result<Receipt, DeliveryFailure> {
     for _ in 0..TURNS_MAX {
         match turn {
             Turn::Done(receipt) => return Ok(receipt),
             Turn::Fail(failure) => return Err(failure),
             Turn::Send(outbound, exchange) => {
-                let reply = transports.send(outbound).await;
-                note(&reply, contacts);
+                let reply = transports.send(outbound, exposed).await;
+                note(&reply, delivery_health);
                 if let Reply::Http(reply) = &reply {
                     *longest_wait = budget_wait(reply).max(*longest_wait);
                 }
@@ -131,13 +106,16 @@ async fn drive(
 
 /// What a reply tells of the way to the target. A line in our own log was on none, and without its
 /// secret a request never left.
-fn note(reply: &Reply, contacts: &Contacts) {
+fn note(reply: &Reply, delivery_health: &DeliveryHealthRecorder) {
     match reply {
-        Reply::Http(_) => contacts.reached(),
+        Reply::Http(_) => delivery_health.reached(),
         Reply::Failed { kind: FailureKind::Network | FailureKind::Timeout, .. } => {
-            contacts.failed();
+            delivery_health.failed();
         }
-        Reply::Failed { .. } | Reply::Logged => {}
+        Reply::Failed { .. }
+        | Reply::Logged
+        | Reply::Transformed(_)
+        | Reply::NotTransformed { .. } => {}
     }
 }
 

@@ -2,12 +2,12 @@
 //! attempts tell of the way to the target.
 
 use super::*;
-use crate::clock::SystemClock;
+use crate::clock::{SystemClock, Timestamp};
 use crate::cluster::Failing;
-use crate::effect::{SkipReason, TargetKey};
-use crate::event::{Key, recorded_run};
+use crate::effect::{EffectId, RouteName, SkipReason, TargetKey};
+use crate::event::{Key, RunContext, RunEvent, recorded_run};
 use crate::integration::{
-    Credential, Exchange, HttpRequest, Method, Outbound, Reply, Target, Text,
+    Credential, Effect, Exchange, HttpRequest, Method, Outbound, Reply, ReplyBody, Target, Text,
 };
 use crate::secret::SecretRef;
 use std::sync::Mutex;
@@ -70,7 +70,8 @@ fn line() -> Outbound {
 fn get(url: Text) -> Outbound {
     let (headers, body) = (Vec::new(), String::new());
     let credential = Credential::None;
-    Outbound::Http(HttpRequest { method: Method::Get, url, headers, credential, body })
+    let wants = ReplyBody::Whole;
+    Outbound::Http(HttpRequest { method: Method::Get, url, headers, credential, body, wants })
 }
 
 struct EndsOnReply;
@@ -101,8 +102,8 @@ fn transports() -> Transports {
     Transports::new(Arc::new(SystemClock::default())).unwrap()
 }
 
-fn contacts() -> Contacts {
-    Contacts::new(Arc::new(SystemClock::default()))
+fn delivery_health() -> DeliveryHealthRecorder {
+    DeliveryHealthRecorder::new(Arc::new(SystemClock::default()))
 }
 
 fn job() -> Job {
@@ -116,14 +117,17 @@ fn job() -> Job {
         remote_id: None,
         summary: None,
         is_in_doubt: false,
+        is_repair: false,
         accepted_at: Timestamp(1),
+        first_begun_at: Timestamp::UNKNOWN,
         now: Timestamp(1),
     }
 }
 
 async fn failure_of(begin: Begin) -> DeliveryFailure {
     let deadline = if matches!(begin, Begin::Wait(_)) { DEADLINE } else { PATIENCE };
-    let attempted = attempt(job(), Arc::new(begin), &transports(), &contacts(), deadline).await;
+    let attempted =
+        attempt(job(), Arc::new(begin), &transports(), &delivery_health(), deadline).await;
     attempted.outcome.unwrap_err()
 }
 
@@ -175,9 +179,9 @@ async fn answering(answer: &'static [u8]) -> Text {
 
 /// Whether a target was reached, and whether attempts fail, after one attempt.
 async fn told_by(begin: Begin) -> (bool, bool) {
-    let contacts = contacts();
-    let _ = attempt(job(), Arc::new(begin), &transports(), &contacts, PATIENCE).await;
-    let reach = contacts.reach();
+    let delivery_health = delivery_health();
+    let _ = attempt(job(), Arc::new(begin), &transports(), &delivery_health, PATIENCE).await;
+    let reach = delivery_health.reach();
     (reach.reached_ago.is_some(), reach.failing.is_some())
 }
 
@@ -217,18 +221,20 @@ async fn rule_27_what_never_left_this_node_tells_nothing() {
 
 #[tokio::test]
 async fn rule_27_an_answer_ends_a_spell_of_failures() {
-    let contacts = contacts();
+    let delivery_health = delivery_health();
     let call = async |url: &Text| {
         let begin = Arc::new(Begin::Call(url.clone()));
-        attempt(job(), begin, &transports(), &contacts, PATIENCE).await.outcome.unwrap();
+        attempt(job(), begin, &transports(), &delivery_health, PATIENCE).await.outcome.unwrap();
     };
     let nowhere = Text::Plain(format!("http://{}/", "x".repeat(64)));
     call(&nowhere).await;
     call(&nowhere).await;
-    let Some(Failing { lasting, last_ago }) = contacts.reach().failing else { panic!("reached") };
+    let Some(Failing { lasting, last_ago }) = delivery_health.reach().failing else {
+        panic!("reached")
+    };
     assert!(lasting >= last_ago);
     call(&answering(b"HTTP/1.1 204 No Content\r\n\r\n").await).await;
-    assert_eq!(contacts.reach().failing, None);
+    assert_eq!(delivery_health.reach().failing, None);
 }
 
 /// Asks once more after the first answer.
@@ -248,7 +254,7 @@ async fn rule_14_a_used_up_budget_is_known_however_the_attempt_ends() {
     let minute = Some(Duration::from_secs(60));
     let attempted = |begin: Begin| async {
         let begin: Arc<dyn Integration> = Arc::new(begin);
-        attempt(job(), begin, &transports(), &contacts(), PATIENCE).await
+        attempt(job(), begin, &transports(), &delivery_health(), PATIENCE).await
     };
     let delivered = attempted(Begin::Call(first.clone())).await;
     assert_eq!((delivered.outcome.is_ok(), delivered.budget_wait), (true, minute));

@@ -10,7 +10,7 @@ use tracing::error;
 /// Events planned, and effects begun, in one proposal.
 pub(super) const WORK_PER_PROPOSAL_MAX: usize = 64;
 
-/// Effects for which a place was taken, and the instances that have those places.
+/// Effects for which a place was taken, and the instances, by kind and name, that have those places.
 pub(super) type Places = Vec<(EffectId, String)>;
 
 /// A command of a proposal.

@@ -5,7 +5,8 @@ use crate::cluster::Options;
 use crate::effect::{Delivery, EffectId, Receipt, RouteName, SkipReason, TargetKey};
 use crate::event::{RunContext, RunEvent, recorded_run};
 use crate::integration::{Effect, Integration, Target, Turn};
-use crate::route::{NameFilter, Route};
+use crate::plan::Route;
+use crate::route::NameFilter;
 use crate::state_machine::StateMachine;
 use std::sync::{Condvar, Mutex};
 

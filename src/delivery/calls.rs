@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use tokio::task::{Id, JoinError, JoinSet};
 use tracing::error;
 
-/// A call that was granted, and the instance that it took a place at.
+/// A call that was granted, and the instance, by kind and name, that it took a place at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Call {
     pub grant: Grant,

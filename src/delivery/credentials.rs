@@ -1,15 +1,13 @@
 //! Reads secrets at the moment they are needed, so that a rotated file helps the next attempt,
 //! and puts them into requests.
 
+use super::transport::Exposed;
 use crate::integration::{Credential, Text};
-use crate::secret::{Secret, SecretRef};
+use crate::secret::{Secret, SecretContentError, SecretRef};
 use base64::Engine as _;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::fmt::Write as _;
-
-/// Longest secret file read: tokens and URLs are short, a wrong path is not read in full.
-const SECRET_BYTES_MAX: usize = 64 * 1024;
 
 /// Why a secret could not be used. Nothing was sent.
 #[derive(Debug, thiserror::Error)]
@@ -21,23 +19,35 @@ pub enum CredentialError {
         #[source]
         source: std::io::Error,
     },
-    /// The file holds nothing, or more than a secret.
-    #[error("secret file {place} holds {length} bytes, expected 1 to {SECRET_BYTES_MAX}")]
-    Length { place: SecretRef, length: usize },
+    /// The file holds something else than a secret.
+    #[error("secret file {place} holds no secret: {source}")]
+    Content { place: SecretRef, source: SecretContentError },
 }
 
 /// Reads a secret.
 ///
 /// # Errors
-/// The file cannot be read, is empty or too long.
+/// The file cannot be read, or holds something else than a secret.
 pub async fn read(place: &SecretRef) -> Result<Secret, CredentialError> {
-    let content = tokio::fs::read_to_string(place.path())
+    parse(place, Secret::of_file).await
+}
+
+/// Reads a file of several secrets, one a line: those that are accepted while one replaces another.
+///
+/// # Errors
+/// The file cannot be read, or holds something else than secrets.
+pub async fn read_lines(place: &SecretRef) -> Result<Vec<Secret>, CredentialError> {
+    parse(place, Secret::lines_of_file).await
+}
+
+async fn parse<T>(
+    place: &SecretRef,
+    read: fn(&[u8]) -> Result<T, SecretContentError>,
+) -> Result<T, CredentialError> {
+    let content = tokio::fs::read(place.path())
         .await
         .map_err(|source| CredentialError::Unreadable { place: place.clone(), source })?;
-    if content.trim().is_empty() || content.len() > SECRET_BYTES_MAX {
-        return Err(CredentialError::Length { place: place.clone(), length: content.len() });
-    }
-    Ok(Secret::new(&content))
+    read(&content).map_err(|source| CredentialError::Content { place: place.clone(), source })
 }
 
 /// The text itself, or the secret it stands for.
@@ -51,29 +61,44 @@ pub async fn resolve(text: &Text) -> Result<Secret, CredentialError> {
     }
 }
 
-/// The header that proves who we are for this body, if the request needs one.
+/// The header that proves who we are for this body, if the request needs one. What it shows is
+/// noted in `exposed`.
 ///
 /// # Errors
 /// A secret cannot be read.
-pub async fn header(
+pub(super) async fn header(
     credential: &Credential,
     body: &str,
+    exposed: &mut Exposed,
 ) -> Result<Option<(String, Secret)>, CredentialError> {
     let authorization = |value: String| Some(("authorization".to_owned(), Secret::new(&value)));
     Ok(match credential {
         Credential::None => None,
         Credential::Bearer(place) => {
-            authorization(format!("Bearer {}", read(place).await?.expose()))
+            let token = read(place).await?;
+            exposed.add(token.expose());
+            authorization(format!("Bearer {}", token.expose()))
         }
-        Credential::Header { name, secret } => Some((name.clone(), read(secret).await?)),
+        Credential::Header { name, secret } => {
+            let value = read(secret).await?;
+            exposed.add(value.expose());
+            Some((name.clone(), value))
+        }
         Credential::Basic { username, password } => {
             let (username, password) = (read(username).await?, read(password).await?);
-            let pair = format!("{}:{}", username.expose(), password.expose());
-            let encoded = base64::engine::general_purpose::STANDARD.encode(pair);
+            let pair = Secret::new(&format!("{}:{}", username.expose(), password.expose()));
+            for secret in [&username, &password, &pair] {
+                exposed.add(secret.expose());
+            }
+            let encoded = base64::engine::general_purpose::STANDARD.encode(pair.expose());
             authorization(format!("Basic {encoded}"))
         }
         Credential::HmacSha256 { name, secret } => {
-            let signature = sign(read(secret).await?.expose().as_bytes(), body.as_bytes());
+            let key = read(secret).await?;
+            let signature = sign(key.expose().as_bytes(), body.as_bytes());
+            for secret in [key.expose(), &signature] {
+                exposed.add(secret);
+            }
             Some((name.clone(), Secret::new(&signature)))
         }
     })
@@ -118,7 +143,7 @@ mod tests {
     #[tokio::test]
     async fn an_empty_file_is_refused() {
         let (_folder, place) = file(" \n");
-        assert!(matches!(read(&place).await, Err(CredentialError::Length { .. })));
+        assert!(matches!(read(&place).await, Err(CredentialError::Content { .. })));
     }
 
     #[tokio::test]
@@ -126,7 +151,8 @@ mod tests {
         let (_u, username) = file("Aladdin");
         let (_p, password) = file("open sesame");
         let credential = Credential::Basic { username, password };
-        let (name, value) = header(&credential, "").await.unwrap().unwrap();
+        let (name, value) =
+            header(&credential, "", &mut Exposed::default()).await.unwrap().unwrap();
         assert_eq!(
             (name.as_str(), value.expose()),
             ("authorization", "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==")

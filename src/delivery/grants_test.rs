@@ -128,7 +128,7 @@ async fn fail_elsewhere(bench: &Bench, elsewhere: NodeId) {
     assert_eq!(answers, [Applied::Begun(vec![grant])]);
     let cause = Cause { kind: CauseKind::Delivery(FailureKind::Server), detail: String::new() };
     let result = AttemptResult::RetryIn { wait_ms: 0, cause };
-    let outcome = Outcome { effect: grant.effect, attempt: grant.attempt, result };
+    let outcome = AttemptOutcome { effect: grant.effect, attempt: grant.attempt, result };
     bench.cluster.propose(vec![Command::Record(vec![outcome])]).await.unwrap();
 }
 

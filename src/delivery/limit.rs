@@ -1,13 +1,12 @@
 //! What may be begun now: concurrency in all and per instance, and instances that are paused
-//! because their target is down or asked us to slow down. Pure: time is handed in.
+//! because their target is down, or slowed because it asked for that. Pure: time is handed in.
 
+use super::pace::Pace;
 use crate::failure::{DeliveryFailure, FailureKind};
 use crate::state_machine::PAUSE_MAX;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Calls under way to one instance: a slow target must not take every place.
-const INSTANCE_CONCURRENCY_MAX: usize = 16;
 /// Failures in a row after which an instance is paused.
 const BREAKER_FAILURES: u32 = 5;
 /// First pause of a broken instance; doubles up to [`BREAKER_PAUSE_MAX`].
@@ -15,7 +14,9 @@ const BREAKER_PAUSE: Duration = Duration::from_secs(1);
 /// Longest pause: a target that recovers is noticed within this time.
 const BREAKER_PAUSE_MAX: Duration = Duration::from_secs(30);
 
-/// Counts calls and failures. Moments are readings of a monotonic clock.
+/// Counts calls and failures of instances, each by its kind and name
+/// ([`RouteName::full_instance`](crate::effect::RouteName::full_instance)). Moments are readings of
+/// a monotonic clock.
 #[derive(Debug)]
 pub struct Limits {
     concurrency_max: usize,
@@ -30,6 +31,7 @@ struct Instance {
     /// When the breaker opened last. What was under way then tells nothing new.
     opened_at: Option<Duration>,
     paused_until: Duration,
+    pace: Pace,
 }
 
 impl Limits {
@@ -45,9 +47,7 @@ impl Limits {
             return false;
         }
         let known = self.instances.entry(instance.to_owned()).or_default();
-        // A broken instance is probed by one call, not by all that wait.
-        let places = if known.failures >= BREAKER_FAILURES { 1 } else { INSTANCE_CONCURRENCY_MAX };
-        if known.paused_until > now || known.in_flight >= places {
+        if known.resumes_at() > now || known.in_flight >= known.pace.places() {
             return false;
         }
         known.in_flight += 1;
@@ -76,6 +76,7 @@ impl Limits {
         let Some(known) = self.instances.get_mut(instance) else { return };
         let Some(failure) = failure.filter(|failure| blames_the_target(failure.kind)) else {
             known.failures = 0;
+            known.pace.taken(begun, now);
             return;
         };
         let is_limited = failure.kind == FailureKind::RateLimited;
@@ -87,18 +88,23 @@ impl Limits {
             asked.unwrap_or(least).max(known.fail(now))
         };
         known.paused_until = known.paused_until.max(now + pause);
+        if is_limited {
+            known.pace.refused(begun, now);
+        }
     }
 
-    /// Whether a target holds its effects up itself: its instance is paused, or broken and probed
-    /// by one call at a time.
+    /// Whether a target holds its effects up itself: its instance is paused, slowed, or broken and
+    /// probed by one call at a time.
     #[must_use]
     pub fn is_held_up(&self, instance: &str, now: Duration) -> bool {
-        self.instances
-            .get(instance)
-            .is_some_and(|known| known.paused_until > now || known.failures >= BREAKER_FAILURES)
+        self.instances.get(instance).is_some_and(|known| {
+            let is_broken = known.failures >= BREAKER_FAILURES;
+            known.resumes_at() > now || known.pace.is_slowed() || is_broken
+        })
     }
 
     /// Calls under way.
+    #[cfg(test)]
     #[must_use]
     pub fn in_flight(&self) -> usize {
         self.in_flight
@@ -110,14 +116,19 @@ impl Limits {
         self.concurrency_max.saturating_sub(self.in_flight)
     }
 
-    /// When the next paused instance may be tried again.
+    /// When the next paused or slowed instance may be tried again.
     #[must_use]
     pub fn next_end_of_pause(&self, now: Duration) -> Option<Duration> {
-        self.instances.values().map(|known| known.paused_until).filter(|until| *until > now).min()
+        self.instances.values().map(Instance::resumes_at).filter(|until| *until > now).min()
     }
 }
 
 impl Instance {
+    /// Before it no call may be begun.
+    fn resumes_at(&self) -> Duration {
+        self.paused_until.max(self.pace.next_at())
+    }
+
     /// Counts a failure; the pause that the breaker makes of it.
     fn fail(&mut self, now: Duration) -> Duration {
         self.failures += 1;
@@ -125,6 +136,8 @@ impl Instance {
             return Duration::ZERO;
         };
         self.opened_at = Some(now);
+        // A broken instance is probed by one call, not by all that wait.
+        self.pace.broke();
         (BREAKER_PAUSE * (1 << doublings.min(10))).min(BREAKER_PAUSE_MAX)
     }
 }
@@ -146,6 +159,7 @@ fn blames_the_target(kind: FailureKind) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::pace::PLACES_MAX;
     use super::*;
     use crate::failure::Retryability;
 
@@ -169,11 +183,20 @@ mod tests {
         now
     }
 
+    /// Calls that are taken, until the instance has all its places.
+    fn warm_up(limits: &mut Limits, instance: &str) {
+        for _ in 0..PLACES_MAX {
+            assert!(limits.try_take(instance, Duration::ZERO));
+            limits.ended(instance, None, Duration::ZERO, Duration::ZERO);
+        }
+    }
+
     #[test]
     fn one_instance_cannot_take_every_place() {
         let mut limits = Limits::new(100);
+        warm_up(&mut limits, "slow");
         let taken = (0..100).filter(|_| limits.try_take("slow", NOW)).count();
-        assert_eq!(taken, INSTANCE_CONCURRENCY_MAX);
+        assert_eq!(taken, PLACES_MAX);
         assert!(limits.try_take("other", NOW));
     }
 
@@ -211,7 +234,8 @@ mod tests {
     #[test]
     fn rule_14_calls_that_fail_together_open_the_breaker_for_its_first_pause() {
         let mut limits = Limits::new(100);
-        let calls = 0..INSTANCE_CONCURRENCY_MAX;
+        warm_up(&mut limits, "hub");
+        let calls = 0..PLACES_MAX;
         calls.clone().for_each(|_| assert!(limits.try_take("hub", NOW)));
         // The fifth of them opens the breaker, the others end after that.
         let opened = NOW + CALL;
@@ -239,7 +263,8 @@ mod tests {
         let opened = fail(&mut limits, BREAKER_FAILURES, NOW);
         let (end, wait) = (opened + CALL, Duration::from_secs(60));
         limits.ended("hub", Some(&limited(None)), NOW, end);
-        assert_eq!(limits.next_end_of_pause(end), Some(opened + BREAKER_PAUSE));
+        // A limit without a wait slows the instance, and lengthens no pause.
+        assert_eq!(limits.next_end_of_pause(end), Some(end + BREAKER_PAUSE));
         limits.ended("hub", Some(&limited(Some(wait))), NOW, end);
         assert_eq!(limits.next_end_of_pause(end), Some(end + wait));
     }
@@ -254,9 +279,11 @@ mod tests {
         limits.try_take("hub", NOW);
         limits.ended("hub", Some(&limited), NOW, NOW);
         assert!(limits.is_held_up("hub", NOW + wait - Duration::from_millis(1)));
-        assert!(!limits.is_held_up("hub", NOW + wait));
         assert!(!limits.try_take("hub", NOW + wait - Duration::from_millis(1)));
+        // It is tried with one call, and holds its effects up until it takes them at full speed.
         assert!(limits.try_take("hub", NOW + wait));
+        assert!(!limits.try_take("hub", NOW + wait));
+        assert!(limits.is_held_up("hub", NOW + wait) && !limits.is_held_up("other", NOW));
     }
 
     #[test]

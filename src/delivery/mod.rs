@@ -6,12 +6,12 @@ mod attempt;
 mod batch;
 mod calls;
 pub mod credentials;
-mod letters;
+mod dropped_letters;
 mod limit;
+mod pace;
 mod send;
 pub mod transport;
 mod waits;
 mod worker;
 
-pub use limit::Limits;
 pub use worker::{Worker, WorkerOptions};

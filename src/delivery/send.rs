@@ -1,13 +1,15 @@
 //! One granted effect from grant to record.
 
-use super::attempt::{Attempted, Job, attempt};
+use super::attempt::{Attempted, attempt};
 use super::worker::Shared;
 use crate::clock::Timestamp;
 use crate::cluster::AcceptError;
-use crate::failure::{DeliveryFailure, FailureKind};
+use crate::effect::RouteName;
+use crate::failure::{DeliveryFailure, FailureKind, Retryability};
 use crate::integration::Integration;
+use crate::plan::Job;
 use crate::retry::Verdict;
-use crate::state_machine::{AttemptResult, Cause, Command, Grant, Outcome, StateMachine, millis};
+use crate::state_machine::{AttemptOutcome, AttemptResult, Cause, Command, millis};
 use crate::telemetry::chain;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,36 +29,18 @@ pub(super) struct Ended {
     pub failure: Option<DeliveryFailure>,
 }
 
-/// Takes what a granted effect needs out of the replicated state.
-pub(super) fn job(state: &StateMachine, grant: Grant, shared: &Shared) -> Option<Job> {
-    let effect = state.effect(grant.effect)?;
-    let rules = &shared.rules;
-    let shows_summary = rules.summary_route.as_ref() == Some(&effect.route);
-    Some(Job {
-        id: grant.effect,
-        attempt: grant.attempt,
-        route: effect.route.clone(),
-        event: Arc::clone(&effect.event),
-        context: rules.with_link(&effect.context, &effect.event),
-        remote_id: state.remote_id(&effect.target).map(str::to_owned),
-        summary: shows_summary.then(|| state.summary(effect.run)).flatten(),
-        is_in_doubt: effect.is_in_doubt,
-        accepted_at: effect.accepted_at,
-        now: state.now(),
-    })
-}
-
 /// Makes the attempt and records its outcome. Returns when the log has it, or cannot have it.
 pub(super) async fn send(
     job: Job,
     integration: Arc<dyn Integration>,
     shared: Arc<Shared>,
 ) -> Ended {
-    let instance = job.route.instance.clone();
+    let instance = job.route.full_instance();
     let begun = shared.clock.monotonic();
     let timeout = shared.options.handler_timeout;
-    let contacts = shared.cluster.contacts();
-    let attempted = attempt(job.clone(), integration, &shared.transports, contacts, timeout).await;
+    let delivery_health = shared.cluster.delivery_health();
+    let attempted =
+        attempt(job.clone(), integration, &shared.transports, delivery_health, timeout).await;
     let Attempted { outcome: result, budget_wait } = attempted;
     shared.metrics.observe_attempt(&job.route, result.as_ref().err().map(|f| f.kind));
     let failure = result.as_ref().err().cloned();
@@ -64,9 +48,9 @@ pub(super) async fn send(
         Ok(receipt) => AttemptResult::Delivered(receipt),
         Err(failure) => after_failure(&job, &failure, &shared),
     };
-    let outcome = Outcome { effect: job.id, attempt: job.attempt, result };
+    let outcome = AttemptOutcome { effect: job.id, attempt: job.attempt, result };
     let wait = pause_wait(failure.as_ref(), budget_wait);
-    let asked = wait.map(|wait| pause(&instance, wait, &shared));
+    let asked = wait.map(|wait| pause(&job.route, wait, &shared));
     let outcome = Command::Record(vec![outcome]);
     write([outcome].into_iter().chain(asked).collect(), &shared).await;
     Ended { instance, begun, failure }
@@ -74,7 +58,15 @@ pub(super) async fn send(
 
 fn after_failure(job: &Job, failure: &DeliveryFailure, shared: &Shared) -> AttemptResult {
     let now: Timestamp = shared.cluster.replicated_now();
-    let age = now.since(job.accepted_at);
+    // What the target may not know yet is waited for from the first attempt on: an effect that was
+    // held up by an outage has not been tried for long.
+    let is_unsettled = failure.retryability == Retryability::Unsettled;
+    let since = if is_unsettled && job.first_begun_at.is_known() {
+        job.first_begun_at
+    } else {
+        job.accepted_at
+    };
+    let age = now.since(since);
     let jitter = shared.random.next();
     let cause = Cause::from(failure);
     let route = &job.route;
@@ -91,9 +83,10 @@ fn after_failure(job: &Job, failure: &DeliveryFailure, shared: &Shared) -> Attem
 }
 
 /// What a target asked of this replica holds for all of them: the limit is one of the credential.
-fn pause(instance: &str, wait: Duration, shared: &Shared) -> Command {
+fn pause(route: &RouteName, wait: Duration, shared: &Shared) -> Command {
     let until = shared.cluster.replicated_now().after(wait);
-    Command::Pause { instance: instance.to_owned(), until }
+    let instance = shared.cluster.read(|state| state.pause_key(route));
+    Command::Pause { instance, until }
 }
 
 /// How long the target wants no call: after one too many, or after the last one of a budget.
@@ -107,7 +100,7 @@ fn pause_wait(
 
 /// Records outcomes; tried until the log has them. An outcome that is lost with the process is
 /// found in doubt by the next one.
-pub(super) async fn record(outcomes: Vec<Outcome>, shared: &Shared) {
+pub(super) async fn record(outcomes: Vec<AttemptOutcome>, shared: &Shared) {
     write(vec![Command::Record(outcomes)], shared).await;
 }
 
@@ -129,7 +122,6 @@ async fn write(commands: Vec<Command>, shared: &Shared) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::failure::Retryability;
 
     #[test]
     fn rule_14_a_pause_is_the_longer_of_what_a_refusal_and_a_used_up_budget_ask_for() {

@@ -3,24 +3,24 @@
 
 use super::batch::{Batch, Piece, Places, WORK_PER_PROPOSAL_MAX};
 use super::calls::{Call, Calls, Returned};
-use super::letters::DroppedLetters;
+use super::dropped_letters::log_dropped_letters;
 use super::limit::Limits;
-use super::send::{job, record, send};
+use super::send::{record, send};
 use super::transport::Transports;
 use super::waits::{Due, LOOKED_AT_MAX, Waits};
 use crate::clock::{Clock, Timestamp};
 use crate::cluster::{AcceptError, Cluster};
-use crate::event::Key;
 use crate::failure::FailureKind;
-use crate::plan::{Rules, plan};
+use crate::plan::{Rules, effect, plan};
 use crate::retry::RetryPolicy;
 use crate::state_machine::{
-    Applied, AttemptResult, Begin, Cause, CauseKind, Command, DueWork, Grant, Outcome, Owner,
-    Planned, QueuedEvent, SlotId,
+    Applied, AttemptOutcome, AttemptResult, Begin, Cause, CauseKind, Command, DueWork, Grant,
+    Owner, Planned, SlotId,
 };
 use crate::telemetry::{Metrics, Random, chain};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -63,7 +63,6 @@ pub struct Worker {
     /// was granted unheard would keep its target busy until the next boot.
     unconfirmed: Option<Batch>,
     waits: Waits,
-    dropped_letters: DroppedLetters,
 }
 
 impl Worker {
@@ -87,7 +86,6 @@ impl Worker {
             broken: Vec::new(),
             unconfirmed: None,
             waits: Waits::default(),
-            dropped_letters: DroppedLetters::default(),
         }
     }
 
@@ -102,6 +100,8 @@ impl Worker {
             // The cluster has retired this node, and tells the process so itself.
             return drain.cancelled().await;
         }
+        let mut followers = JoinSet::new();
+        followers.spawn(log_dropped_letters(Arc::clone(&self.shared.cluster)));
         let mut applied = self.shared.cluster.applied();
         while !drain.is_cancelled() {
             // Marks the state as seen before looking: what is applied meanwhile wakes us again.
@@ -176,8 +176,6 @@ impl Worker {
         let now = self.shared.clock.monotonic();
         if self.waits.is_look_due(now) {
             self.note_waits(now);
-            let dropped = self.shared.cluster.read(|state| state.counters().letters_dropped);
-            self.dropped_letters.look(dropped);
         }
     }
 
@@ -189,7 +187,9 @@ impl Worker {
         let replicated = cluster.replicated_now();
         let due = |work: DueWork<'_>| match work {
             DueWork::Plan { queued, .. } => Some(Due::Plan(queued.sequence)),
-            DueWork::Send(effect) if self.limits.is_held_up(&effect.route.instance, now) => None,
+            DueWork::Send(effect) if self.limits.is_held_up(&effect.route.full_instance(), now) => {
+                None
+            }
             DueWork::Send(effect) => Some(Due::Send(effect.id, effect.attempts, effect.not_before)),
         };
         let due: Vec<Due> = if cluster.has_quorum() {
@@ -201,7 +201,7 @@ impl Worker {
             Vec::new()
         };
         let oldest = self.waits.look(now, due.into_iter());
-        cluster.contacts().due_since(oldest);
+        cluster.delivery_health().due_since(oldest);
     }
 
     /// Proposes one batch of due work and starts what was granted. False when nothing was due.
@@ -263,7 +263,7 @@ impl Worker {
         if !unheard.is_empty() {
             warn!(effects = unheard.len(), "grants that were not heard of are given back");
         }
-        let outcomes: Vec<Outcome> =
+        let outcomes: Vec<AttemptOutcome> =
             unheard.into_iter().map(unsent).chain(broken.into_iter().map(given_up)).collect();
         if !outcomes.is_empty() {
             record(outcomes, &self.shared).await;
@@ -283,7 +283,7 @@ impl Worker {
         let shared = Arc::clone(&self.shared);
         for grant in grants {
             let instance = shared.cluster.read(|state| {
-                state.effect(grant.effect).map(|effect| effect.route.instance.clone())
+                state.effect(grant.effect).map(|effect| effect.route.full_instance())
             });
             self.limits.give_back(&instance.unwrap_or_default());
         }
@@ -295,13 +295,14 @@ impl Worker {
         let mut unsent = Vec::new();
         for grant in grants {
             let shared = Arc::clone(&self.shared);
-            let job = shared.cluster.read(|state| job(state, grant, &shared));
-            let sendable = job.and_then(|job| Some((shared.rules.route(&job.route)?, job)));
+            let job = shared.cluster.read(|state| effect(state, grant, &shared.rules));
+            let sendable =
+                job.and_then(|job| Some((shared.rules.open_route(&job.route, &job.event)?, job)));
             let Some((route, job)) = sendable else {
                 unsent.push(grant);
                 continue;
             };
-            let call = Call { grant, instance: job.route.instance.clone() };
+            let call = Call { grant, instance: job.route.full_instance() };
             let integration = Arc::clone(&route.integration);
             self.calls.start(call, send(job, integration, Arc::clone(&self.shared)));
         }
@@ -311,12 +312,15 @@ impl Worker {
     fn collect(&mut self) -> Batch {
         let shared = Arc::clone(&self.shared);
         let now = shared.cluster.replicated_now();
-        let plans =
-            shared.cluster.read(|state| due_plans(state.due_work(shared.cluster.node_id(), now)));
+        let (level, plans) = shared.cluster.read(|state| {
+            let due = state.due_plans(shared.cluster.node_id()).take(WORK_PER_PROPOSAL_MAX);
+            let plans = due.map(|(run, slot, queued)| (run, slot, queued.clone()));
+            (state.feature_level(), plans.collect::<Vec<_>>())
+        });
         let mut batch = Batch::default();
         for (run, slot, queued) in plans {
             shared.cluster.planning_started(run, queued.sequence);
-            let planned = plan(run, &queued, &shared.rules);
+            let planned = plan(run, &queued, level, &shared.rules);
             if !self.add_plan(&mut batch, slot, planned) {
                 break;
             }
@@ -334,9 +338,10 @@ impl Worker {
         let now = self.shared.clock.monotonic();
         let mut taken = Places::new();
         for effect in &planned.effects {
-            let instance = &effect.route.instance;
-            if self.limits.try_take(instance, now) {
-                taken.push((effect.id, instance.clone()));
+            let instance = effect.route.full_instance();
+            let is_asked = taken.iter().any(|(id, _)| *id == effect.id);
+            if !is_asked && self.limits.try_take(&instance, now) {
+                taken.push((effect.id, instance));
             }
         }
         let asked = taken.iter().map(|(effect, _)| Grant::first(*effect)).collect();
@@ -353,8 +358,8 @@ impl Worker {
         let shared = Arc::clone(&self.shared);
         let monotonic = shared.clock.monotonic();
         shared.cluster.read(|state| {
-            for work in state.due_work(shared.cluster.node_id(), now) {
-                let DueWork::Send(effect) = work else { continue };
+            let mut due = state.due_sends(shared.cluster.node_id(), now);
+            while let Some(effect) = due.next() {
                 if batch.is_full() || self.limits.free() == 0 {
                     return;
                 }
@@ -362,15 +367,16 @@ impl Worker {
                     continue;
                 }
                 let Some(owner) = owner_of(state, &shared, effect.slot) else { continue };
-                let instance = &effect.route.instance;
-                let piece = if shared.rules.route(&effect.route).is_none() {
+                let instance = effect.route.full_instance();
+                let piece = if shared.rules.open_route(&effect.route, &effect.event).is_none() {
                     let command = Command::Park { owner, effects: vec![effect.id] };
                     Piece { command, taken: Places::new() }
-                } else if self.limits.try_take(instance, monotonic) {
+                } else if self.limits.try_take(&instance, monotonic) {
                     let asked = vec![effect.next_grant()];
                     let command = Command::Begin(Begin { owner, planned: None, asked });
-                    Piece { command, taken: vec![(effect.id, instance.clone())] }
+                    Piece { command, taken: vec![(effect.id, instance)] }
                 } else {
+                    due.leave_out_instance();
                     continue;
                 };
                 if let Some(left_out) = batch.try_push(piece) {
@@ -386,16 +392,16 @@ impl Worker {
 }
 
 /// The end of a call that was never made.
-fn unsent(grant: Grant) -> Outcome {
-    Outcome { effect: grant.effect, attempt: grant.attempt, result: AttemptResult::Unsent }
+fn unsent(grant: Grant) -> AttemptOutcome {
+    AttemptOutcome { effect: grant.effect, attempt: grant.attempt, result: AttemptResult::Unsent }
 }
 
 /// The end of a call whose task broke: what panics once does so again (rule 7).
-fn given_up(grant: Grant) -> Outcome {
+fn given_up(grant: Grant) -> AttemptOutcome {
     let detail = "the task of the call ended abnormally".to_owned();
     let cause = Cause { kind: CauseKind::Delivery(FailureKind::Render), detail };
     let result = AttemptResult::Dead(cause);
-    Outcome { effect: grant.effect, attempt: grant.attempt, result }
+    AttemptOutcome { effect: grant.effect, attempt: grant.attempt, result }
 }
 
 fn owner_of(
@@ -409,25 +415,8 @@ fn owner_of(
     (held.owner == Some(node)).then_some(owner)
 }
 
-fn due_plans<'a>(work: impl Iterator<Item = DueWork<'a>>) -> Vec<(Key, SlotId, QueuedEvent)> {
-    work.map_while(|work| match work {
-        DueWork::Plan { run, slot, queued } => Some((run, slot, queued.clone())),
-        DueWork::Send(_) => None,
-    })
-    .take(WORK_PER_PROPOSAL_MAX)
-    .collect()
-}
-
 fn granted(answers: Vec<Applied>) -> Vec<Grant> {
-    answers
-        .into_iter()
-        .flat_map(|answer| match answer {
-            Applied::Begun(grants) => grants,
-            Applied::Done | Applied::Accepted(_) | Applied::Refused(_) | Applied::Replayed(_) => {
-                Vec::new()
-            }
-        })
-        .collect()
+    answers.into_iter().flat_map(Applied::granted).collect()
 }
 
 #[cfg(test)]

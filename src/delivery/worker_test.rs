@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::clock::SystemClock;
-use crate::cluster::{Options, Reach};
+use crate::cluster::{DeliveryHealth, Options};
 use crate::config::{FileError, Files, SecretCheck, load};
 use crate::event::{RunEvent, recorded_run};
 use std::path::Path;
@@ -110,14 +110,14 @@ impl Bench {
         self.cluster.accept(runs.iter().map(event).collect()).await.unwrap();
     }
 
-    async fn until(&self, what: &str, holds: impl Fn(Reach) -> bool) {
+    async fn until(&self, what: &str, holds: impl Fn(DeliveryHealth) -> bool) {
         let waiting = async {
-            while !holds(self.cluster.contacts().reach()) {
+            while !holds(self.cluster.delivery_health().reach()) {
                 tokio::time::sleep(LOOK_EVERY).await;
             }
         };
         let waited = tokio::time::timeout(WITHIN, waiting).await;
-        assert!(waited.is_ok(), "never: {what}; {:?}", self.cluster.contacts().reach());
+        assert!(waited.is_ok(), "never: {what}; {:?}", self.cluster.delivery_health().reach());
     }
 
     async fn end(self) {
@@ -131,13 +131,13 @@ impl Bench {
 #[tokio::test]
 async fn rule_27_the_facts_of_a_worker_follow_its_attempts() {
     let bench = Bench::start("", Mood::HangsUp).await;
-    assert_eq!(bench.cluster.contacts().reach(), Reach::default());
+    assert_eq!(bench.cluster.delivery_health().reach(), DeliveryHealth::default());
     bench.accept(&["a"]).await;
     bench.until("attempts fail", |reach| reach.failing.is_some()).await;
-    assert_eq!(bench.cluster.contacts().reach().reached_ago, None);
+    assert_eq!(bench.cluster.delivery_health().reach().reached_ago, None);
     bench.mood.send_replace(Mood::Answers);
     bench.until("an answer ends the spell", |reach| reach.failing.is_none()).await;
-    assert!(bench.cluster.contacts().reach().reached_ago.is_some());
+    assert!(bench.cluster.delivery_health().reach().reached_ago.is_some());
     bench.end().await;
 }
 
@@ -170,7 +170,7 @@ async fn rule_27_what_a_broken_target_holds_up_is_not_late() {
     let mut applied = bench.cluster.applied();
     let is_broken = |_: &u64| bench.cluster.read(attempts) >= 7;
     tokio::time::timeout(WITHIN, applied.wait_for(is_broken)).await.unwrap().unwrap();
-    assert_eq!(bench.cluster.contacts().reach().late_by, Duration::ZERO);
+    assert_eq!(bench.cluster.delivery_health().reach().late_by, Duration::ZERO);
     bench.end().await;
 }
 
@@ -184,9 +184,10 @@ async fn rule_14_a_success_that_used_up_its_budget_pauses_the_instance_in_the_lo
         || bench.cluster.read(|state| state.pauses().map(|(name, _)| name.to_owned()).next());
     let is_paused = applied.wait_for(|_| paused().is_some());
     tokio::time::timeout(WITHIN, is_paused).await.unwrap().unwrap();
-    assert_eq!(paused().as_deref(), Some("hook"));
-    let (until, delivered) =
-        bench.cluster.read(|state| (state.pause_of("hook").unwrap(), state.counters().delivered));
+    assert_eq!(paused().as_deref(), Some("webhook/hook"));
+    let (until, delivered) = bench
+        .cluster
+        .read(|state| (state.pause_of("webhook/hook").unwrap(), state.counters().delivered));
     let minute = Duration::from_secs(60);
     assert!(until >= before.after(minute), "{until:?}, not a minute after {before:?}");
     assert!(until <= bench.cluster.replicated_now().after(minute), "{until:?}");

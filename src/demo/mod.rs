@@ -26,6 +26,7 @@ pub use verdict::{Played, Verdict};
 
 use anyhow::Context as _;
 use folder::Folder;
+use replica::SECRET_FILE;
 use std::io::Write;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -55,8 +56,15 @@ impl Stage {
         let receiver = Receiver::start().await.context("the receiver could not be started")?;
         let config = folder.path().join("relay.yaml");
         std::fs::write(&config, config_text(folder.path(), &receiver.url())?)?;
+        std::fs::write(folder.path().join(SECRET_FILE), secret()?)?;
         Ok(Self { folder, receiver, scenario: Scenario::recorded()?, config })
     }
+}
+
+/// What the replicas of one demo share, and nobody else.
+fn secret() -> anyhow::Result<String> {
+    let part = || getrandom::u64().context("no randomness for a secret");
+    Ok(format!("{:016x}{:016x}", part()?, part()?))
 }
 
 /// Plays the demo and writes to `out` what it sees. Until it returns, or is cancelled by `stop`

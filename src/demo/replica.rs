@@ -14,6 +14,8 @@ const DRAIN_MAX: Duration = Duration::from_secs(30);
 /// Flags of `serve` are also environment variables with this prefix; those of the caller are
 /// meant for another relay.
 const FLAG_PREFIX: &str = "RELAY_";
+/// Below the folder of the demo: what its replicas share.
+pub const SECRET_FILE: &str = "cluster-secret";
 
 /// Where a replica is found, by users and by the others.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +50,7 @@ impl Replica {
         flag("--peer-addr", own.peer.clone().into());
         flag("--gossip-addr", own.gossip.clone().into());
         flag("--data-dir", folder.join(&name).into());
+        flag("--secret-file", folder.join(SECRET_FILE).into());
         for other in all {
             flag("--seed", other.gossip.clone().into());
         }
@@ -150,7 +153,7 @@ mod tests {
             "serve --config /demo/relay.yaml --pod-name relay-1 --replicas 2 \
              --server-addr 127.0.0.1:8081 --peer-addr 127.0.0.1:3321 \
              --gossip-addr 127.0.0.1:4321 --data-dir /demo/relay-1 \
-             --seed 127.0.0.1:4320 --seed 127.0.0.1:4321"
+             --secret-file /demo/cluster-secret --seed 127.0.0.1:4320 --seed 127.0.0.1:4321"
         );
         assert_eq!(replica.url("/readyz"), "http://127.0.0.1:8081/readyz");
     }

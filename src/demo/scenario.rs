@@ -86,7 +86,9 @@ impl Scenario {
         requests.extend(reemitted);
         let expected = PIPELINES
             .iter()
-            .map(|(run, sha, _, state, _)| (((*sha).to_owned(), format!("tekton/{run}")), *state))
+            .map(|(run, sha, _, state, _)| {
+                (((*sha).to_owned(), format!("tekton/run:{run}")), *state)
+            })
             .collect();
         let rows = PIPELINES.iter().map(|(_, _, pr, _, rows)| (*pr, *rows)).collect();
         let transitions = requests.iter().map(Recorded::transition).collect();
@@ -141,7 +143,7 @@ impl Recorded {
     /// What it tells; empty where it is no event of a run.
     fn transition(&self) -> Transition {
         let events = self.cloud_events().unwrap_or_default();
-        let decoded = events.first().map(|event| decode(event, Timestamp(1), &Keep::All));
+        let decoded = events.first().map(|event| decode(event, Timestamp(1), &Keep::all()));
         match decoded {
             Some(Ok(Decoded::Run(event))) => {
                 let (kind, instance, action) = WEBHOOK;

@@ -101,14 +101,15 @@ fn without_fragment(mut url: String) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tekton::Keep;
+    use super::super::keep::Keep;
     use super::*;
     use std::collections::BTreeMap;
 
     fn annotated(pairs: &[(&str, &str)]) -> (Contract, Vec<String>) {
         let pairs: BTreeMap<_, _> = pairs.iter().copied().collect();
         let json = serde_json::to_string(&pairs).unwrap();
-        let mut bounds = Bounds::new(&Keep::All);
+        let keep = Keep::all();
+        let mut bounds = Bounds::new(&keep);
         let contract = read(&serde_json::from_str(&json).unwrap(), &mut bounds);
         (contract, bounds.into_cut())
     }

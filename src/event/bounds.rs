@@ -2,10 +2,11 @@
 //! reader of the record knows what he does not see.
 
 use super::annotations;
+use super::keep::{Keep, Names};
+use super::names::{visible, visible_lines};
 use super::object::{Named, Pairs, Text};
 use super::redaction::{may_be_secret, without_url_secrets};
 use super::run::NamedValue;
-use super::tekton::Keep;
 use crate::clock::Timestamp;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -18,11 +19,14 @@ const QUALIFIED_NAME_BYTES_MAX: usize = NAME_BYTES_MAX + 1 + 63;
 pub(super) const CHILDREN_MAX: usize = 512;
 /// A condition message: Tekton's own are one sentence, a failed step quotes its error.
 const MESSAGE_CHARS_MAX: usize = 1024;
-/// Labels, annotations, params or results of one run, each.
+/// Labels, annotations, params or results of one run, each, that are kept for being walked over.
 const ENTRIES_MAX: usize = 64;
+/// The same for those that rules name: more than a configuration names, and a bound for a run that
+/// has one param a thousand times.
+const NAMED_MAX: usize = 256;
 /// One param or result; Tekton bounds all results of a TaskRun at 4 KiB by default.
 const VALUE_BYTES_MAX: usize = 4096;
-/// One annotation. All of them are kept, not only those that a rule names, so each gets less.
+/// One annotation.
 const ANNOTATION_BYTES_MAX: usize = 1024;
 /// Names of what was cut; the last place tells that there is more.
 const CUT_MAX: usize = 64;
@@ -52,7 +56,7 @@ impl<'k> Bounds<'k> {
     /// Notes that `field` is not what the event says.
     pub(super) fn note(&mut self, field: &str) {
         if self.cut.len() + 1 < CUT_MAX {
-            self.cut.push(start(field, CUT_NAME_BYTES_MAX).to_owned());
+            self.cut.push(start(&visible(field), CUT_NAME_BYTES_MAX).to_owned());
         } else if self.cut.len() < CUT_MAX {
             self.cut.push(CUT_MORE.to_owned());
         }
@@ -60,17 +64,18 @@ impl<'k> Bounds<'k> {
 
     /// A name, as long as Kubernetes allows one to be.
     pub(super) fn name(&mut self, field: &str, text: &str) -> String {
-        self.shortened(field, text, start(text, NAME_BYTES_MAX))
+        self.shortened(field, text, start(&visible(text), NAME_BYTES_MAX))
     }
 
     /// A value of the annotation contract, trimmed.
     pub(super) fn contract(&mut self, field: &str, text: &str) -> String {
-        self.value(field, text.trim(), ANNOTATION_BYTES_MAX)
+        self.value(field, &visible(text.trim()), ANNOTATION_BYTES_MAX)
     }
 
     /// The message of a condition.
     pub(super) fn message(&mut self, text: &str) -> String {
         let public = without_url_secrets(text);
+        let public = visible(&public);
         let end = public.char_indices().nth(MESSAGE_CHARS_MAX).map_or(public.len(), |(at, _)| at);
         self.shortened("message", text, &public[..end])
     }
@@ -84,52 +89,57 @@ impl<'k> Bounds<'k> {
         })
     }
 
-    /// Labels without secrets.
+    /// Labels that are to be kept, without secrets.
     pub(super) fn labels(&mut self, source: &Pairs<'_>) -> BTreeMap<String, String> {
-        self.pairs("labels", source, NAME_BYTES_MAX)
+        self.pairs("labels", &self.keep.labels, source, NAME_BYTES_MAX)
     }
 
-    /// Annotations without secrets and without kubectl's copy of the object.
+    /// Annotations that are to be kept, without secrets and without kubectl's copy of the object.
     pub(super) fn annotations(&mut self, source: &Pairs<'_>) -> BTreeMap<String, String> {
-        self.pairs("annotations", source, ANNOTATION_BYTES_MAX)
+        self.pairs("annotations", &self.keep.annotations, source, ANNOTATION_BYTES_MAX)
     }
 
     fn pairs(
         &mut self,
         field: &str,
+        names: &'k Names,
         source: &Pairs<'_>,
         bytes_max: usize,
     ) -> BTreeMap<String, String> {
+        let mut room = Room::of(names);
         let mut kept = BTreeMap::new();
         for (name, value) in source.iter() {
+            let Some(has_room) = room.asked_for(name) else { continue };
             let is_barred = name == LAST_APPLIED
                 || (may_be_secret(name) && !annotations::is_contract(name))
-                || name.len() > QUALIFIED_NAME_BYTES_MAX;
+                || name.len() > QUALIFIED_NAME_BYTES_MAX
+                || visible(name) != name;
             let place = format!("{field}.{name}");
-            if is_barred || kept.len() == ENTRIES_MAX {
+            if is_barred || !has_room {
                 self.note(&place);
                 continue;
             }
-            kept.insert(name.to_owned(), self.value(&place, value, bytes_max));
+            room.take(name);
+            kept.insert(name.to_owned(), self.value(&place, &visible(value), bytes_max));
         }
         kept
     }
 
     /// Params or results that are to be kept, without secrets.
     pub(super) fn values(&mut self, field: &str, source: &[Named<'_>]) -> Vec<NamedValue> {
+        let mut room = Room::of(&self.keep.values);
         let mut kept = Vec::new();
         for named in source {
             let name = named.name.as_deref().unwrap_or_default();
-            if !self.keep.keeps(name) {
-                continue;
-            }
+            let Some(has_room) = room.asked_for(name) else { continue };
             let place = format!("{field}.{name}");
-            if may_be_secret(name) || name.len() > NAME_BYTES_MAX || kept.len() == ENTRIES_MAX {
+            if may_be_secret(name) || name.len() > NAME_BYTES_MAX || !has_room {
                 self.note(&place);
                 continue;
             }
+            room.take(name);
             let text = named.value.map_or(Cow::Borrowed(""), |value| as_text(value.get()));
-            let value = self.value(&place, &text, VALUE_BYTES_MAX);
+            let value = self.value(&place, &visible_lines(&text), VALUE_BYTES_MAX);
             kept.push(NamedValue { name: name.to_owned(), value });
         }
         kept
@@ -146,6 +156,36 @@ impl<'k> Bounds<'k> {
             self.note(field);
         }
         kept.to_owned()
+    }
+}
+
+/// Room for the entries of one map. What a rule names is kept however many others stand before it,
+/// so that a sender cannot push it out; what is only walked over shares [`ENTRIES_MAX`].
+struct Room<'k> {
+    names: &'k Names,
+    named: usize,
+    unnamed: usize,
+}
+
+impl<'k> Room<'k> {
+    fn of(names: &'k Names) -> Self {
+        Self { names, named: 0, unnamed: 0 }
+    }
+
+    /// Whether there is room for an entry; `None` for one that nobody reads.
+    fn asked_for(&self, name: &str) -> Option<bool> {
+        if self.names.names(name) {
+            return Some(self.named < NAMED_MAX);
+        }
+        self.names.is_all().then_some(self.unnamed < ENTRIES_MAX)
+    }
+
+    fn take(&mut self, name: &str) {
+        if self.names.names(name) {
+            self.named += 1;
+        } else {
+            self.unnamed += 1;
+        }
     }
 }
 

@@ -2,8 +2,10 @@
 //! of it only the name of the webhook's event is read, since tokens and signatures travel there
 //! in clear. No other value ever becomes a value of ours, not even for a moment.
 
-use super::bounds::NAME_BYTES_MAX;
 use super::cloudevent::CloudEvent;
+use super::ingest_error::shown;
+use super::names::{NameKind, visible};
+use super::naming::Naming;
 use super::run::{Parent, RunEvent, RunKind, Scm};
 use super::run_state::{Rank, RunState};
 use super::tekton::DecodeError;
@@ -29,12 +31,12 @@ const BITBUCKET_SERVER_KEYS: [&str; 2] = ["pr:", "repo:refs_changed"];
 /// Event names are one or two words at every provider.
 const SCM_EVENT_CHARS_MAX: usize = 64;
 
-/// State and rank by the last word of the type; `None` for a word that no EventListener sends
-/// as an event (`accepted` is only ever a response).
+/// State and rank by the last word of the type; `None` for `done`, which says nothing of success,
+/// and for a word that no EventListener sends as an event (`accepted` is only ever a response).
 pub(super) fn of_type(word: &str) -> Option<(RunState, Rank)> {
     match word {
         "started" => Some((RunState::Running, Rank::Started)),
-        "successful" | "done" => Some((RunState::Success, Rank::Terminal)),
+        "successful" => Some((RunState::Success, Rank::Terminal)),
         "failed" => Some((RunState::Failure, Rank::Terminal)),
         _ => None,
     }
@@ -50,8 +52,15 @@ pub(super) fn decode(
     received_at: Timestamp,
 ) -> Result<RunEvent, DecodeError> {
     let Webhook { provider, scm_event_type } = webhook(event)?;
-    let (namespace, name) = place(&event.source)
-        .ok_or_else(|| DecodeError::Source { event_type: event.event_type.clone() })?;
+    let (namespace, name) = place(&event.source).ok_or_else(|| DecodeError::Source {
+        event_type: event.event_type.clone(),
+        value: shown(&event.source),
+    })?;
+    if !NameKind::Uid.accepts(&event.id) {
+        let (event_type, field) = (event.event_type.clone(), "id");
+        let (value, accepted) = (shown(&event.id), NameKind::Uid.accepted());
+        return Err(DecodeError::Name { event_type, field, value, accepted });
+    }
     let at = event.time.unwrap_or(received_at);
     Ok(RunEvent {
         ce_id: event.id.clone(),
@@ -74,6 +83,7 @@ pub(super) fn decode(
         started_at: Timestamp::UNKNOWN,
         finished_at: Timestamp::UNKNOWN,
         parent: Parent::default(),
+        naming: Naming::default(),
         task_name: String::new(),
         pipeline_name: String::new(),
         pipeline_task: String::new(),
@@ -84,6 +94,7 @@ pub(super) fn decode(
         is_finally: false,
         scm_event_type,
         children: Vec::new(),
+        skipped_tasks: Vec::new(),
         scm: Scm { provider, ..Scm::default() },
         jira_issue_key: String::new(),
         group_id: String::new(),
@@ -101,8 +112,8 @@ fn place(source: &str) -> Option<(&str, &str)> {
     let (path, name) = source.rsplit_once('/')?;
     let mut parts = path.split('/').skip_while(|part| *part != "namespaces");
     let namespace = parts.nth(1).unwrap_or_default();
-    let fits = |text: &str| text.len() <= NAME_BYTES_MAX;
-    (!name.is_empty() && fits(name) && fits(namespace)).then_some((namespace, name))
+    let is_namespace = namespace.is_empty() || NameKind::Label.accepts(namespace);
+    (NameKind::Subdomain.accepts(name) && is_namespace).then_some((namespace, name))
 }
 
 /// What the inbound webhook was, where its headers say so; both empty where they do not.
@@ -204,7 +215,7 @@ fn normalised(event: &str) -> String {
         _ if event.starts_with("issue:") => "issues",
         _ => event,
     };
-    word.chars().take(SCM_EVENT_CHARS_MAX).collect()
+    visible(word).chars().take(SCM_EVENT_CHARS_MAX).collect()
 }
 
 #[cfg(test)]

@@ -71,6 +71,52 @@ pub fn to_json(event: &RunEvent, context: &RunContext) -> Value {
     object
 }
 
+/// The keys that [`to_json`] gives, those of unknown times and numbers included.
+pub const JSON_KEYS: [&str; 39] = [
+    "accumulator_group_id",
+    "annotations",
+    "api_base_url",
+    "attempt",
+    "commit_sha",
+    "context",
+    "description",
+    "discussion_number",
+    "event_listener_name",
+    "finished_at",
+    "is_finally_task",
+    "issue_number",
+    "jira_issue_key",
+    "labels",
+    "namespace",
+    "params",
+    "parent_run_id",
+    "parent_run_name",
+    "pipeline_display_name",
+    "pipeline_name",
+    "pipeline_task_name",
+    "pr_number",
+    "previous_state",
+    "provider",
+    "reason",
+    "ref",
+    "repo",
+    "resource",
+    "results",
+    "run_id",
+    "run_name",
+    "scm_event_type",
+    "started_at",
+    "state",
+    "target_url",
+    "task_count",
+    "task_display_name",
+    "task_name",
+    "trigger_name",
+];
+
+/// The keys of `repo`.
+pub const JSON_REPOSITORY_KEYS: [&str; 6] = ["id", "name", "org", "owner", "project", "workspace"];
+
 fn text(value: &str) -> Option<Value> {
     (!value.is_empty()).then(|| Value::from(value))
 }

@@ -10,6 +10,21 @@ fn overridden(text: &str) -> Result<RunEvent, OverrideError> {
 }
 
 #[test]
+fn the_known_keys_are_those_of_an_event_that_has_everything() {
+    let mut event = recorded_run(37);
+    event.results = vec![NamedValue { name: "digest".to_owned(), value: "sha256:1".to_owned() }];
+    (event.jira_issue_key, event.group_id) = ("J-1".to_owned(), "nightly".to_owned());
+    (event.parent.uid, event.parent.name) = ("u".to_owned(), "n".to_owned());
+    (event.scm.pr_number, event.scm.issue_number) = (Some(1), Some(2));
+    event.scm.discussion_number = Some(3);
+    (event.started_at, event.finished_at) = (Timestamp(1), Timestamp(2));
+    let object = to_json(&event, &RunContext::default());
+    let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(keys(&object), JSON_KEYS);
+    assert_eq!(keys(&object["repo"]), JSON_REPOSITORY_KEYS);
+}
+
+#[test]
 fn all_names_are_the_go_relays_and_their_additions() {
     let mut event = recorded_run(37);
     event.results = vec![NamedValue { name: "digest".to_owned(), value: "sha256:1".to_owned() }];
@@ -20,6 +35,7 @@ fn all_names_are_the_go_relays_and_their_additions() {
         check_name: "ci/cleanup".to_owned(),
         previous_state: Some(RunState::Failure),
         target_url: "https://dash/ok".to_owned(),
+        ..RunContext::default()
     };
     let expected = json!({
         "provider": "github",

@@ -2,12 +2,18 @@
 
 mod annotations;
 mod bounds;
+pub mod check;
+mod child_name;
 mod cloudevent;
 mod context;
 mod eventlistener;
 mod ingest_error;
 mod json;
+mod keep;
 mod key;
+mod known_names;
+mod names;
+mod naming;
 mod object;
 mod reason;
 mod redaction;
@@ -20,14 +26,23 @@ mod tekton;
 #[cfg(test)]
 mod testdata;
 
+pub use check::{CheckWriter, NotSettled};
+#[cfg(test)]
+pub(crate) use child_name::child_name;
 pub use cloudevent::{BATCH_EVENTS_MAX, CloudEvent, parse};
 pub use context::RunContext;
 pub use ingest_error::IngestError;
-pub use json::{OverrideError, to_json, with_override};
+pub use json::{JSON_KEYS, JSON_REPOSITORY_KEYS, OverrideError, to_json, with_override};
+pub use keep::{Keep, Names};
 pub use key::Key;
-pub use run::{ChildRef, NamedValue, Parent, Position, Repository, RunAge, RunEvent, RunKind, Scm};
+pub use names::{escaped, is_commit_sha, is_forge_name, is_forge_owner};
+pub use naming::{Naming, Reference};
+pub use run::{
+    ChildRef, NamedValue, Parent, Position, Repository, RunAge, RunEvent, RunKind, Scm,
+    SkippedTask, is_ignored,
+};
 pub use run_state::{Rank, RunState};
 pub use scm::{check_name, description, own_name};
-pub use tekton::{DecodeError, Decoded, Keep, decode};
+pub use tekton::{DecodeError, Decoded, decode};
 #[cfg(test)]
-pub(crate) use testdata::{recorded, recorded_run, recorded_runs};
+pub(crate) use testdata::{recorded, recorded_run, recorded_runs, shaped_runs};

@@ -85,6 +85,8 @@ pub(super) struct Metadata<'a> {
     #[serde(borrow)]
     pub name: Option<Text<'a>>,
     #[serde(borrow)]
+    pub generate_name: Option<Text<'a>>,
+    #[serde(borrow)]
     pub namespace: Option<Text<'a>>,
     #[serde(borrow)]
     pub uid: Option<Text<'a>>,
@@ -108,6 +110,7 @@ pub(super) struct OwnerReference<'a> {
     pub name: Option<Text<'a>>,
     #[serde(borrow)]
     pub uid: Option<Text<'a>>,
+    pub controller: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -119,18 +122,34 @@ pub(super) struct Spec<'a> {
     pub pipeline_ref: Option<Reference<'a>>,
     #[serde(borrow)]
     pub task_ref: Option<Reference<'a>>,
-    #[serde(borrow)]
+    /// `ref` in the v1alpha1 Runs before them.
+    #[serde(borrow, alias = "ref")]
     pub custom_ref: Option<Reference<'a>>,
+    #[serde(borrow)]
+    pub custom_spec: Option<Displayed<'a>>,
     #[serde(borrow)]
     pub task_spec: Option<Displayed<'a>>,
     #[serde(borrow)]
     pub pipeline_spec: Option<Displayed<'a>>,
+    /// Of TaskRuns and CustomRuns: how often they are tried again.
+    #[serde(borrow)]
+    pub retries: Option<&'a RawValue>,
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Reference<'a> {
     #[serde(borrow)]
     pub name: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub kind: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub api_version: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub resolver: Option<Text<'a>>,
+    /// The form of resolvers before Tekton 0.41.
+    #[serde(borrow)]
+    pub bundle: Option<Text<'a>>,
 }
 
 /// A parameter or result: its value is text, an array or an object.
@@ -164,6 +183,8 @@ pub(super) struct Status<'a> {
     pub retries_status: Option<Vec<IgnoredAny>>,
     #[serde(borrow)]
     pub child_references: Option<Vec<Child<'a>>>,
+    #[serde(borrow)]
+    pub skipped_tasks: Option<Vec<Skipped<'a>>>,
     /// Children by name, as Tekton up to 0.44 embedded them.
     #[serde(borrow)]
     pub task_runs: Option<BTreeMap<Text<'a>, Option<Embedded<'a>>>>,
@@ -197,6 +218,16 @@ pub(super) struct Child<'a> {
     pub name: Option<Text<'a>>,
     #[serde(borrow)]
     pub pipeline_task_name: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub display_name: Option<Text<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Skipped<'a> {
+    #[serde(borrow)]
+    pub name: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub reason: Option<Text<'a>>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -15,13 +15,15 @@ const WAITING: [&str; 8] = [
     "ExceededResourceQuota",
 ];
 
-const CANCELED: [&str; 3] = ["Cancelled", "TaskRunCancelled", "CustomRunCancelled"];
+/// The last two are those of v1alpha1 Runs, and of PipelineRuns up to Tekton 0.2x.
+const CANCELED: [&str; 5] =
+    ["Cancelled", "TaskRunCancelled", "CustomRunCancelled", "RunCancelled", "PipelineRunCancelled"];
 
 /// Beginnings of reasons that say the run could not be set up, and so tell nothing of the build.
 /// `Param` covers ParameterMissing, ParameterTypeMismatch and ParamArrayIndexingInvalid.
 const SET_UP_PREFIXES: [&str; 5] = ["Couldnt", "Invalid", "Param", "Object", "InitContainer"];
 const SET_UP_SUFFIXES: [&str; 2] = ["ValidationFailed", "ResolutionFailed"];
-const SET_UP: [&str; 16] = [
+const SET_UP: [&str; 18] = [
     "ResourceVerificationFailed",
     "CreateRunFailed",
     "PipelineInvalidGraph",
@@ -38,6 +40,8 @@ const SET_UP: [&str; 16] = [
     "TaskRunResultLargerThanAllowedLimit",
     "TaskRunStopSidecarFailed",
     "CustomRunWorkspaceNotSupported",
+    "RunWorkspaceNotSupported",
+    "RunPodTemplateNotSupported",
 ];
 
 /// Status of a condition, as Kubernetes writes it.
@@ -102,7 +106,7 @@ mod tests {
 
     #[test]
     fn a_timeout_is_a_failure() {
-        for reason in ["PipelineRunTimeout", "TaskRunTimeout", "CustomRunTimedOut"] {
+        for reason in ["PipelineRunTimeout", "TaskRunTimeout", "CustomRunTimedOut", "RunTimedOut"] {
             assert_eq!(ended(reason), RunState::Failure, "{reason}");
         }
     }

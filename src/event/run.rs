@@ -1,10 +1,20 @@
 //! [`RunEvent`]: the facts of one CloudEvent about one run. It is what the log replicates, so it
 //! holds names and states, never bodies, secrets or bookkeeping fields of Kubernetes.
 
+use super::naming::Naming;
 use super::{Key, Rank, RunState};
 use crate::clock::Timestamp;
 use std::collections::BTreeMap;
 use std::fmt;
+
+/// Tekton's reason of a failure that its pipeline ignores.
+const REASON_IGNORED: &str = "FailureIgnored";
+
+/// Whether a run of a pipeline in this state, for this reason, failed without making it fail.
+#[must_use]
+pub fn is_ignored(state: RunState, reason: &str) -> bool {
+    state == RunState::Failure && reason == REASON_IGNORED
+}
 
 /// What kind of object an event reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,7 +54,8 @@ impl fmt::Display for RunKind {
     }
 }
 
-/// The PipelineRun that a TaskRun or CustomRun belongs to. Either field may be empty.
+/// The PipelineRun that a run belongs to, or the CustomRun whose loop it is a round of. Either
+/// field may be empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Parent {
     pub uid: String,
@@ -56,6 +67,17 @@ pub struct Parent {
 pub struct ChildRef {
     pub name: String,
     pub pipeline_task: String,
+    /// What people read in place of the name; empty when the pipeline gives none.
+    pub display_name: String,
+}
+
+/// One entry of a PipelineRun's `status.skippedTasks`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SkippedTask {
+    /// The pipeline task.
+    pub name: String,
+    /// Why, in Tekton's words.
+    pub reason: String,
 }
 
 /// A parameter or result: its name and its value as text (arrays and objects as JSON text).
@@ -116,13 +138,15 @@ pub struct RunEvent {
     pub reason: String,
     /// The condition's message, up to a bound.
     pub message: String,
-    /// Length of `status.retriesStatus`: which attempt of a TaskRun this is, from 0.
+    /// Length of `status.retriesStatus`, `spec.retries` at most: which attempt of a TaskRun or
+    /// CustomRun this is, from 0.
     pub attempt: u32,
     /// `lastTransitionTime` of the condition.
     pub last_transition: Timestamp,
     pub started_at: Timestamp,
     pub finished_at: Timestamp,
     pub parent: Parent,
+    pub naming: Naming,
     pub task_name: String,
     pub pipeline_name: String,
     pub pipeline_task: String,
@@ -134,6 +158,7 @@ pub struct RunEvent {
     /// Normalised webhook event of an EventListener: `push`, `pull_request`, ...
     pub scm_event_type: String,
     pub children: Vec<ChildRef>,
+    pub skipped_tasks: Vec<SkippedTask>,
     pub scm: Scm,
     pub jira_issue_key: String,
     pub group_id: String,
@@ -231,6 +256,38 @@ impl RunEvent {
             hash.update(&[0]);
         }
         hash.digest()
+    }
+
+    /// Whether the run failed and its pipeline was told to go on all the same (`onError: continue`).
+    /// The controller of a custom task chooses its reasons itself, and a root has no pipeline above
+    /// it.
+    #[must_use]
+    pub fn is_ignored(&self) -> bool {
+        let is_of_pipeline = self.parent != Parent::default() && !self.is_round();
+        let is_tektons = matches!(self.kind, RunKind::TaskRun | RunKind::PipelineRun);
+        is_tektons && is_of_pipeline && is_ignored(self.state, &self.reason)
+    }
+
+    /// Whether the run is a round of a loop, and nothing but the loop's CustomRun says where it
+    /// belongs.
+    #[must_use]
+    pub fn is_round(&self) -> bool {
+        !self.naming.owner.is_empty() && self.naming.owner == self.parent.name
+    }
+
+    /// Takes out what members of the first feature level do not know.
+    pub fn keep_first_level(&mut self) {
+        if self.is_round() {
+            self.parent = Parent::default();
+        }
+        self.naming = Naming::default();
+        self.skipped_tasks.clear();
+        for child in &mut self.children {
+            child.display_name.clear();
+        }
+        if self.kind == RunKind::PipelineRun {
+            self.parent = Parent::default();
+        }
     }
 
     /// The age order of runs that share a target: the newest run wins.

@@ -1,3 +1,4 @@
+use super::super::keep::Names;
 use super::super::recorded_run;
 use super::super::run::NamedValue;
 use super::super::tekton::{Decoded, decode};
@@ -6,10 +7,14 @@ use super::*;
 const CREATED: &str = r#""creationTimestamp":"2026-05-04T10:02:10Z""#;
 
 fn decoded(kind: &str, root: &str, object: &str, keep: &Keep) -> RunEvent {
+    typed(kind, "running", root, object, keep)
+}
+
+fn typed(kind: &str, word: &str, root: &str, object: &str, keep: &Keep) -> RunEvent {
     let event = CloudEvent {
         id: "1".to_owned(),
         source: "/apis///namespaces/ns//n".to_owned(),
-        event_type: format!("dev.tekton.event.{kind}.running.v1"),
+        event_type: format!("dev.tekton.event.{kind}.{word}.v1"),
         subject: None,
         time: Some(Timestamp(7)),
         data: format!(r#"{{"{root}":{object}}}"#).into_bytes(),
@@ -23,12 +28,12 @@ fn decoded(kind: &str, root: &str, object: &str, keep: &Keep) -> RunEvent {
 /// A TaskRun with these members beside its name and uid.
 fn task_run(metadata: &str, members: &str) -> RunEvent {
     let object = format!(r#"{{"metadata":{{"name":"r","uid":"u"{metadata}}}{members}}}"#);
-    decoded("taskrun", "taskRun", &object, &Keep::All)
+    decoded("taskrun", "taskRun", &object, &Keep::all())
 }
 
 fn pipeline_run(metadata: &str, members: &str) -> RunEvent {
     let object = format!(r#"{{"metadata":{{"name":"r","uid":"u"{metadata}}}{members}}}"#);
-    decoded("pipelinerun", "pipelineRun", &object, &Keep::All)
+    decoded("pipelinerun", "pipelineRun", &object, &Keep::all())
 }
 
 fn condition(status: &str, reason: &str) -> RunEvent {
@@ -45,7 +50,7 @@ fn value(name: &str, value: &str) -> NamedValue {
 }
 
 fn child(name: &str, task: &str) -> ChildRef {
-    ChildRef { name: name.to_owned(), pipeline_task: task.to_owned() }
+    ChildRef { name: name.to_owned(), pipeline_task: task.to_owned(), ..ChildRef::default() }
 }
 
 fn parent_of(uid: &str, name: &str) -> Parent {
@@ -97,6 +102,33 @@ fn a_condition_of_no_known_status_leaves_it_to_the_type() {
 }
 
 #[test]
+fn of_facts_that_contradict_each_other_the_worse_counts() {
+    let of = |word: &str, statuses: &[&str]| {
+        let conditions = statuses.iter().map(|status| {
+            format!(r#"{{"type":"Succeeded","status":"{status}","reason":"R{status}"}}"#)
+        });
+        let conditions = conditions.collect::<Vec<_>>().join(",");
+        let object = format!(
+            r#"{{"metadata":{{"name":"r","uid":"u"}},"status":{{"conditions":[{conditions}]}}}}"#
+        );
+        let run = typed("taskrun", word, "taskRun", &object, &Keep::all());
+        (run.state, run.reason)
+    };
+    for (word, statuses, state, reason) in [
+        ("successful", ["True", "False"].as_slice(), RunState::Failure, "RFalse"),
+        ("successful", &["False", "True"], RunState::Failure, "RFalse"),
+        ("successful", &["True", "Unknown"], RunState::Running, "RUnknown"),
+        ("successful", &["false"], RunState::Failure, "Rfalse"),
+        ("successful", &["False"], RunState::Failure, "RFalse"),
+        ("failed", &["True"], RunState::Failure, "RTrue"),
+        ("failed", &["Unknown"], RunState::Running, "RUnknown"),
+        ("running", &["True"], RunState::Success, "RTrue"),
+    ] {
+        assert_eq!(of(word, statuses), (state, reason.to_owned()), "{word} {statuses:?}");
+    }
+}
+
+#[test]
 fn any_field_may_be_null() {
     let run = task_run(
         r#","namespace":null,"resourceVersion":null,"creationTimestamp":null,"labels":null,
@@ -115,8 +147,53 @@ fn any_field_may_be_null() {
 
 #[test]
 fn the_attempt_is_the_number_of_earlier_ones() {
-    let retried = task_run("", r#","status":{"retriesStatus":[{"podName":"a"},{}]}"#);
+    let past = r#","status":{"retriesStatus":[{"podName":"a"},{}]}"#;
+    let retried = task_run("", &format!(r#","spec":{{"retries":3}}{past}"#));
     assert_eq!(retried.attempt, 2);
+}
+
+#[test]
+fn an_attempt_that_the_spec_does_not_allow_is_not_believed() {
+    let past = r#""status":{"retriesStatus":[{},{},{}]}"#;
+    for (spec, expected) in [
+        (r#"{"retries":1}"#, 1),
+        (r#"{"retries":3}"#, 3),
+        (r#"{"retries":0}"#, 0),
+        (r#"{"retries":-1}"#, 0),
+        (r#"{"retries":"many"}"#, 0),
+        ("{}", 0),
+        ("null", 0),
+    ] {
+        let members = format!(r#","spec":{spec},{past}"#);
+        let object = format!(r#"{{"metadata":{{"name":"r","uid":"u"}}{members}}}"#);
+        let custom = decoded("customrun", "customRun", &object, &Keep::all());
+        assert_eq!(
+            (task_run("", &members).attempt, custom.attempt),
+            (expected, expected),
+            "{spec}"
+        );
+        assert_eq!(pipeline_run("", &members).attempt, 0, "{spec}");
+    }
+}
+
+#[test]
+fn a_failure_is_ignored_only_by_the_pipeline_of_a_run() {
+    let failed = r#","status":{"conditions":[{"type":"Succeeded","status":"False",
+        "reason":"FailureIgnored"}]}"#;
+    let owner = |kind: &str| {
+        format!(
+            r#","ownerReferences":[{{"kind":"{kind}","uid":"uo","name":"o","controller":true}}]"#
+        )
+    };
+    let (of_pipeline, of_loop) = (owner("PipelineRun"), owner("CustomRun"));
+    for (metadata, expected) in
+        [(of_pipeline.as_str(), true), (of_loop.as_str(), false), ("", false)]
+    {
+        assert_eq!(task_run(metadata, failed).is_ignored(), expected, "{metadata}");
+        assert_eq!(pipeline_run(metadata, failed).is_ignored(), expected, "{metadata}");
+        let object = format!(r#"{{"metadata":{{"name":"r","uid":"u"{metadata}}}{failed}}}"#);
+        assert!(!decoded("customrun", "customRun", &object, &Keep::all()).is_ignored());
+    }
 }
 
 #[test]
@@ -129,7 +206,7 @@ fn a_resource_version_that_is_no_number_is_0() {
 fn a_run_without_uid_is_told_from_its_successor_by_creation() {
     let of = |kind: &str, root: &str, metadata: &str| {
         let object = format!(r#"{{"metadata":{{"name":"r"{metadata}}}}}"#);
-        decoded(kind, root, &object, &Keep::All).uid
+        decoded(kind, root, &object, &Keep::all()).uid
     };
     let first = of("taskrun", "taskRun", &format!(",{CREATED}"));
     assert_eq!(first, of("taskrun", "taskRun", &format!(r#","uid":"",{CREATED}"#)));
@@ -148,8 +225,8 @@ fn a_run_without_uid_is_told_from_its_successor_by_creation() {
 fn the_owner_is_the_parent_and_labels_fill_in_for_it() {
     let labels = r#","labels":{"tekton.dev/pipelineRun":"pl","tekton.dev/pipelineRunUID":"ul"}"#;
     let owners = r#","ownerReferences":[{"kind":"Job","uid":"j","name":"j"},
-        {"kind":"PipelineRun","uid":"uo","name":"po"}]"#;
-    let nameless = r#","ownerReferences":[{"kind":"PipelineRun","uid":"uo"}]"#;
+        {"kind":"PipelineRun","uid":"uo","name":"po","controller":true}]"#;
+    let nameless = r#","ownerReferences":[{"kind":"PipelineRun","uid":"uo","controller":true}]"#;
     assert_eq!(task_run(owners, "").parent, parent_of("uo", "po"));
     assert_eq!(task_run(&format!("{owners}{labels}"), "").parent, parent_of("uo", "po"));
     assert_eq!(task_run(labels, "").parent, parent_of("ul", "pl"));
@@ -158,9 +235,64 @@ fn the_owner_is_the_parent_and_labels_fill_in_for_it() {
 }
 
 #[test]
+fn an_owner_that_is_no_controller_is_a_parent_only_where_labels_name_it() {
+    let labels = r#","labels":{"tekton.dev/pipelineRun":"pl","tekton.dev/pipelineRunUID":"ul"}"#;
+    let owners = |rest: &str| {
+        format!(r#","ownerReferences":[{{"kind":"PipelineRun","uid":"ux","name":"px"}}{rest}]"#)
+    };
+    let controller = r#",{"kind":"PipelineRun","uid":"uo","name":"po","controller":true}"#;
+    let named = r#",{"kind":"PipelineRun","uid":"ul","name":"pl"}"#;
+    assert_eq!(task_run(&owners(""), "").parent, Parent::default());
+    assert_eq!(pipeline_run(&owners(""), "").parent, Parent::default());
+    assert_eq!(task_run(&owners(controller), "").parent, parent_of("uo", "po"));
+    assert_eq!(pipeline_run(&owners(controller), "").parent, parent_of("uo", "po"));
+    let labelled = |rest: &str| format!("{}{labels}", owners(rest));
+    assert_eq!(task_run(&labelled(""), "").parent, parent_of("ul", "pl"));
+    assert_eq!(pipeline_run(&labelled(""), "").parent, Parent::default());
+    assert_eq!(pipeline_run(&labelled(named), "").parent, parent_of("ul", "pl"));
+}
+
+#[test]
+fn a_run_of_a_loop_that_stands_alone_belongs_to_its_custom_run() {
+    let owner =
+        r#","ownerReferences":[{"kind":"CustomRun","uid":"uc","name":"loop","controller":true}]"#;
+    for round in [task_run(owner, ""), pipeline_run(owner, "")] {
+        assert_eq!((round.parent.clone(), round.is_round()), (parent_of("uc", "loop"), true));
+        let mut first_level = round;
+        first_level.keep_first_level();
+        assert_eq!((first_level.parent.clone(), first_level.root_uid()), (Parent::default(), "u"));
+    }
+    let labels = r#","labels":{"tekton.dev/pipelineRun":"pl","tekton.dev/pipelineRunUID":"ul"}"#;
+    let in_pipeline = task_run(&format!("{owner}{labels}"), "");
+    assert_eq!(
+        (in_pipeline.parent.clone(), in_pipeline.is_round()),
+        (parent_of("ul", "pl"), false)
+    );
+    assert_eq!(in_pipeline.naming.owner, "loop");
+}
+
+#[test]
+fn a_task_run_says_which_kind_it_refers_to_unless_that_is_a_task() {
+    for (reference, expected) in [
+        (r#""name":"scan""#, ""),
+        (r#""name":"scan","kind":"Task""#, ""),
+        (r#""name":"scan","kind":"Task","apiVersion":"tekton.dev/v1""#, ""),
+        (r#""name":"scan","kind":"ClusterTask""#, "ClusterTask"),
+        (r#""name":"scan","kind":"ClusterTask","apiVersion":"tekton.dev/v1beta1""#, "ClusterTask"),
+        (r#""name":"scan","kind":"Task","apiVersion":"example.dev/v1""#, "Task.example.dev"),
+    ] {
+        let run = task_run("", &format!(r#","spec":{{"taskRef":{{{reference}}}}}"#));
+        assert_eq!(run.naming.custom_kind, expected, "{reference}");
+    }
+}
+
+#[test]
 fn a_pipeline_run_is_its_own_root_whatever_owns_it() {
-    let owned = pipeline_run(r#","ownerReferences":[{"kind":"PipelineRun","uid":"up"}]"#, "");
-    assert_eq!((owned.parent.clone(), owned.root_uid()), (Parent::default(), "u"));
+    let owners = r#","ownerReferences":[{"kind":"PipelineRun","uid":"up","controller":true}]"#;
+    let owned = pipeline_run(owners, "");
+    assert_eq!((owned.parent.clone(), owned.root_uid()), (parent_of("up", ""), "u"));
+    let labels = r#","labels":{"tekton.dev/pipelineRun":"pl","tekton.dev/pipelineRunUID":"ul"}"#;
+    assert_eq!(pipeline_run(labels, "").parent, Parent::default(), "labels alone may be copied");
 }
 
 #[test]
@@ -208,13 +340,13 @@ fn a_custom_run_is_read_whole() {
     let object = format!(
         r#"{{"metadata":{{"name":"wait","namespace":"ns","uid":"u",{CREATED},
         "labels":{{"tekton.dev/pipelineTask":"wait"}},
-        "ownerReferences":[{{"apiVersion":"tekton.dev/v1","kind":"PipelineRun","name":"p","uid":"up"}}]}},
+        "ownerReferences":[{{"apiVersion":"tekton.dev/v1","kind":"PipelineRun","name":"p","uid":"up","controller":true}}]}},
         "spec":{{"customRef":{{"kind":"ApprovalTask","name":"approval"}},
         "params":[{{"name":"approvers","value":["a","b"]}}]}},
         "status":{{"conditions":[{{"type":"Succeeded","status":"False","reason":"CustomRunTimedOut"}}],
         "results":[{{"name":"first-name","value":"Bob"}}],"extraFields":{{"any":{{"deep":[1]}}}}}}}}"#
     );
-    let run = decoded("customrun", "customRun", &object, &Keep::All);
+    let run = decoded("customrun", "customRun", &object, &Keep::all());
     assert_eq!(
         (run.kind, run.state, run.rank),
         (RunKind::CustomRun, RunState::Failure, Rank::Terminal)
@@ -268,7 +400,7 @@ fn rule_18_only_named_params_and_results_are_kept() {
     let object = r#"{"metadata":{"name":"r","uid":"u"},
         "spec":{"params":[{"name":"wanted","value":"1"},{"name":"other","value":"2"}]},
         "status":{"taskResults":[{"name":"wanted","value":"3"},{"name":"other","value":"4"}]}}"#;
-    let keep = Keep::Named(["wanted".to_owned()].into());
+    let keep = Keep { values: Names::only(["wanted"]), ..Keep::default() };
     let run = decoded("taskrun", "taskRun", object, &keep);
     assert_eq!((run.params, run.results), (vec![value("wanted", "1")], vec![value("wanted", "3")]));
     assert_eq!(run.cut, [""; 0]);
@@ -290,7 +422,7 @@ fn a_secret_appears_nowhere_in_a_run_event() {
             {"name":"url","value":"https://hush@host/p"}],
             "conditions":[{"type":"Succeeded","status":"False","reason":"Failed",
             "message":"fatal: could not read https://bot:hush@git.example/o/r"}]}}"#;
-    let run = decoded("taskrun", "taskRun", object, &Keep::All);
+    let run = decoded("taskrun", "taskRun", object, &Keep::all());
     assert!(!format!("{run:?}").contains("hush"), "{run:?}");
     assert_eq!(run.params, [value("urls", r#"["https://a","https://b"]"#)]);
     assert_eq!(run.results, [value("url", "https://host/p")]);

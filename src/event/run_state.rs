@@ -37,6 +37,19 @@ impl RunState {
         Self::ALL.into_iter().find(|state| state.as_str() == text)
     }
 
+    /// How bad the state is, the worst highest. What is under way is worse than a success, which must
+    /// not stand for it; what could not be decided is worse than what failed.
+    #[must_use]
+    pub fn badness(self) -> u8 {
+        match self {
+            Self::Success => 0,
+            Self::Pending | Self::Running => 1,
+            Self::Canceled => 2,
+            Self::Failure => 3,
+            Self::Error => 4,
+        }
+    }
+
     /// Whether a run in this state has ended.
     #[must_use]
     pub fn is_final(self) -> bool {
@@ -74,14 +87,6 @@ impl Rank {
             Self::Terminal => 3,
         }
     }
-
-    /// The rank stored as `number`, if it is one.
-    #[must_use]
-    pub fn from_u8(number: u8) -> Option<Self> {
-        [Self::Queued, Self::Started, Self::Running, Self::Terminal]
-            .into_iter()
-            .find(|rank| rank.as_u8() == number)
-    }
 }
 
 #[cfg(test)]
@@ -99,6 +104,7 @@ mod tests {
     #[test]
     fn ranks_rise_from_queued_to_terminal() {
         assert!(Rank::Queued < Rank::Started && Rank::Running < Rank::Terminal);
-        assert_eq!(Rank::from_u8(4), None);
+        let ranks = [Rank::Queued, Rank::Started, Rank::Running, Rank::Terminal];
+        assert_eq!(ranks.map(Rank::as_u8), [0, 1, 2, 3]);
     }
 }

@@ -4,7 +4,8 @@
 use super::run::{RunEvent, RunKind};
 use super::run_state::RunState;
 
-/// The check name of a run as computed at first sight; it is fixed from then on.
+/// The check name of a run at feature level 1, as computed at first sight and fixed from then on.
+/// From level 2 on [`super::check`] decides.
 ///
 /// A TaskRun never writes under the `scm.context` of its PipelineRun, whose annotations Tekton
 /// copies to it: its own name is appended.
@@ -45,6 +46,11 @@ pub fn own_name(event: &RunEvent) -> &str {
 /// The condition's message, or a word for the state. Not cut: targets have their own bounds.
 #[must_use]
 pub fn description(event: &RunEvent) -> String {
+    let said = said(event);
+    if event.is_ignored() { format!("failed, ignored: {said}") } else { said }
+}
+
+fn said(event: &RunEvent) -> String {
     let message = event.message.trim();
     if !message.is_empty() {
         let is_silent_about_it =
@@ -147,6 +153,15 @@ mod tests {
         run.kind = RunKind::EventListener;
         run.event_listener_name = "github".to_owned();
         assert_eq!(check_name(&run), "tekton/eventlistener/github");
+    }
+
+    #[test]
+    fn an_ignored_failure_says_so() {
+        let mut run = recorded_run(25);
+        run.state = RunState::Failure;
+        run.reason = "FailureIgnored".to_owned();
+        run.message = "exit 1".to_owned();
+        assert_eq!(description(&run), "failed, ignored: exit 1");
     }
 
     #[test]

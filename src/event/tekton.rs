@@ -2,34 +2,16 @@
 //! not in the table is ignored, never guessed: a later format may mean something else.
 
 use super::cloudevent::CloudEvent;
+use super::keep::Keep;
 use super::object::{Object, Payload};
 use super::reason::of_type;
 use super::run::{RunEvent, RunKind};
 use super::run_object::{Origin, run_event};
 use super::{Rank, RunState, eventlistener};
 use crate::clock::Timestamp;
-use std::collections::BTreeSet;
 
 const TYPE_PREFIX: &str = "dev.tekton.event.";
 const TYPE_SUFFIX: &str = ".v1";
-
-/// Which params and results are kept: those that a rule or a template names (rule 18).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Keep {
-    /// Something walks over all of them.
-    All,
-    /// Only these names.
-    Named(BTreeSet<String>),
-}
-
-impl Keep {
-    pub(super) fn keeps(&self, name: &str) -> bool {
-        match self {
-            Self::All => true,
-            Self::Named(names) => names.contains(name),
-        }
-    }
-}
 
 /// What a CloudEvent turned out to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,9 +40,14 @@ pub enum DecodeError {
     /// A name is longer than any that Kubernetes gives.
     #[error("{field} in data of {event_type} has {bytes} bytes, at most {bytes_max} are accepted")]
     TooLong { event_type: String, field: &'static str, bytes: usize, bytes_max: usize },
+    /// A name that no object of Kubernetes, and no part of Tekton, can have.
+    #[error("{field} in data of {event_type} is {value:?}, accepted: {accepted}")]
+    Name { event_type: String, field: &'static str, value: String, accepted: &'static str },
     /// The source of an EventListener's event does not end in its name.
-    #[error("source of {event_type} names no EventListener")]
-    Source { event_type: String },
+    #[error(
+        "source of {event_type} is {value:?}, accepted: a path that ends in namespaces/NAMESPACE/KIND/NAME"
+    )]
+    Source { event_type: String, value: String },
 }
 
 /// Reads the facts of a CloudEvent. `received_at` stands in for an absent `time`.

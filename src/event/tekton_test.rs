@@ -14,7 +14,7 @@ fn event(event_type: &str, data: &str) -> CloudEvent {
 }
 
 fn decoded(event_type: &str, data: &str) -> Result<Decoded, DecodeError> {
-    decode(&event(event_type, data), Timestamp(9), &Keep::All)
+    decode(&event(event_type, data), Timestamp(9), &Keep::all())
 }
 
 fn run(event_type: &str, data: &str) -> RunEvent {
@@ -206,7 +206,7 @@ fn a_recorded_body_cut_short_anywhere_is_malformed() {
     let whole = event.data.clone();
     for length in 1..whole.len() {
         event.data = whole[..length].to_vec();
-        let error = decode(&event, Timestamp(9), &Keep::All).unwrap_err();
+        let error = decode(&event, Timestamp(9), &Keep::all()).unwrap_err();
         assert!(matches!(error, DecodeError::Json { .. }), "{length}: {error}");
     }
 }
@@ -232,6 +232,6 @@ fn the_time_of_reception_stands_in_for_an_absent_time() {
     let data = r#"{"taskRun":{"metadata":{"name":"r","uid":"u"}}}"#;
     let mut event = event(TASK_RUN, data);
     event.time = None;
-    let Decoded::Run(run) = decode(&event, Timestamp(9), &Keep::All).unwrap() else { panic!() };
+    let Decoded::Run(run) = decode(&event, Timestamp(9), &Keep::all()).unwrap() else { panic!() };
     assert_eq!(run.ce_time, Timestamp(9));
 }

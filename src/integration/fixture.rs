@@ -3,7 +3,9 @@
 use super::{Effect, Exchange, HttpReply, HttpRequest, Outbound, Reply, Turn};
 use crate::clock::Timestamp;
 use crate::effect::{EffectId, Receipt, RouteName, Summary, SummaryRow};
-use crate::event::{Key, Parent, Rank, Repository, RunContext, RunEvent, RunKind, RunState, Scm};
+use crate::event::{
+    Key, Naming, Parent, Rank, Repository, RunContext, RunEvent, RunKind, RunState, Scm,
+};
 use crate::failure::DeliveryFailure;
 use std::collections::BTreeMap;
 
@@ -32,6 +34,7 @@ pub(super) fn event() -> RunEvent {
         started_at: NOW.before(std::time::Duration::from_secs(65)),
         finished_at: NOW,
         parent: Parent::default(),
+        naming: Naming::default(),
         task_name: String::new(),
         pipeline_name: "app".to_owned(),
         pipeline_task: String::new(),
@@ -42,6 +45,7 @@ pub(super) fn event() -> RunEvent {
         is_finally: false,
         scm_event_type: String::new(),
         children: Vec::new(),
+        skipped_tasks: Vec::new(),
         scm: scm(),
         jira_issue_key: String::new(),
         group_id: String::new(),
@@ -72,6 +76,7 @@ pub(super) fn context() -> RunContext {
         check_name: "tekton/app".to_owned(),
         previous_state: None,
         target_url: "https://dash.example/#/namespaces/ci/pipelineruns/app-x7k2p".to_owned(),
+        ..RunContext::default()
     }
 }
 
@@ -93,6 +98,7 @@ pub(super) fn effect<'a>(
         remote_id: None,
         summary: None,
         is_in_doubt: false,
+        is_repair: false,
         now: NOW,
     }
 }
@@ -104,6 +110,8 @@ pub(super) fn summary() -> Summary {
         run_name: format!("app-x7k2p-{name}"),
         is_finally: false,
         state,
+        is_ignored: false,
+        is_skipped: false,
         reason: String::new(),
         started_at: Timestamp::UNKNOWN,
         finished_at: Timestamp::UNKNOWN,
@@ -132,7 +140,8 @@ pub(super) fn answer(status: u16, body: &str) -> Reply {
 pub(super) fn answer_with(status: u16, headers: &[(&str, &str)], body: &str) -> Reply {
     let headers =
         headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    Reply::Http(HttpReply { status, headers, body: body.to_owned(), now: NOW })
+    let body = body.to_owned();
+    Reply::Http(HttpReply { status, headers, body, now: NOW, ..HttpReply::default() })
 }
 
 /// The request of a turn and what follows it.

@@ -2,11 +2,11 @@
 //! what a status code means. It must not know any vendor: a vendor's own meaning of a status is decided
 //! in the vendor's file, before or after this table.
 
-use super::{Credential, HttpReply, HttpRequest, Method, Reply, Text};
+use super::{Credential, HttpReply, HttpRequest, Method, Reply, ReplyBody, Text};
 use crate::clock::Timestamp;
 use crate::failure::{DeliveryFailure, FailureKind, Retryability};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// How we name ourselves to targets.
 pub(super) const USER_AGENT: &str = "tekton-events-relay";
@@ -24,6 +24,23 @@ const LIMIT_REMAINING: &str = "x-ratelimit-remaining";
 /// GitLab): that of 2001, or a wait of 31 years.
 const RESET_UNIX_SECONDS_MIN: u64 = 1_000_000_000;
 
+/// Words by which targets say that it was one call too many, in lower case.
+const LIMIT_WORDS: [&str; 10] = [
+    "rate limit",
+    "rate-limit",
+    "rate_limit",
+    "ratelimit",
+    "too many requests",
+    "submitted too quickly",
+    "abuse detection",
+    "retry later",
+    "try again later",
+    "slow down",
+];
+
+/// How much of a body is searched for words, in bytes: a complaint says them at once.
+const SAID_BYTES_MAX: usize = 4 * 1024;
+
 /// Fields in which targets put their complaint: `message` (GitHub and most others), then RFC 9457.
 const MESSAGE_FIELDS: [&str; 4] = ["message", "error", "detail", "title"];
 
@@ -33,6 +50,7 @@ pub(super) fn json_request(
     url: Text,
     credential: Credential,
     body: Option<&serde_json::Value>,
+    wants: ReplyBody,
 ) -> HttpRequest {
     let mut headers = vec![
         ("accept".to_owned(), "application/json".to_owned()),
@@ -42,7 +60,7 @@ pub(super) fn json_request(
         headers.push(("content-type".to_owned(), "application/json".to_owned()));
     }
     let body = body.map(ToString::to_string).unwrap_or_default();
-    HttpRequest { method, url, headers, credential, body }
+    HttpRequest { method, url, headers, credential, body, wants }
 }
 
 /// Sets a header, replacing one of the same name in any case.
@@ -70,7 +88,9 @@ pub(super) fn path_segment(text: &str) -> Option<String> {
 pub(super) fn expect_http(reply: Reply) -> Result<HttpReply, DeliveryFailure> {
     match reply {
         Reply::Http(reply) => Ok(reply),
-        Reply::Logged => Err(temporary(FailureKind::Server, "no HTTP answer to an HTTP request")),
+        Reply::Logged | Reply::Transformed(_) | Reply::NotTransformed { .. } => {
+            Err(temporary(FailureKind::Server, "no HTTP answer to an HTTP request"))
+        }
         // An unreadable secret is temporary too: a mended mount is seen at the next attempt.
         Reply::Failed { kind, detail } => Err(temporary(kind, &scrub_urls(&detail))),
     }
@@ -83,7 +103,9 @@ pub(super) fn expect_http(reply: Reply) -> Result<HttpReply, DeliveryFailure> {
 pub(super) fn expect_logged(reply: Reply) -> Result<(), DeliveryFailure> {
     match reply {
         Reply::Logged => Ok(()),
-        Reply::Http(_) => Err(temporary(FailureKind::Server, "an HTTP answer to a log line")),
+        Reply::Http(_) | Reply::Transformed(_) | Reply::NotTransformed { .. } => {
+            Err(temporary(FailureKind::Server, "another answer than that of the log"))
+        }
         Reply::Failed { kind, detail } => Err(temporary(kind, &scrub_urls(&detail))),
     }
 }
@@ -97,17 +119,32 @@ pub fn classify(reply: &HttpReply) -> Result<(), DeliveryFailure> {
     use Retryability::{Permanent, Temporary, Unsettled};
     let (kind, retryability) = match reply.status {
         200..=299 => return Ok(()),
-        403 if has_limit_headers(reply) => (RateLimited, Temporary),
         429 => (RateLimited, Temporary),
-        401 | 403 => (Auth, Permanent),
+        403 if has_limit_headers(reply) || says_limit(reply) => (RateLimited, Temporary),
+        503 if says_limit(reply) => (RateLimited, Temporary),
+        401 | 403 | 407 => (Auth, Permanent),
         410 => (NotFound, Permanent),
         404 => (NotFound, Unsettled),
         409 => (Conflict, Unsettled),
-        408 => (Server, Temporary),
+        408 | 425 => (Server, Temporary),
         300..=499 => (Invalid, Permanent),
         _ => (Server, Temporary),
     };
     Err(failure(reply, kind, retryability))
+}
+
+/// Whether the words of an answer say that it was one call too many, whatever its status says:
+/// those of GitHub, GitLab (`Retry later`), Slack and of proxies, in JSON or on a page.
+pub(super) fn says_limit(reply: &HttpReply) -> bool {
+    let said = said(reply);
+    LIMIT_WORDS.iter().any(|words| said.contains(words))
+}
+
+/// The beginning of an answer's body in lower case, to look for words in. Never to be quoted.
+pub(super) fn said(reply: &HttpReply) -> String {
+    let body = &reply.body;
+    let end = (0..=SAID_BYTES_MAX.min(body.len())).rev().find(|end| body.is_char_boundary(*end));
+    body.get(..end.unwrap_or_default()).unwrap_or_default().to_lowercase()
 }
 
 /// A failure that carries the status, the target's own words and the wait it asked for.
@@ -116,7 +153,8 @@ pub(super) fn failure(
     kind: FailureKind,
     retryability: Retryability,
 ) -> DeliveryFailure {
-    let detail = match message(reply) {
+    let unfollowed = reply.unfollowed.map(|unfollowed| unfollowed.to_string());
+    let detail = match unfollowed.or_else(|| message(reply)) {
         Some(message) => format!("status {}: {message}", reply.status),
         None => format!("status {}", reply.status),
     };
@@ -205,15 +243,19 @@ fn wait(reply: &HttpReply) -> Option<Duration> {
     until_reset(reply)
 }
 
-/// Seconds, or an HTTP date counted from `now`; a date in the past is no wait.
+/// Seconds, also with a fraction, or an HTTP date counted from `now`; a date in the past is no wait.
 fn parse_retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     let value = value.trim();
     if let Ok(seconds) = value.parse() {
         return Some(Duration::from_secs(seconds));
     }
-    let date = jiff::fmt::rfc2822::parse(value).ok()?;
-    let until = u64::try_from(date.timestamp().as_millisecond()).ok()?;
-    Some(Timestamp(until).since(now))
+    // Some write fractions; a wait is never cut short.
+    if let Ok(seconds) = value.parse::<f64>() {
+        return Duration::try_from_secs_f64(seconds.ceil()).ok();
+    }
+    let date = httpdate::parse_http_date(value).ok()?;
+    let until = date.duration_since(UNIX_EPOCH).ok()?;
+    Some(Timestamp(u64::try_from(until.as_millis()).ok()?).since(now))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ const NOW: Timestamp = Timestamp(1_795_168_800_000);
 fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> HttpReply {
     let headers =
         headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    HttpReply { status, headers, body: body.to_owned(), now: NOW }
+    HttpReply { status, headers, body: body.to_owned(), now: NOW, ..HttpReply::default() }
 }
 
 fn verdict(reply: &HttpReply) -> (FailureKind, Retryability, Option<Duration>) {
@@ -36,11 +36,13 @@ fn every_other_status_has_its_row() {
         (403, Auth, Permanent),
         (404, NotFound, Unsettled),
         (405, Invalid, Permanent),
+        (407, Auth, Permanent),
         (408, Server, Temporary),
         (409, Conflict, Unsettled),
         (410, NotFound, Permanent),
         (413, Invalid, Permanent),
         (422, Invalid, Permanent),
+        (425, Server, Temporary),
         (429, RateLimited, Temporary),
         (500, Server, Temporary),
         (502, Server, Temporary),
@@ -68,12 +70,52 @@ fn a_limit_header_turns_403_into_a_rate_limit() {
 }
 
 #[test]
+fn words_turn_a_refusal_into_a_limit_and_others_do_not() {
+    let long = format!("{}rate limit", "x".repeat(SAID_BYTES_MAX));
+    let rows = [
+        (403, "Retry later\n", RateLimited),
+        (403, r#"{"message":"API rate limit exceeded"}"#, RateLimited),
+        (403, "<html>Too Many Requests</html>", RateLimited),
+        (503, "Please slow down", RateLimited),
+        (403, r#"{"message":"not allowed"}"#, Auth),
+        (403, &long, Auth),
+        (401, "rate limit", Auth),
+        (404, "rate limit", NotFound),
+        (500, "rate limit", Server),
+    ];
+    for (status, body, kind) in rows {
+        assert_eq!(verdict(&answer(status, &[], body)).0, kind, "{status} {body}");
+    }
+    // A bound within a character cuts before it.
+    let wide = format!("{}ü", "x".repeat(SAID_BYTES_MAX - 1));
+    assert_eq!(said(&answer(403, &[], &wide)).len(), SAID_BYTES_MAX - 1);
+}
+
+#[test]
+fn a_redirect_that_was_not_followed_says_why() {
+    let unfollowed = Some(super::super::Unfollowed::OtherHost);
+    let moved = HttpReply { unfollowed, ..answer(301, &[], r#"{"message":"Moved"}"#) };
+    let failure = classify(&moved).unwrap_err();
+    assert_eq!((failure.kind, failure.retryability), (Invalid, Permanent));
+    let detail =
+        "status 301: redirected to another host than the configured one, which is not followed";
+    assert_eq!(failure.detail(), detail);
+}
+
+#[test]
 fn retry_after_is_seconds_or_a_date() {
     let rows = [
         ("120", Some(Duration::from_secs(120))),
         (" 7 ", Some(Duration::from_secs(7))),
+        ("1.2", Some(Duration::from_secs(2))),
+        ("-1.5", None),
+        ("NaN", None),
+        ("1e300", None),
         ("Fri, 20 Nov 2026 10:01:00 GMT", Some(Duration::from_secs(60))),
         ("Fri, 20 Nov 2026 09:00:00 GMT", Some(Duration::ZERO)),
+        // The two older forms of RFC 9110, 5.6.7.
+        ("Friday, 20-Nov-26 10:01:00 GMT", Some(Duration::from_secs(60))),
+        ("Fri Nov 20 10:01:00 2026", Some(Duration::from_secs(60))),
         ("soon", None),
         ("-5", None),
         ("99999999999999999999999", None),
@@ -214,7 +256,7 @@ fn a_segment_cannot_leave_its_place() {
 #[test]
 fn a_set_header_replaces_the_default_whatever_its_case() {
     let url = Text::Plain("https://h".to_owned());
-    let mut request = json_request(Method::Post, url, Credential::None, None);
+    let mut request = json_request(Method::Post, url, Credential::None, None, ReplyBody::Unread);
     set_header(&mut request, "User-Agent", "mine");
     set_header(&mut request, "X-Team", "ci");
     let expected = [("accept", "application/json"), ("user-agent", "mine"), ("x-team", "ci")];

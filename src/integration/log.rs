@@ -2,13 +2,28 @@
 //! a configuration does with its events.
 
 use super::http::expect_logged;
+use super::registry::{InstanceSettings, IntegrationRow, NOTIFY, ReadInstance};
 use super::text::target_key;
 use super::{Effect, Exchange, Integration, Outbound, Reply, Target, Turn};
 use crate::effect::{Delivery, Receipt, SkipReason};
 use crate::event::{RunContext, RunEvent, to_json};
+use std::sync::Arc;
 
 /// The kind under which instances are configured.
 pub const KIND: &str = "log";
+
+/// The log in the table of integrations.
+pub const ROW: IntegrationRow = IntegrationRow {
+    kind: KIND,
+    doc: "One JSON line in the relay's log",
+    keys: &[],
+    actions: &[NOTIFY],
+    read: ReadInstance::Notifier(read),
+};
+
+fn read(instance: InstanceSettings<'_, '_>) -> Option<Arc<dyn Integration>> {
+    Some(Arc::new(Log::new(instance.name)))
+}
 
 /// Writes events to the log.
 #[derive(Debug)]

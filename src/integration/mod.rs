@@ -3,7 +3,6 @@
 //! secret is touched here: the shell carries the requests and fills in the secrets.
 
 pub mod github;
-pub mod jq;
 pub mod log;
 pub mod registry;
 pub mod slack;
@@ -23,6 +22,7 @@ use crate::clock::Timestamp;
 use crate::effect::{Delivery, EffectId, Receipt, RouteName, SkipReason, Summary, TargetKey};
 use crate::event::{RunContext, RunEvent};
 use crate::failure::{DeliveryFailure, FailureKind};
+use crate::jq::Transform;
 use crate::secret::SecretRef;
 
 /// Where an action writes for an event: the key that serialises writers, and what it keeps.
@@ -45,6 +45,8 @@ pub struct Effect<'a> {
     pub summary: Option<&'a Summary>,
     /// An earlier attempt may have happened without our knowing: look before creating.
     pub is_in_doubt: bool,
+    /// A call nobody heard the end of may have made a second object: it is looked for.
+    pub is_repair: bool,
     /// Replicated time of this attempt.
     pub now: Timestamp,
 }
@@ -56,6 +58,12 @@ pub trait Integration: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// The reason is recorded with the event; nothing is sent.
     fn target(&self, event: &RunEvent, context: &RunContext) -> Result<Target, SkipReason>;
+
+    /// The channel that this action posts to, empty where the receiver chooses it; `None` for
+    /// actions without one.
+    fn channel(&self) -> Option<&str> {
+        None
+    }
 
     /// Starts the exchange for one attempt.
     fn begin(&self, effect: &Effect<'_>) -> Turn;
@@ -93,6 +101,8 @@ pub enum Outbound {
     Http(HttpRequest),
     /// A line for the relay's own log.
     Log(String),
+    /// A program to run, apart from the relay: it may not end, or take all memory.
+    Transform(Transform),
 }
 
 /// A piece of text that may be a secret. Secrets are filled in by the shell at the last moment.
@@ -157,6 +167,20 @@ pub struct HttpRequest {
     pub credential: Credential,
     /// JSON text; empty for none.
     pub body: String,
+    /// What the exchange needs of a successful answer.
+    pub wants: ReplyBody,
+}
+
+/// How much of a successful answer is read. Of any other one its beginning is, for the complaint in
+/// it. Sizes are in bytes, of the text after decompression.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReplyBody {
+    /// Nothing: the status says it all.
+    Unread,
+    /// At most so many bytes, as far as they come: the status decides, also where they break off.
+    Glance(usize),
+    /// All of it, up to the transport's bound: an answer that breaks off is none.
+    Whole,
 }
 
 /// What came back.
@@ -164,6 +188,13 @@ pub struct HttpRequest {
 pub enum Reply {
     Http(HttpReply),
     Logged,
+    /// What a program made of its input.
+    Transformed(serde_json::Value),
+    /// A program made nothing. Where `is_final` it will not do so at another attempt either.
+    NotTransformed {
+        is_final: bool,
+        detail: String,
+    },
     /// The transport failed; `kind` is `Network`, `Timeout` or `Credentials`.
     Failed {
         kind: FailureKind,
@@ -171,14 +202,49 @@ pub enum Reply {
     },
 }
 
-/// An HTTP answer. Header names are lower case; the body is cut at the transport's bound.
+/// An HTTP answer. Header names are lower case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HttpReply {
     pub status: u16,
     pub headers: Vec<(String, String)>,
+    /// As much of it as was asked for.
     pub body: String,
+    /// There was more, or would have been: it was not asked for, or the answer broke off.
+    pub is_cut: bool,
+    /// What the request proved who we are with.
+    pub credential: Option<CredentialId>,
+    /// Why the redirect that this answer is was not followed.
+    pub unfollowed: Option<Unfollowed>,
     /// Time of the answer, for `Retry-After` dates and rate-limit resets.
     pub now: Timestamp,
+}
+
+/// A hash of a credential that tells it from others, so that what is learnt with a token is not
+/// believed of the next one. Never stored, sent or printed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct CredentialId(pub u128);
+
+impl std::fmt::Debug for CredentialId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("CredentialId(...)")
+    }
+}
+
+/// Why a redirect was not followed. A request carries a credential and, mostly, a message: both
+/// stay at the host that is configured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unfollowed {
+    #[error("redirected to another host than the configured one, which is not followed")]
+    OtherHost,
+    #[error("redirected from https to http, which is not followed")]
+    Unencrypted,
+    /// 302 and 303 ask for a read where something was to be written.
+    #[error("redirected without the message (302, 303), which is not followed")]
+    MethodChanges,
+    #[error("redirected without a usable location")]
+    NoLocation,
+    #[error("redirected too many times")]
+    TooMany,
 }
 
 impl HttpReply {

@@ -4,29 +4,69 @@
 //! can neither edit a message nor recognise a repeated one.
 
 use super::http::{self, expect_http, json_request};
-use super::summary::{emoji, render, word};
+use super::registry::{ActionRow, InstanceSettings, IntegrationRow, NOTIFY, ReadInstance};
+use super::summary::{render, row_emoji, row_word};
 use super::text::{duration_between, one_line, state_word, target_key};
 use super::{
     Credential, Effect, Exchange, HttpReply, HttpRequest, Integration, Method, Outbound, Reply,
-    Target, Text, Turn,
+    ReplyBody, Target, Text, Turn,
 };
 use crate::effect::{Delivery, Receipt, SkipReason, Summary, SummaryRow};
-use crate::event::{NamedValue, RunContext, RunEvent, RunState};
+use crate::event::{RunContext, RunEvent, RunState};
 use crate::failure::{DeliveryFailure, FailureKind, Retryability};
 use crate::secret::SecretRef;
-use crate::template::{Data, Template, escape_slack, truncate_chars};
+use crate::settings::error::Problem;
+use crate::settings::fields::Fields;
+use crate::settings::secret_file::{self, SecretKeys};
+use crate::settings::{KeyRow, expressions};
+use crate::template::{
+    Data, DataKind, Markup, Template, escape_address, escape_slack, truncate_utf16,
+};
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// The kind under which instances are configured.
 pub const KIND: &str = "slack";
 
-/// Bound of `text`, in characters; Slack cuts longer ones.
-/// <https://docs.slack.dev/changelog/2018-04-truncating-really-long-messages>
-const TEXT_CHARS_MAX: usize = 40_000;
+/// Slack in the table of integrations.
+pub const ROW: IntegrationRow = IntegrationRow {
+    kind: KIND,
+    doc: "Messages through a Slack incoming webhook",
+    keys: &[
+        KeyRow::text(
+            "auth.webhook_url_file",
+            "inferred, key `webhook_url`",
+            "File with the URL of an incoming webhook",
+        ),
+        KeyRow::text("auth.webhook_url_key", "`webhook_url`", "Last part of the inferred file"),
+        KeyRow::text("channel", "that of the webhook", "Channel, where the webhook may choose"),
+        KeyRow::text("username", "`tekton-events-relay`", "Sender shown"),
+        KeyRow::text("icon_emoji", "`:rocket:`", "Icon shown"),
+        KeyRow::words("mode", &["create"], "`create`", "Only `create`: a webhook cannot edit"),
+        KeyRow::text("template", "an attachment", "Text of the message"),
+    ],
+    actions: &[ActionRow { shows_summaries: true, ..NOTIFY }],
+    read: ReadInstance::Notifier(read),
+};
 
-/// Bound of an attachment's text, in characters: the bound of a text block, so that a summary
+/// The secret of an incoming webhook.
+const WEBHOOK_URL: SecretKeys =
+    SecretKeys { file: "webhook_url_file", key: "webhook_url_key", default: "webhook_url" };
+
+/// Bound of `text`, in UTF-16 units, of which a character has one or two: Slack cuts what is longer
+/// than so many characters.
+/// <https://docs.slack.dev/changelog/2018-04-truncating-really-long-messages>
+const TEXT_UNITS_MAX: usize = 40_000;
+
+/// Bound of an attachment's text, in UTF-16 units: the bound of a text block, so that a summary
 /// stays readable. <https://docs.slack.dev/reference/block-kit/blocks/section-block>
-const ATTACHMENT_CHARS_MAX: usize = 3_000;
+const ATTACHMENT_UNITS_MAX: usize = 3_000;
+
+/// How much of an answer is read, in bytes: it is a word.
+const ANSWER_BYTES_MAX: usize = 4 * 1024;
+
+/// Slack's errors are shorter than this, in bytes.
+const ERROR_WORD_BYTES_MAX: usize = 64;
 
 /// Hexadecimal digits of a commit that people read.
 const SHORT_SHA_CHARS: usize = 7;
@@ -49,6 +89,33 @@ pub struct SlackOptions {
     pub icon_emoji: String,
     /// Text in Slack's mrkdwn that replaces the attachment.
     pub template: Option<Template>,
+}
+
+/// `None` when the place of the URL is not known, which has been reported.
+fn read(instance: InstanceSettings<'_, '_>) -> Option<Arc<dyn Integration>> {
+    let owner = instance.owner();
+    let InstanceSettings { name, fields, .. } = instance;
+    let mut auth = fields.section("auth");
+    auth.not_supported(&["bot_token"]);
+    let url = secret_file::read(&mut auth, &WEBHOOK_URL, &owner);
+    auth.finish();
+    let channel = fields.text("channel").unwrap_or_default();
+    let username = fields.text("username").unwrap_or_default();
+    let icon_emoji = fields.text("icon_emoji").unwrap_or_default();
+    let template = expressions::template(fields, "template", DataKind::Event);
+    read_mode(fields);
+    fields.not_supported(&["batch", "channel_expr", "retry_override", "thread_mode", "thread_ts"]);
+    let (name, url) = (name.to_owned(), url?);
+    let options = SlackOptions { name, url, channel, username, icon_emoji, template };
+    Some(Arc::new(SlackWebhook::new(options)))
+}
+
+/// A webhook cannot edit what it posted, so there is one mode.
+fn read_mode(fields: &mut Fields<'_>) {
+    let Some((text, setting)) = fields.text_setting("mode") else { return };
+    if setting.word(&[("create", ()), ("upsert", ())]).is_some() && text == "upsert" {
+        setting.fail(Problem::NotSupported { what: "`upsert` through a webhook".to_owned() });
+    }
 }
 
 /// Posts messages.
@@ -78,11 +145,16 @@ impl SlackWebhook {
             None => body["attachments"] = json!([attachment(effect)]),
         }
         let url = Text::Secret(self.0.url.clone());
-        Ok(json_request(Method::Post, url, Credential::None, Some(&body)))
+        let wants = ReplyBody::Glance(ANSWER_BYTES_MAX);
+        Ok(json_request(Method::Post, url, Credential::None, Some(&body), wants))
     }
 }
 
 impl Integration for SlackWebhook {
+    fn channel(&self) -> Option<&str> {
+        Some(&self.0.channel)
+    }
+
     fn target(&self, event: &RunEvent, _context: &RunContext) -> Result<Target, SkipReason> {
         let key = target_key(&[KIND, &self.0.name, &event.uid]);
         Ok(Target { key, delivery: Delivery::Stream })
@@ -113,89 +185,110 @@ impl Exchange for Posting {
 }
 
 /// What an answer of Slack means: success is the word `ok`, a failure is a word such as
-/// `invalid_payload` or `channel_not_found`. Look-alikes have other words for success; only a page
-/// is surely a proxy's, and doubting more would repeat messages that were shown.
+/// `invalid_payload` or `channel_not_found`, or `{"ok": false}`, also with a good status. Look-alikes
+/// have other words for success; only a page is surely a proxy's, and doubting more would repeat
+/// messages that were shown.
 ///
 /// # Errors
-/// Every status but 2xx, and a 2xx with a page.
+/// Every status but 2xx, and a 2xx with a page or an error.
 fn classify(reply: &HttpReply) -> Result<(), DeliveryFailure> {
-    let word = reply.body.trim();
-    let Err(failure) = http::classify(reply) else {
-        return if word.starts_with('<') { Err(http::unexpected_body(reply)) } else { Ok(()) };
+    let error = error_word(&reply.body);
+    let known = error.as_deref().and_then(known_error);
+    let failure = match http::classify(reply) {
+        Ok(()) if reply.body.trim_start().starts_with('<') => {
+            return Err(http::unexpected_body(reply));
+        }
+        Ok(()) if known.is_none() && !says_not_ok(&reply.body) => return Ok(()),
+        Ok(()) => {
+            let kind = FailureKind::Invalid;
+            let failure = http::failure(reply, kind, Retryability::Permanent);
+            failure.with_detail(&format!("status {}: not ok", reply.status))
+        }
+        Err(failure) => failure,
+    };
+    let failure = match &error {
+        Some(word) => failure.with_detail(&format!("status {}: {word}", reply.status)),
+        None => failure,
     };
     // Unlike a forge's object a webhook or channel that is gone does not come back by waiting.
-    let retryability = match failure.retryability {
+    let settled = match failure.retryability {
         Retryability::Unsettled => Retryability::Permanent,
         settled @ (Retryability::Permanent | Retryability::Temporary) => settled,
     };
-    let detail = match is_error_word(word) {
-        true => format!("status {}: {word}", reply.status),
-        false => failure.detail().to_owned(),
-    };
-    let kind = match word {
-        "invalid_token" | "action_prohibited" => FailureKind::Auth,
-        _ => failure.kind,
-    };
-    Err(DeliveryFailure::new(kind, retryability, &detail).with_retry_after(failure.retry_after))
+    let (kind, retryability) = known.unwrap_or((failure.kind, settled));
+    let settled = DeliveryFailure::new(kind, retryability, failure.detail());
+    Err(settled.with_retry_after(failure.retry_after))
 }
 
-/// Slack's errors are one lower-case word; anything else is not quoted.
-fn is_error_word(text: &str) -> bool {
-    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+/// The error that an answer names, in JSON or alone. Slack's errors are one lower-case word; anything
+/// else is not quoted.
+fn error_word(body: &str) -> Option<String> {
+    let json: Option<Value> = serde_json::from_str(body).ok();
+    let named = json.as_ref().and_then(|json| json.get("error")?.as_str());
+    let word = named.unwrap_or_else(|| body.trim());
+    let is_word = (1..=ERROR_WORD_BYTES_MAX).contains(&word.len())
+        && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+        && word != "ok";
+    is_word.then(|| word.to_owned())
+}
+
+fn says_not_ok(body: &str) -> bool {
+    let json: Option<Value> = serde_json::from_str(body).ok();
+    let denies = |field: &str| json.as_ref().and_then(|json| json.get(field)?.as_bool());
+    denies("ok") == Some(false) || denies("success") == Some(false)
+}
+
+/// What an error of Slack means, whatever the status it came with.
+/// <https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks>,
+/// <https://docs.slack.dev/reference/methods/chat.postMessage>
+fn known_error(word: &str) -> Option<(FailureKind, Retryability)> {
+    use FailureKind::{Auth, Invalid, NotFound, RateLimited, Server};
+    use Retryability::{Permanent, Temporary};
+    Some(match word {
+        "ratelimited" | "rate_limited" | "message_limit_exceeded" => (RateLimited, Temporary),
+        "internal_error"
+        | "fatal_error"
+        | "rollup_error"
+        | "request_timeout"
+        | "service_unavailable"
+        | "team_added_to_org" => (Server, Temporary),
+        "invalid_token" | "invalid_auth" | "not_authed" | "token_revoked" | "token_expired"
+        | "account_inactive" | "action_prohibited" | "no_permission" | "access_denied"
+        | "restricted_action" | "missing_scope" | "not_in_channel" => (Auth, Permanent),
+        "channel_not_found"
+        | "channel_is_archived"
+        | "is_archived"
+        | "no_service"
+        | "no_team"
+        | "no_active_hooks"
+        | "team_disabled"
+        | "user_not_found" => (NotFound, Permanent),
+        "invalid_payload"
+        | "no_text"
+        | "msg_too_long"
+        | "msg_blocks_too_long"
+        | "invalid_blocks"
+        | "too_many_attachments"
+        | "posting_to_general_channel_denied" => (Invalid, Permanent),
+        _ => return None,
+    })
 }
 
 /// The template's text over data that cannot form links or mentions; the template itself can.
 fn templated(template: &Template, effect: &Effect<'_>) -> Result<String, DeliveryFailure> {
-    let data = Data::event(&escaped(effect.event), &escaped_context(effect.context));
-    let text = render(template, &data)?;
+    let text = render(template, &Data::event(effect.event, effect.context), Markup::Slack)?;
     let text = match effect.summary {
         Some(summary) => format!("{text}\n{}", summary_lines(summary)),
         None => text,
     };
-    Ok(truncate_chars(&text, TEXT_CHARS_MAX))
-}
-
-/// The event with the texts that whoever starts a run can choose freely made harmless.
-fn escaped(event: &RunEvent) -> RunEvent {
-    let mut event = event.clone();
-    let scm = &mut event.scm;
-    let texts = [
-        &mut event.message,
-        &mut event.reason,
-        &mut event.task_display_name,
-        &mut event.pipeline_display_name,
-        &mut event.jira_issue_key,
-        &mut event.group_id,
-        &mut event.scm_event_type,
-        &mut scm.commit_sha,
-        &mut scm.ref_name,
-        &mut scm.api_base_url,
-        &mut scm.repository.owner,
-        &mut scm.repository.name,
-        &mut scm.repository.id,
-        &mut scm.repository.workspace,
-        &mut scm.repository.project,
-        &mut scm.repository.org,
-    ];
-    let value = |named: &'_ mut NamedValue| named.value = escape_slack(&named.value);
-    event.results.iter_mut().for_each(value);
-    event.params.iter_mut().for_each(value);
-    let maps = event.labels.values_mut().chain(event.annotations.values_mut());
-    for text in texts.into_iter().chain(maps) {
-        *text = escape_slack(text);
-    }
-    event
-}
-
-fn escaped_context(context: &RunContext) -> RunContext {
-    RunContext { check_name: escape_slack(&context.check_name), ..context.clone() }
+    Ok(truncate_utf16(&text, TEXT_UNITS_MAX))
 }
 
 fn attachment(effect: &Effect<'_>) -> Value {
     let event = effect.event;
     let mut text = headline(event, effect.context);
     for detail in [
-        escape_slack(&one_line(&event.message)),
+        escape_slack(&one_line(&detail(event, effect.context))),
         effect.summary.map(summary_lines).unwrap_or_default(),
     ] {
         if !detail.is_empty() {
@@ -205,19 +298,24 @@ fn attachment(effect: &Effect<'_>) -> Value {
     json!({
         "color": colour(event.state),
         "fallback": format!("{}: {}", escape_slack(&event.name), state_word(event.state)),
-        "text": truncate_chars(&text, ATTACHMENT_CHARS_MAX),
+        "text": truncate_utf16(&text, ATTACHMENT_UNITS_MAX),
         "fields": fields(event),
         "footer": escape_slack(&format!("{}/{}", event.namespace, event.name)),
         "mrkdwn_in": ["text"],
     })
 }
 
+/// What Tekton says, after the tasks that failed, where they are known.
+fn detail(event: &RunEvent, context: &RunContext) -> String {
+    let failed = context.failed_tasks.as_str();
+    if failed.is_empty() { event.message.clone() } else { format!("{failed}: {}", event.message) }
+}
+
 fn headline(event: &RunEvent, context: &RunContext) -> String {
     let name = escape_slack(&context.check_name);
     let name = match context.target_url.as_str() {
         "" => name,
-        // `|` and `>` end the address of a link.
-        url => format!("<{}|{name}>", escape_slack(url).replace('|', "%7C")),
+        url => format!("<{}|{name}>", escape_slack(&escape_address(url))),
     };
     format!("{} *{name}* {}", icon(event.state), state_word(event.state))
 }
@@ -228,7 +326,7 @@ fn summary_lines(summary: &Summary) -> String {
         let duration = duration_between(row.started_at, row.finished_at);
         let duration = duration.map(|duration| format!(" ({duration})")).unwrap_or_default();
         let name = escape_slack(&one_line(&row.name));
-        format!("{} {name}: {}{duration}", emoji(row.state), word(row.state))
+        format!("{} {name}: {}{duration}", row_emoji(row), row_word(row))
     };
     summary.rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }
@@ -262,7 +360,8 @@ fn icon(state: RunState) -> &'static str {
         RunState::Success => ":white_check_mark:",
         RunState::Failure | RunState::Error => ":x:",
         RunState::Running => ":hourglass_flowing_sand:",
-        RunState::Pending | RunState::Canceled => ":grey_question:",
+        RunState::Pending => ":grey_question:",
+        RunState::Canceled => ":no_entry_sign:",
     }
 }
 

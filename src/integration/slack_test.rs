@@ -61,6 +61,7 @@ fn golden_request() {
             "attachments": [attachment],
         })
         .to_string(),
+        wants: ReplyBody::Glance(ANSWER_BYTES_MAX),
     };
     assert_eq!(request(options(), &event()), expected);
 }
@@ -90,7 +91,7 @@ fn every_state_has_colour_and_icon() {
         (RunState::Success, "#36a64f", ":white_check_mark:"),
         (RunState::Failure, "#e01e5a", ":x:"),
         (RunState::Error, "#e01e5a", ":x:"),
-        (RunState::Canceled, "#aaaaaa", ":grey_question:"),
+        (RunState::Canceled, "#aaaaaa", ":no_entry_sign:"),
     ];
     for (state, colour, icon) in rows {
         let body = body(&request(options(), &RunEvent { state, ..event() }));
@@ -112,6 +113,21 @@ fn a_run_can_neither_mention_people_nor_form_links() {
     let templated = templated_options("<https://ours.example|run> {{.Description}}");
     let expected = format!("<https://ours.example|run> {harmless}");
     assert_eq!(body(&request(templated, &event))["text"], expected);
+
+    // Not the message alone: whatever an event names.
+    let said = "<!channel>".to_owned();
+    let event = RunEvent {
+        name: said.clone(),
+        namespace: said.clone(),
+        pipeline_name: said.clone(),
+        labels: [("team".to_owned(), said.clone())].into(),
+        ..event
+    };
+    let names = "{{.RunName}}{{.Namespace}}{{.PipelineName}}{{.Labels.team}}";
+    let text = body(&request(templated_options(names), &event))["text"].clone();
+    assert_eq!(text, "&lt;!channel&gt;".repeat(4));
+    let plain = request(options(), &event).body;
+    assert!(!plain.contains("<!channel>"), "{plain}");
 }
 
 #[test]
@@ -122,7 +138,7 @@ fn a_check_name_cannot_end_its_link() {
         ..context()
     };
     let headline = headline(&event(), &context);
-    assert_eq!(headline, ":x: *<https://dash.example/a%7Cb&gt;c|a&gt;b>* failed");
+    assert_eq!(headline, ":x: *<https://dash.example/a%7Cb%3Ec|a&gt;b>* failed");
 }
 
 #[test]
@@ -130,10 +146,10 @@ fn texts_are_cut_to_their_bounds() {
     let long = RunEvent { message: "m".repeat(50_000), ..event() };
     let plain = body(&request(options(), &long));
     let text = plain["attachments"][0]["text"].as_str().unwrap();
-    assert_eq!(text.chars().count(), ATTACHMENT_CHARS_MAX);
+    assert_eq!(text.chars().count(), ATTACHMENT_UNITS_MAX);
 
     let templated = body(&request(templated_options("{{.Description}}"), &long));
-    assert_eq!(templated["text"].as_str().unwrap().chars().count(), TEXT_CHARS_MAX);
+    assert_eq!(templated["text"].as_str().unwrap().chars().count(), TEXT_UNITS_MAX);
 }
 
 #[test]
@@ -206,6 +222,36 @@ fn every_failing_answer_has_its_outcome() {
         let outcome = (failure.kind, failure.retryability, failure.detail());
         assert_eq!(outcome, (kind, retryability, detail));
     }
+}
+
+#[test]
+fn a_good_status_over_an_error_is_no_success() {
+    let rows = [
+        (r#"{"ok":false,"error":"ratelimited"}"#, RateLimited, Temporary, "ratelimited"),
+        (r#"{"ok":false,"error":"invalid_auth"}"#, Auth, Permanent, "invalid_auth"),
+        (r#"{"ok":false,"error":"channel_not_found"}"#, NotFound, Permanent, "channel_not_found"),
+        (r#"{"ok":false,"error":"internal_error"}"#, Server, Temporary, "internal_error"),
+        (r#"{"ok":false,"error":"msg_too_long"}"#, Invalid, Permanent, "msg_too_long"),
+        (r#"{"ok":false,"error":"something_new"}"#, Invalid, Permanent, "something_new"),
+        (r#"{"ok":false}"#, Invalid, Permanent, "not ok"),
+        (r#"{"success":false,"error":"Not a word!"}"#, Invalid, Permanent, "not ok"),
+        ("ratelimited", RateLimited, Temporary, "ratelimited"),
+        ("invalid_token", Auth, Permanent, "invalid_token"),
+        ("no_service\n", NotFound, Permanent, "no_service"),
+    ];
+    for (body, kind, retryability, word) in rows {
+        let failure = failed(Box::new(Posting).on_reply(answer(200, body)));
+        let outcome = (failure.kind, failure.retryability, failure.detail().to_owned());
+        assert_eq!(outcome, (kind, retryability, format!("status 200: {word}")), "{body}");
+    }
+}
+
+#[test]
+fn an_error_word_counts_more_than_the_status_it_came_with() {
+    let limited = failed(Box::new(Posting).on_reply(answer(400, "rate_limited")));
+    assert_eq!((limited.kind, limited.retryability), (RateLimited, Temporary));
+    let gone = failed(Box::new(Posting).on_reply(answer(500, "no_team")));
+    assert_eq!((gone.kind, gone.retryability), (NotFound, Permanent));
 }
 
 #[test]

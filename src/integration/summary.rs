@@ -5,7 +5,7 @@ use super::text::{duration_between, one_line, state_word};
 use crate::effect::{Summary, SummaryRow};
 use crate::event::RunState;
 use crate::failure::{DeliveryFailure, FailureKind, Retryability};
-use crate::template::{Data, Template, escape_markdown};
+use crate::template::{Data, Markup, Template, escape_markdown};
 
 /// The section that a comment appends: `template`, or else a table of all rows.
 ///
@@ -16,18 +16,22 @@ pub(super) fn summary_markdown(
     template: Option<&Template>,
 ) -> Result<String, DeliveryFailure> {
     match template {
-        Some(template) => render(template, &Data::summary(summary)),
+        Some(template) => render(template, &Data::summary(summary), Markup::Markdown),
         None => Ok(table(summary)),
     }
 }
 
-/// Renders a template. Its error is permanent: the same data gives the same error until someone
-/// mends the template and replays the dead letter.
+/// Renders a template for a target that reads `markup`. Its error is permanent: the same data gives
+/// the same error until someone mends the template and replays the dead letter.
 ///
 /// # Errors
 /// The template failed on this data.
-pub(super) fn render(template: &Template, data: &Data) -> Result<String, DeliveryFailure> {
-    template.render(data).map_err(|error| {
+pub(super) fn render(
+    template: &Template,
+    data: &Data,
+    markup: Markup,
+) -> Result<String, DeliveryFailure> {
+    template.render_for(data, markup).map_err(|error| {
         DeliveryFailure::new(FailureKind::Render, Retryability::Permanent, &error.to_string())
     })
 }
@@ -43,9 +47,26 @@ pub(super) fn emoji(state: Option<RunState>) -> &'static str {
     }
 }
 
-/// What a reader sees as the state of a row.
-pub(super) fn word(state: Option<RunState>) -> &'static str {
+fn word(state: Option<RunState>) -> &'static str {
     state.map_or("unknown", state_word)
+}
+
+/// The mark of a row.
+pub(super) fn row_emoji(row: &SummaryRow) -> &'static str {
+    match (row.is_skipped, row.is_ignored) {
+        (true, _) => "⏭️",
+        (_, true) => "⚠️",
+        (false, false) => emoji(row.state),
+    }
+}
+
+/// What a reader sees as the state of a row.
+pub(super) fn row_word(row: &SummaryRow) -> &'static str {
+    match (row.is_skipped, row.is_ignored) {
+        (true, _) => "skipped",
+        (_, true) => "failed, ignored",
+        (false, false) => word(row.state),
+    }
 }
 
 fn table(summary: &Summary) -> String {
@@ -70,16 +91,15 @@ fn table_row(row: &SummaryRow) -> String {
     format!(
         "| {}{finally} | {} {} | {duration} | {} |",
         cell(&row.name),
-        emoji(row.state),
-        word(row.state),
+        row_emoji(row),
+        row_word(row),
         cell(&row.reason)
     )
 }
 
 /// Text that can neither leave its table cell nor notify a person by name.
 fn cell(text: &str) -> String {
-    // A zero-width space keeps `@name` readable and is no mention.
-    escape_markdown(&one_line(text)).replace('@', "@\u{200b}")
+    escape_markdown(&one_line(text))
 }
 
 #[cfg(test)]

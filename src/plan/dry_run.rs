@@ -1,34 +1,46 @@
 //! The whole core without a log or a network: events go in, decisions and exact requests come
 //! out. What `plan` on the command line shows, and what tests of long outages run on.
 
-use super::{Rules, plan};
+use super::{Rules, effect, plan};
 use crate::clock::Timestamp;
 use crate::effect::{Receipt, RouteName, Skipped};
-use crate::event::RunEvent;
-use crate::integration::{Effect, Outbound, Turn};
+use crate::event::{NotSettled, RunEvent};
+use crate::failure::{DeliveryFailure, FailureKind, Retryability};
+use crate::integration::{Outbound, Reply, Turn};
 use crate::state_machine::{
-    Applied, AttemptResult, Begin, Boot, Cause, Command, DueWork, Entry, Fate, Grant, NodeId,
-    Outcome, Owner, Settings, SlotId, SlotMove, StateMachine,
+    Applied, AttemptOutcome, AttemptResult, Begin, Boot, Cause, Command, DueWork, Entry,
+    FEATURE_LEVEL, Fate, Grant, NodeId, Owner, Settings, SlotId, SlotMove, StateMachine,
 };
 
 const NODE: NodeId = NodeId(1);
 const BOOT: u64 = 1;
+/// Requests of one exchange, as many as the worker makes.
+const TURNS_MAX: usize = 64;
 
 /// What a dry run decided, in order.
 #[derive(Debug)]
 pub enum Step {
     /// What became of the event.
     Fate(Fate),
+    /// Which check the event's run writes, and why it is called so; or why none is written yet.
+    Check { name: String, why: String },
     /// A route owes nothing.
     Skipped(Skipped),
     /// A rule failed.
     Failed { route: RouteName, cause: Cause },
-    /// The first request of an effect, or how it ended without one.
-    Turn { route: RouteName, target: String, turn: Turn },
+    /// One attempt of an effect: the requests that were answered, and the one that was not, or how
+    /// the exchange ended.
+    Turn { route: RouteName, target: String, sent: Vec<Outbound>, turn: Turn },
 }
 
 /// How the dry run answers an effect in place of its target.
 pub trait Target {
+    /// The answer to a request, for a target that plays exchanges on; `None` leaves the end of the
+    /// attempt to [`Self::attempt`].
+    fn reply(&mut self, _request: &Outbound) -> Option<Reply> {
+        None
+    }
+
     /// The end of one attempt.
     fn attempt(&mut self, route: &RouteName, turn: &Turn, at: Timestamp) -> AttemptResult;
 }
@@ -64,7 +76,9 @@ impl DryRun {
         let moves = SlotId::all()
             .map(|slot| SlotMove { slot, expected_epoch: 0, to: NODE, is_forced: false })
             .collect();
-        run.apply(vec![Command::Settings(settings), Command::Boot(boot), Command::Assign(moves)]);
+        let level = Command::RaiseLevel { level: FEATURE_LEVEL };
+        let (boot, moves) = (Command::Boot(boot), Command::Assign(moves));
+        run.apply(vec![level, Command::Settings(settings), boot, moves]);
         run
     }
 
@@ -82,15 +96,26 @@ impl DryRun {
 
     /// Applies commands at the present moment.
     pub fn apply(&mut self, commands: Vec<Command>) -> Vec<Applied> {
-        self.state.apply(Entry { at: self.at, commands })
+        self.state.apply(Entry { at: self.at, commands }).answers
     }
 
     /// Takes an event and carries out what it leads to at once.
     pub fn take(&mut self, event: RunEvent, target: &mut impl Target) -> Vec<Step> {
+        let uid = event.uid.clone();
         let answers = self.apply(vec![Command::Accept(Box::new(event))]);
         let mut steps: Vec<Step> = answers.iter().filter_map(fate).collect();
+        steps.extend(self.check(&uid));
         steps.extend(self.settle(target));
         steps
+    }
+
+    fn check(&self, uid: &str) -> Option<Step> {
+        let context = &self.state.run(uid)?.run.context;
+        let (name, why) = match (&context.writer, context.not_settled) {
+            (Some(writer), _) => (context.check_name.clone(), writer.to_string()),
+            (None, reason) => (String::new(), reason.map_or("", NotSettled::as_str).to_owned()),
+        };
+        Some(Step::Check { name, why })
     }
 
     /// Moves time to `at`, stopping wherever something becomes due on the way.
@@ -114,7 +139,7 @@ impl DryRun {
         let mut steps = Vec::new();
         while let Some(begin) = self.next_begin(&mut steps) {
             let answers = self.apply(vec![Command::Begin(begin)]);
-            for grant in answers.into_iter().flat_map(grants) {
+            for grant in answers.into_iter().flat_map(Applied::granted) {
                 self.attempt(grant, target, &mut steps);
             }
         }
@@ -125,7 +150,7 @@ impl DryRun {
         let work = self.state.due_work(NODE, self.at).next()?;
         match work {
             DueWork::Plan { run, slot, queued } => {
-                let planned = plan(run, queued, &self.rules);
+                let planned = plan(run, queued, self.state.feature_level(), &self.rules);
                 steps.extend(planned.skipped.iter().cloned().map(Step::Skipped));
                 steps.extend(planned.failed.iter().map(|failed| Step::Failed {
                     route: failed.route.clone(),
@@ -148,36 +173,45 @@ impl DryRun {
 
     fn attempt(&mut self, grant: Grant, target: &mut impl Target, steps: &mut Vec<Step>) {
         let Some(record) = self.state.effect(grant.effect) else { return };
-        let Some(route) = self.rules.route(&record.route) else { return };
-        let shows_summary = self.rules.summary_route.as_ref() == Some(&record.route);
-        let summary = shows_summary.then(|| self.state.summary(record.run)).flatten();
-        let context = self.rules.with_link(&record.context, &record.event);
-        let effect = Effect {
-            id: grant.effect,
-            route: &record.route,
-            event: &record.event,
-            context: &context,
-            remote_id: self.state.remote_id(&record.target),
-            summary: summary.as_ref(),
-            is_in_doubt: record.is_in_doubt,
-            now: self.at,
-        };
-        let turn = route.integration.begin(&effect);
-        let result = target.attempt(&record.route, &turn, self.at);
-        let (route, key) = (record.route.clone(), record.target.to_string());
-        steps.push(Step::Turn { route, target: key, turn });
-        let outcome = Outcome { effect: grant.effect, attempt: grant.attempt, result };
+        let key = record.target.to_string();
+        let Some(job) = effect(&self.state, grant, &self.rules) else { return };
+        let Some(route) = self.rules.open_route(&job.route, &job.event) else { return };
+        let mut sent = Vec::new();
+        let turn = play_on(route.integration.begin(&job.effect()), target, &mut sent);
+        let result = target.attempt(&job.route, &turn, self.at);
+        steps.push(Step::Turn { route: job.route, target: key, sent, turn });
+        let outcome = AttemptOutcome { effect: grant.effect, attempt: grant.attempt, result };
         self.apply(vec![Command::Record(vec![outcome])]);
     }
 }
 
+/// Plays an exchange as far as the target answers.
+fn play_on(mut turn: Turn, target: &mut impl Target, sent: &mut Vec<Outbound>) -> Turn {
+    while sent.len() < TURNS_MAX {
+        let (outbound, exchange) = match turn {
+            Turn::Send(outbound, exchange) => (outbound, exchange),
+            end @ (Turn::Done(_) | Turn::Fail(_)) => return end,
+        };
+        let Some(reply) = target.reply(&outbound) else { return Turn::Send(outbound, exchange) };
+        sent.push(outbound);
+        turn = exchange.on_reply(reply);
+    }
+    let detail = format!("the exchange did not end within {TURNS_MAX} requests");
+    Turn::Fail(DeliveryFailure::new(FailureKind::Server, Retryability::Permanent, &detail))
+}
+
 impl Step {
-    /// The request of this step, if it has one.
+    /// The first request of this step, if it has one.
     #[must_use]
     pub fn outbound(&self) -> Option<&Outbound> {
         match self {
+            Self::Turn { sent, .. } if !sent.is_empty() => sent.first(),
             Self::Turn { turn: Turn::Send(outbound, _), .. } => Some(outbound),
-            Self::Turn { .. } | Self::Fate(_) | Self::Skipped(_) | Self::Failed { .. } => None,
+            Self::Turn { .. }
+            | Self::Fate(_)
+            | Self::Check { .. }
+            | Self::Skipped(_)
+            | Self::Failed { .. } => None,
         }
     }
 }
@@ -185,15 +219,10 @@ impl Step {
 fn fate(answer: &Applied) -> Option<Step> {
     match answer {
         Applied::Accepted(accepted) => Some(Step::Fate(accepted.fate)),
-        Applied::Done | Applied::Begun(_) | Applied::Refused(_) | Applied::Replayed(_) => None,
-    }
-}
-
-fn grants(answer: Applied) -> Vec<Grant> {
-    match answer {
-        Applied::Begun(grants) => grants,
-        Applied::Done | Applied::Accepted(_) | Applied::Refused(_) | Applied::Replayed(_) => {
-            Vec::new()
-        }
+        Applied::Done
+        | Applied::Begun(_)
+        | Applied::Refused(_)
+        | Applied::Replayed(_)
+        | Applied::Deleted(_) => None,
     }
 }

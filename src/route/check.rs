@@ -1,12 +1,15 @@
 //! The static check of a rule: names, calls, operand types, depth. The evaluator would find the
 //! same mistakes only when an event reaches them; here they stop the configuration. It also learns
-//! which parameters and results a rule names, because only those are kept.
+//! which params, results, labels and annotations a rule names, because only those are kept.
 
+use super::constants::check_constant;
 use super::operators;
 use super::vocabulary::{
-    EVENT, KINDS, REPOSITORY_FIELDS, SIGNATURES, Signature, Type, event_field,
+    EVENT, EVENT_FIELDS, KINDS, REPOSITORY_FIELDS, SIGNATURES, Signature, Type, event_field,
 };
-use crate::event::RunState;
+use super::words;
+use crate::event::{Keep, Names};
+use crate::spelling::{closest, did_you_mean};
 use cel::IdedExpr;
 use cel::common::ast::operators as op;
 use cel::common::ast::{
@@ -35,33 +38,16 @@ impl Fault {
     }
 }
 
-/// Which parameters and results a rule names: only these are kept with an event.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Named {
-    /// The rule computes a name, or uses the whole map: all must be kept.
-    All,
-    /// The rule names these and no other.
-    Only(BTreeSet<String>),
-}
-
-impl Named {
-    fn add(&mut self, name: &str) {
-        match self {
-            Self::All => {}
-            Self::Only(names) => {
-                names.insert(name.to_owned());
-            }
-        }
-    }
-}
-
 /// What a check has found out.
 #[derive(Debug)]
 pub(super) struct Checked {
     pub(super) result: Type,
-    pub(super) named: Named,
+    /// What the rule reads by name; all of a map where it computes a name or uses it whole.
+    pub(super) keep: Keep,
     /// Nodes `has(map.name)` on maps in which an absent name reads as "".
     pub(super) presence_tests: BTreeSet<u64>,
+    /// What is allowed and hardly meant.
+    pub(super) doubts: Vec<Fault>,
 }
 
 /// Checks a parsed rule.
@@ -70,21 +56,39 @@ pub(super) struct Checked {
 /// The first mistake in evaluation order.
 pub(super) fn check(rule: &IdedExpr) -> Result<Checked, Fault> {
     let mut checker = Checker {
-        scope: vec![(EVENT.to_owned(), Type::Event)],
-        named: Named::Only(BTreeSet::new()),
+        scope: vec![Variable::new(EVENT, Type::Event)],
+        keep: Keep::default(),
         presence_tests: BTreeSet::new(),
+        doubts: Vec::new(),
         depth: 0,
         loop_depth: 0,
     };
     let result = checker.value(rule)?;
-    Ok(Checked { result, named: checker.named, presence_tests: checker.presence_tests })
+    let Checker { keep, presence_tests, doubts, .. } = checker;
+    Ok(Checked { result, keep, presence_tests, doubts })
+}
+
+/// A variable in sight.
+struct Variable {
+    name: String,
+    of: Type,
+    /// The texts that it stands for one after another, each with its node, where a loop goes over a
+    /// list that is written out.
+    texts: Vec<(u64, String)>,
+}
+
+impl Variable {
+    fn new(name: &str, of: Type) -> Self {
+        Self { name: name.to_owned(), of, texts: Vec::new() }
+    }
 }
 
 struct Checker {
     /// Variables, innermost last.
-    scope: Vec<(String, Type)>,
-    named: Named,
+    scope: Vec<Variable>,
+    keep: Keep,
     presence_tests: BTreeSet<u64>,
+    doubts: Vec<Fault>,
     depth: usize,
     loop_depth: usize,
 }
@@ -94,9 +98,7 @@ impl Checker {
     /// of its names are read.
     fn value(&mut self, node: &IdedExpr) -> Result<Type, Fault> {
         let of = self.place(node)?;
-        if matches!(of, Type::Event | Type::Values) {
-            self.named = Named::All;
-        }
+        self.note_whole(of);
         Ok(of)
     }
 
@@ -135,14 +137,22 @@ impl Checker {
         }
     }
 
+    fn known(&self, name: &str) -> Option<&Variable> {
+        self.scope.iter().rfind(|known| known.name == name)
+    }
+
     fn variable(&self, id: u64, name: &str) -> Result<Type, Fault> {
-        if let Some((_, of)) = self.scope.iter().rfind(|(known, _)| known == name) {
-            return Ok(*of);
+        if let Some(known) = self.known(name) {
+            return Ok(known.of);
         }
         if KINDS.contains(&name) {
             return Ok(Type::Kind);
         }
-        Err(Fault::new(id, format!("unknown name {name:?}; the one variable is {EVENT:?}")))
+        let message = format!("unknown name {name:?}; the one variable is {EVENT:?}");
+        let field = closest(name, field_names()).map(|field| format!("{EVENT}.{field}"));
+        let meant = closest(name, [EVENT]).map(str::to_owned).or(field);
+        let hint = meant.map_or_else(String::new, |meant| format!("; did you mean {meant:?}?"));
+        Err(Fault::new(id, message + &hint))
     }
 
     fn entry(&mut self, entry: &IdedEntryExpr) -> Result<(), Fault> {
@@ -168,10 +178,8 @@ impl Checker {
             return self.entry_of(id, of, &select.field);
         }
         // Asking for a field that no event has is the one way to name it: the answer is no.
-        if of == Type::Values {
-            self.named.add(&select.field);
-        }
-        if matches!(of, Type::Texts | Type::Values) {
+        self.note(of, &select.field);
+        if matches!(of, Type::Labels | Type::Annotations | Type::Values) {
             self.presence_tests.insert(id);
         }
         Ok(Type::Bool)
@@ -180,17 +188,17 @@ impl Checker {
     /// The type of the entry `name` of a map.
     fn entry_of(&mut self, id: u64, map: Type, name: &str) -> Result<Type, Fault> {
         if map == Type::Event {
-            return event_field(name)
-                .ok_or_else(|| Fault::new(id, format!("unknown field \"event.{name}\"")));
+            return event_field(name).ok_or_else(|| {
+                let hint = did_you_mean(name, field_names());
+                Fault::new(id, format!("unknown field \"event.{name}\"{hint}"))
+            });
         }
         if map == Type::Repository && !REPOSITORY_FIELDS.contains(&name) {
             let known = REPOSITORY_FIELDS.join(", ");
             let message = format!("unknown field \"event.Repo.{name}\"; known are {known}");
             return Err(Fault::new(id, message));
         }
-        if map == Type::Values {
-            self.named.add(name);
-        }
+        self.note(map, name);
         Ok(if map == Type::Map || map == Type::Dyn { Type::Dyn } else { Type::Text })
     }
 
@@ -202,10 +210,28 @@ impl Checker {
             (name, None, operands) if operators::is_operator(name) => {
                 let types: Vec<Type> =
                     operands.iter().map(|operand| self.value(operand)).collect::<Result<_, _>>()?;
+                if let ([left, right], op::EQUALS | op::NOT_EQUALS) = (operands, name) {
+                    self.comparison(left, right)?;
+                    self.comparison(right, left)?;
+                }
                 operators::result(name, &types).map_err(|message| Fault::new(id, message))
             }
             (name, target, arguments) => self.function(id, name, target.as_deref(), arguments),
         }
+    }
+
+    /// Looks at each text that is compared with what may be a field.
+    fn comparison(&mut self, field: &IdedExpr, text: &IdedExpr) -> Result<(), Fault> {
+        let texts = if let Expr::Ident(name) = &text.expr {
+            self.known(name).map(|known| known.texts.clone())
+        } else {
+            literal_text(text).map(|word| vec![(text.id, word.to_owned())])
+        };
+        for (at, word) in texts.unwrap_or_default() {
+            words::check_word(field, at, &word)?;
+            self.doubts.extend(words::doubt(field, at, &word));
+        }
+        Ok(())
     }
 
     fn index(&mut self, id: u64, map: &IdedExpr, key: &IdedExpr) -> Result<Type, Fault> {
@@ -213,9 +239,7 @@ impl Checker {
         if let (true, Some(name)) = (of.has_text_keys(), literal_text(key)) {
             return self.entry_of(key.id, of, name);
         }
-        if matches!(of, Type::Event | Type::Values) {
-            self.named = Named::All;
-        }
+        self.note_whole(of);
         let key_type = self.value(key)?;
         let (wanted, result) = if of == Type::Event {
             (Type::Text, Type::Dyn)
@@ -238,6 +262,9 @@ impl Checker {
     fn membership(&mut self, id: u64, key: &IdedExpr, map: &IdedExpr) -> Result<Type, Fault> {
         let key_type = self.value(key)?;
         let of = self.place(map)?;
+        if let Expr::List(list) = &map.expr {
+            list.elements.iter().try_for_each(|word| self.comparison(key, word))?;
+        }
         if !of.has_text_keys() && !of.fits_any(&[Type::List, Type::Map]) {
             return Err(Fault::new(id, format!("operator in does not apply to {}", of.as_str())));
         }
@@ -245,10 +272,10 @@ impl Checker {
             let message = format!("names are text, not {}", key_type.as_str());
             return Err(Fault::new(key.id, message));
         }
-        match (of, literal_text(key)) {
-            (Type::Values, Some(name)) => self.named.add(name),
-            (Type::Values, None) => self.named = Named::All,
-            _ => {}
+        match literal_text(key) {
+            Some(name) => self.note(of, name),
+            None if of == Type::Event => {}
+            None => self.note_whole(of),
         }
         Ok(Type::Bool)
     }
@@ -268,9 +295,8 @@ impl Checker {
         if yes == no {
             return Ok(yes);
         }
-        if [yes, no].iter().any(|branch| matches!(branch, Type::Event | Type::Values)) {
-            self.named = Named::All;
-        }
+        self.note_whole(yes);
+        self.note_whole(no);
         Ok(Type::Dyn)
     }
 
@@ -281,6 +307,7 @@ impl Checker {
         target: Option<&IdedExpr>,
         arguments: &[IdedExpr],
     ) -> Result<Type, Fault> {
+        let subject = target;
         let target = target.map(|target| self.value(target)).transpose()?;
         let types: Vec<Type> =
             arguments.iter().map(|argument| self.value(argument)).collect::<Result<_, _>>()?;
@@ -290,7 +317,9 @@ impl Checker {
             .collect();
         if rows.is_empty() {
             let kind = if target.is_some() { "method" } else { "function" };
-            return Err(Fault::new(id, format!("unknown {kind} {name:?}")));
+            let of_kind = SIGNATURES.iter().filter(|row| row.target.is_some() == target.is_some());
+            let hint = did_you_mean(name, of_kind.map(|row| row.name));
+            return Err(Fault::new(id, format!("unknown {kind} {name:?}{hint}")));
         }
         if !rows.iter().any(|row| row.takes(types.len())) {
             return Err(Fault::new(id, arity_message(&rows, types.len())));
@@ -300,6 +329,12 @@ impl Checker {
             let message = format!("{name} does not apply to ({})", given.join(", "));
             return Err(Fault::new(id, message));
         };
+        let operands: Vec<&IdedExpr> = subject.into_iter().chain(arguments).collect();
+        if let ("matches", [field, pattern]) = (name, operands.as_slice())
+            && let Some(text) = literal_text(pattern)
+        {
+            words::check_pattern(field, pattern.id, text)?;
+        }
         self.arguments(name, arguments)?;
         Ok(row.result)
     }
@@ -308,17 +343,44 @@ impl Checker {
     fn arguments(&mut self, name: &str, arguments: &[IdedExpr]) -> Result<(), Fault> {
         for argument in arguments {
             match (name, literal_text(argument)) {
-                ("stateIn", Some(state)) if RunState::parse(state).is_none() => {
-                    let known = RunState::ALL.map(RunState::as_str).join(", ");
-                    let message = format!("unknown state {state:?}; known are {known}");
-                    return Err(Fault::new(argument.id, message));
+                ("stateIn", Some(state)) => words::check_state(argument.id, state)?,
+                ("hasResult" | "resultValue", Some(result)) => self.keep.values.add(result),
+                ("hasResult" | "resultValue", None) => self.keep.values.add_all(),
+                (_, Some(text)) => {
+                    check_constant(name, text)
+                        .map_err(|message| Fault::new(argument.id, message))?;
                 }
-                ("hasResult" | "resultValue", Some(result)) => self.named.add(result),
-                ("hasResult" | "resultValue", None) => self.named = Named::All,
                 _ => {}
             }
         }
         Ok(())
+    }
+
+    /// Notes that one entry of a map is read.
+    fn note(&mut self, map: Type, name: &str) {
+        if let Some(names) = self.names_of(map) {
+            names.add(name);
+        }
+    }
+
+    /// Notes that any entry of a value may be read.
+    fn note_whole(&mut self, of: Type) {
+        if of == Type::Event {
+            self.keep.add_all();
+        }
+        if let Some(names) = self.names_of(of) {
+            names.add_all();
+        }
+    }
+
+    fn names_of(&mut self, map: Type) -> Option<&mut Names> {
+        [
+            (Type::Values, &mut self.keep.values),
+            (Type::Labels, &mut self.keep.labels),
+            (Type::Annotations, &mut self.keep.annotations),
+        ]
+        .into_iter()
+        .find_map(|(of, names)| (of == map).then_some(names))
     }
 
     fn comprehension(&mut self, id: u64, of: &ComprehensionExpr) -> Result<Type, Fault> {
@@ -341,8 +403,9 @@ impl Checker {
         };
         let accumulated = self.value(&of.accu_init)?;
         let outer = self.scope.len();
-        self.scope.push((of.accu_var.clone(), accumulated));
-        self.scope.push((of.iter_var.clone(), element));
+        self.scope.push(Variable::new(&of.accu_var, accumulated));
+        let texts = literal_texts(&of.iter_range);
+        self.scope.push(Variable { texts, ..Variable::new(&of.iter_var, element) });
         self.loop_depth += 1;
         self.value(&of.loop_cond)?;
         self.value(&of.loop_step)?;
@@ -353,6 +416,10 @@ impl Checker {
         self.scope.truncate(outer);
         result
     }
+}
+
+fn field_names() -> impl Iterator<Item = &'static str> {
+    EVENT_FIELDS.iter().map(|(name, _)| *name)
 }
 
 fn type_of(literal: &LiteralValue) -> Type {
@@ -371,6 +438,13 @@ fn type_of(literal: &LiteralValue) -> Type {
 pub(super) fn literal_text(node: &IdedExpr) -> Option<&str> {
     let Expr::Literal(LiteralValue::String(text)) = &node.expr else { return None };
     Some(text.inner())
+}
+
+/// The texts of a list that is written out, each with its node.
+fn literal_texts(node: &IdedExpr) -> Vec<(u64, String)> {
+    let Expr::List(list) = &node.expr else { return Vec::new() };
+    let texts = list.elements.iter().filter_map(|node| Some((node.id, literal_text(node)?)));
+    texts.map(|(id, text)| (id, text.to_owned())).collect()
 }
 
 fn accepts(row: &Signature, target: Option<Type>, arguments: &[Type]) -> bool {

@@ -1,8 +1,9 @@
 //! Tests of the static check: what it refuses, where, and what it learns about names.
 
 use super::super::fixture::{pipeline_run, vars};
-use super::super::{CelError, Condition, Named, RULE_BYTES_MAX, TextExpression};
+use super::super::{CelError, Condition, RULE_BYTES_MAX, TextExpression};
 use super::*;
+use crate::event::{Keep, Names};
 
 fn fault(rule: &str) -> (usize, usize, String) {
     let CelError { line, column, message } = Condition::compile(rule).unwrap_err();
@@ -12,11 +13,16 @@ fn fault(rule: &str) -> (usize, usize, String) {
 #[test]
 fn mistakes_are_named_with_their_place() {
     let rows = [
-        ("State == 'x'", 1, 1, "unknown name \"State\"; the one variable is \"event\""),
-        ("event.Stat == 'x'", 1, 6, "unknown field \"event.Stat\""),
-        ("true &&\n  event.Stat == 'x'", 2, 8, "unknown field \"event.Stat\""),
-        ("'ü' == event.Stat", 1, 13, "unknown field \"event.Stat\""),
-        ("event['Stat'] == 'x'", 1, 7, "unknown field \"event.Stat\""),
+        (
+            "State == 'x'",
+            1,
+            1,
+            "unknown name \"State\"; the one variable is \"event\"; did you mean \"event.State\"?",
+        ),
+        ("event.Stat == 'x'", 1, 6, "unknown field \"event.Stat\"; did you mean \"State\"?"),
+        ("true &&\n  event.Zzz == 'x'", 2, 8, "unknown field \"event.Zzz\""),
+        ("'ü' == event.Zzz", 1, 13, "unknown field \"event.Zzz\""),
+        ("event['Zzz'] == 'x'", 1, 7, "unknown field \"event.Zzz\""),
         (
             "event.Repo.Onwer == 'x'",
             1,
@@ -46,6 +52,50 @@ fn mistakes_are_named_with_their_place() {
         ("[1].exists(event, isPR())", 1, 11, "loop variable cannot be named \"event\""),
         ("Point{x: 1} == 1", 1, 6, "unknown message type \"Point\""),
         ("optional.of(1) == 1", 1, 1, "unknown name \"optional\"; the one variable is \"event\""),
+    ];
+    for (rule, line, column, message) in rows {
+        assert_eq!(fault(rule), (line, column, message.to_owned()), "{rule}");
+    }
+}
+
+#[test]
+fn words_that_no_field_can_hold_are_refused_and_slips_are_told() {
+    let rows = [
+        (
+            "isPipelinerun()",
+            1,
+            14,
+            "unknown function \"isPipelinerun\"; did you mean \"isPipelineRun\"?",
+        ),
+        (
+            "event.State == 'cancelled'",
+            1,
+            16,
+            "unknown state \"cancelled\"; known are pending, running, success, failure, error, \
+             canceled; did you mean \"canceled\"?",
+        ),
+        (
+            "'Succeeded' != event['State']",
+            1,
+            1,
+            "unknown state \"Succeeded\"; known are pending, running, success, failure, error, \
+             canceled",
+        ),
+        (
+            "event.PreviousState in ['', 'failed']",
+            1,
+            29,
+            "unknown state \"failed\"; known are pending, running, success, failure, error, \
+             canceled",
+        ),
+        (
+            "event.Resource == 'TaskRun'",
+            1,
+            19,
+            "unknown kind of run \"TaskRun\"; known are taskrun, pipelinerun, customrun, \
+             eventlistener; did you mean \"taskrun\"?",
+        ),
+        ("event.PRNumber == '7'", 1, 16, "operator == does not apply to int and string"),
     ];
     for (rule, line, column, message) in rows {
         assert_eq!(fault(rule), (line, column, message.to_owned()), "{rule}");
@@ -107,8 +157,8 @@ fn loop_variables_end_with_their_loop() {
 
 #[test]
 fn a_state_that_does_not_exist_is_named_with_those_that_do() {
-    let expected = "unknown state \"cancelled\"; \
-                    known are pending, running, success, failure, error, canceled";
+    let expected = "unknown state \"cancelled\"; known are pending, running, success, failure, \
+                    error, canceled; did you mean \"canceled\"?";
     assert_eq!(fault("stateIn('failure', 'cancelled')"), (1, 20, expected.to_owned()));
     assert!(Condition::compile("stateIn(event.PreviousState, 'canceled')").is_ok());
 }
@@ -166,36 +216,61 @@ fn hostile_texts_of_the_longest_length_are_refused_not_fatal() {
     }
 }
 
-fn only(names: &[&str]) -> Named {
-    Named::Only(names.iter().map(|name| (*name).to_owned()).collect())
+fn values(names: &[&str]) -> Keep {
+    Keep { values: Names::only(names.iter().copied()), ..Keep::default() }
+}
+
+fn maps(labels: &[&str], annotations: &[&str]) -> Keep {
+    let only = |names: &[&str]| Names::only(names.iter().copied());
+    Keep { labels: only(labels), annotations: only(annotations), ..Keep::default() }
 }
 
 #[test]
 fn literal_names_of_results_and_parameters_are_learnt() {
-    let rows: [(&str, Named); 17] = [
-        ("isPR()", only(&[])),
-        ("event.Labels['a'] == '' && event.Annotations.b == ''", only(&[])),
-        ("event.Results['a'] == event.Params.b", only(&["a", "b"])),
-        ("hasResult('a') && resultValue('b') == ''", only(&["a", "b"])),
-        ("has(event.Results.a)", only(&["a"])),
-        ("'a' in event.Params", only(&["a"])),
-        ("event['Results']['a'] == ''", only(&["a"])),
-        ("(isPR() ? event.Results : event.Results).a == ''", only(&["a"])),
-        ("hasResult(event.RunName)", Named::All),
-        ("event.Results[event.RunName] == ''", Named::All),
-        ("event.RunName in event.Results", Named::All),
-        ("event.Results.exists(name, name == 'a')", Named::All),
-        ("size(event.Params) > 0", Named::All),
-        ("dyn(event.Results).a == ''", Named::All),
-        ("[event.Results][0].a == ''", Named::All),
-        ("event[event.RunName] == ''", Named::All),
-        ("(isPR() ? event.Results : event.Labels).a == ''", Named::All),
+    let all = Keep { values: Names::all(), ..Keep::default() };
+    let rows: [(&str, Keep); 14] = [
+        ("isPR()", values(&[])),
+        ("event.Results['a'] == event.Params.b", values(&["a", "b"])),
+        ("hasResult('a') && resultValue('b') == ''", values(&["a", "b"])),
+        ("has(event.Results.a)", values(&["a"])),
+        ("'a' in event.Params", values(&["a"])),
+        ("event['Results']['a'] == ''", values(&["a"])),
+        ("(isPR() ? event.Results : event.Results).a == ''", values(&["a"])),
+        ("hasResult(event.RunName)", all.clone()),
+        ("event.Results[event.RunName] == ''", all.clone()),
+        ("event.RunName in event.Results", all.clone()),
+        ("event.Results.exists(name, name == 'a')", all.clone()),
+        ("size(event.Params) > 0", all.clone()),
+        ("dyn(event.Results).a == ''", all.clone()),
+        ("[event.Results][0].a == ''", all),
     ];
     for (rule, expected) in rows {
-        assert_eq!(Condition::compile(rule).unwrap().named_results(), expected, "{rule}");
+        assert_eq!(*Condition::compile(rule).unwrap().reads(), expected, "{rule}");
     }
     let text = TextExpression::compile("resultValue('channel')").unwrap();
-    assert_eq!(text.named_results(), only(&["channel"]));
+    assert_eq!(*text.reads(), values(&["channel"]));
+}
+
+#[test]
+fn literal_names_of_labels_and_annotations_are_learnt() {
+    let all_labels = Keep { labels: Names::all(), ..Keep::default() };
+    let rows: [(&str, Keep); 9] = [
+        ("event.Labels['a'] == '' && event.Annotations.b == ''", maps(&["a"], &["b"])),
+        ("has(event.Labels.a)", maps(&["a"], &[])),
+        ("'a' in event.Annotations", maps(&[], &["a"])),
+        ("event['Labels']['a'] == ''", maps(&["a"], &[])),
+        ("event.Labels[event.RunName] == ''", all_labels.clone()),
+        ("event.Labels.exists(name, name == 'a')", all_labels.clone()),
+        ("size(event.Labels) > 0", all_labels),
+        ("event[event.RunName] == ''", Keep::all()),
+        (
+            "(isPR() ? event.Results : event.Labels).a == ''",
+            Keep { values: Names::all(), labels: Names::all(), ..Keep::default() },
+        ),
+    ];
+    for (rule, expected) in rows {
+        assert_eq!(*Condition::compile(rule).unwrap().reads(), expected, "{rule}");
+    }
 }
 
 proptest::proptest! {

@@ -4,6 +4,7 @@
 
 use super::pattern::{PATTERN_TYPE, Pattern};
 use super::text_map::TextMap;
+use super::texts;
 use super::vocabulary::{EVENT, EVENT_FIELDS};
 use crate::clock::Timestamp;
 use crate::event::{NamedValue, Repository, RunContext, RunEvent, RunState, description};
@@ -21,6 +22,11 @@ pub(super) const DURATION_MS: &str = "@duration_ms";
 
 /// `@matches(text, pattern)`: matches with a pattern that was compiled at load.
 pub(super) const MATCHES: &str = "@matches";
+
+/// The fields that Tekton may set late, by labels.
+const PIPELINE_NAME: &str = "PipelineName";
+const TASK_NAME: &str = "TaskName";
+pub(super) const LATE_FIELDS: [&str; 2] = [PIPELINE_NAME, TASK_NAME];
 
 /// Seconds from the Unix epoch to the first moment of year 1, which is what an unknown time reads
 /// as: it is Go's zero time, and existing rules compare with it.
@@ -40,7 +46,9 @@ pub(super) static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| {
         .and_then(|()| {
             let arguments = vec![STRING_TYPE, PATTERN_TYPE];
             env.add_overload(MATCHES, "matches_pattern", arguments, matches)
-        });
+        })
+        .and_then(|()| env.add_extension(cel::extensions::strings))
+        .and_then(|()| texts::declare(&mut env));
     declared.expect("names with @ are not in the standard library");
     Arc::new(env)
 });
@@ -48,6 +56,8 @@ pub(super) static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| {
 /// One event, ready to be read by rules.
 pub struct EventVars {
     scope: Context<'static, 'static>,
+    /// Fields of names that a later event of the run may change.
+    unsettled: Vec<&'static str>,
 }
 
 impl fmt::Debug for EventVars {
@@ -67,7 +77,17 @@ impl EventVars {
         fields.add_maps(event);
         let mut scope = Context::with_env(Arc::clone(&ENVIRONMENT));
         scope.add_variable_as_val(EVENT, Box::new(CelMap::from(fields.0)));
-        Self { scope }
+        let names = [
+            (PIPELINE_NAME, event.has_final_pipeline_name()),
+            (TASK_NAME, event.has_final_task_name()),
+        ];
+        let unsettled = names.into_iter().filter(|(_, is_final)| !is_final);
+        Self { scope, unsettled: unsettled.map(|(name, _)| name).collect() }
+    }
+
+    /// Whether a later event of the run may have another value in one of these fields.
+    pub(super) fn may_change(&self, fields: &[&str]) -> bool {
+        self.unsettled.iter().any(|name| fields.contains(name))
     }
 
     /// The scope that a rule is evaluated in.
@@ -101,7 +121,7 @@ impl Fields {
             ("JiraIssueKey", &event.jira_issue_key),
             ("Namespace", &event.namespace),
             ("PipelineDisplayName", &event.pipeline_display_name),
-            ("PipelineName", &event.pipeline_name),
+            (PIPELINE_NAME, &event.pipeline_name),
             ("PipelineTaskName", &event.pipeline_task),
             ("PreviousState", context.previous_state.map_or("", RunState::as_str)),
             ("Provider", &event.scm.provider),
@@ -114,7 +134,7 @@ impl Fields {
             ("State", event.state.as_str()),
             ("TargetURL", &context.target_url),
             ("TaskDisplayName", &event.task_display_name),
-            ("TaskName", &event.task_name),
+            (TASK_NAME, &event.task_name),
             ("TriggerName", &event.trigger_name),
         ];
         for (name, text) in rows {
@@ -130,6 +150,7 @@ impl Fields {
         self.add("PRNumber", number(event.scm.pr_number.unwrap_or(0)));
         self.add("DiscussionNumber", number(event.scm.discussion_number.unwrap_or(0)));
         self.add("IsFinallyTask", CelBool::from(event.is_finally));
+        self.add("Ignored", CelBool::from(event.is_ignored()));
         self.add("StartedAt", moment(event.started_at));
         self.add("FinishedAt", moment(event.finished_at));
     }
@@ -182,7 +203,7 @@ fn repository(repository: &Repository) -> CelMap<'static> {
 }
 
 /// The evaluator has matched the argument types before; the errors stand for its mistakes.
-fn argument<'a, 'b, 'v, T>(
+pub(super) fn argument<'a, 'b, 'v, T>(
     arguments: &'a [CowVal<'b, 'v>],
     place: usize,
 ) -> Result<&'a T, ExecutionError>

@@ -49,6 +49,7 @@ fn each_text_field_carries_its_own_fact() {
         check_name: "ci/fixed".into(),
         previous_state: Some(RunState::Failure),
         target_url: "https://dash/run".into(),
+        ..RunContext::default()
     };
     let vars = EventVars::new(&event, &context);
     let rows = [

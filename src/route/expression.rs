@@ -2,14 +2,18 @@
 //! event at a time. A rule holds nothing of the events it has seen, so that any number of threads
 //! can share it. Only this file calls the CEL parser and evaluator.
 
-use super::check::{Fault, Named, check};
-use super::event_vars::{ENVIRONMENT, EventVars};
+use super::check::{Fault, check};
+use super::event_vars::{ENVIRONMENT, EventVars, LATE_FIELDS};
 use super::pattern::Patterns;
-use super::rewrite::rewrite;
+use super::possible::{Verdict, field_of, verdict};
+use super::rewrite::{children, rewrite};
+use super::slips::first_slip;
 use super::vocabulary::Type;
+use crate::event::Keep;
+use cel::common::ast::Expr;
 use cel::common::types::{CelBool, CelString};
 use cel::common::value::Val;
-use cel::{ExecutionError, IdedExpr, ParseErrors, Program, Value};
+use cel::{Context, ExecutionError, IdedExpr, ParseErrors, Program, Value};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -22,6 +26,9 @@ pub const RULE_BYTES_MAX: usize = 4096;
 /// up to 200 KiB in a debug build, and chains of any length; the check that refuses deep rules
 /// comes only after it. 20 MiB was measured to suffice for the worst texts of [`RULE_BYTES_MAX`].
 const COMPILE_STACK_BYTES: usize = 64 << 20;
+
+/// What is said of a rule that is false for every event.
+pub(super) const NEVER_TRUE: &str = "the rule can never be true: its conditions exclude each other";
 
 /// Why a text is no rule. Nothing was built.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -74,13 +81,15 @@ impl Condition {
         Rule::compile(text, Type::Bool).map(|rule| Self(Arc::new(rule)))
     }
 
-    /// The answer for an event.
+    /// The answer for an event. A rule that reads a name which is not final yet says no: a later event
+    /// of the run has the name, and is decided by it.
     ///
     /// # Errors
     /// The rule failed for this event, or gave something else than a bool.
     pub fn evaluate(&self, vars: &EventVars) -> Result<bool, EvaluateError> {
         let read = |value: &dyn Val| value.downcast_ref::<CelBool>().map(|bool| *bool.inner());
-        self.0.evaluate(vars, Type::Bool, read)
+        let is_wanted = self.0.evaluate(vars, Type::Bool, read)?;
+        Ok(is_wanted && !vars.may_change(&self.0.late_fields))
     }
 
     /// The rule as it was written.
@@ -89,10 +98,28 @@ impl Condition {
         &self.0.text
     }
 
-    /// The parameters and results that the rule may read.
+    /// What the rule may read of params, results, labels and annotations.
     #[must_use]
-    pub fn named_results(&self) -> Named {
-        self.0.named.clone()
+    pub fn reads(&self) -> &Keep {
+        &self.0.keep
+    }
+
+    /// Whether the rule is true whatever the event says, and is not just `true`.
+    #[must_use]
+    pub fn holds_always(&self) -> bool {
+        self.0.verdict == Verdict::Always
+    }
+
+    /// Whether the rule is false and reads nothing of the event: a rule that was switched off.
+    #[must_use]
+    pub fn is_never(&self) -> bool {
+        self.0.verdict == Verdict::Never
+    }
+
+    /// What the rule may say and hardly means, each with its place.
+    #[must_use]
+    pub fn doubts(&self) -> &[CelError] {
+        &self.0.doubts
     }
 }
 
@@ -132,10 +159,10 @@ impl TextExpression {
         &self.0.text
     }
 
-    /// The parameters and results that the rule may read.
+    /// What the rule may read of params, results, labels and annotations.
     #[must_use]
-    pub fn named_results(&self) -> Named {
-        self.0.named.clone()
+    pub fn reads(&self) -> &Keep {
+        &self.0.keep
     }
 }
 
@@ -149,7 +176,11 @@ struct Rule {
     text: String,
     tree: IdedExpr,
     patterns: Patterns,
-    named: Named,
+    keep: Keep,
+    verdict: Verdict,
+    /// Which of [`LATE_FIELDS`] the rule reads.
+    late_fields: Vec<&'static str>,
+    doubts: Vec<CelError>,
 }
 
 impl Rule {
@@ -175,7 +206,22 @@ impl Rule {
             return Err(CelError::at_start(message));
         }
         let patterns = rewrite(&mut tree, &checked.presence_tests).map_err(located)?;
-        Ok(Self { text: text.to_owned(), tree, patterns, named: checked.named })
+        let verdict = match verdict(&tree) {
+            Verdict::Never if wanted == Type::Bool => {
+                return Err(CelError::at_start(NEVER_TRUE.to_owned()));
+            }
+            Verdict::Sometimes => match constant(&tree, &patterns) {
+                Some(false) => Verdict::Never,
+                Some(true) if !matches!(tree.expr, Expr::Literal(_)) => Verdict::Always,
+                Some(true) | None => Verdict::Sometimes,
+            },
+            known @ (Verdict::Never | Verdict::Always) => known,
+        };
+        let doubts = checked.doubts.into_iter().map(located).collect();
+        let mut late_fields = LATE_FIELDS.to_vec();
+        late_fields.retain(|field| reads(&mut tree, field));
+        let (text, keep) = (text.to_owned(), checked.keep);
+        Ok(Self { text, tree, patterns, keep, verdict, late_fields, doubts })
     }
 
     fn evaluate<T>(
@@ -194,6 +240,20 @@ impl Rule {
             })
         })
     }
+}
+
+/// Whether a rule reads this field of the event by name.
+fn reads(node: &mut IdedExpr, field: &str) -> bool {
+    field_of(node) == Some(field) || children(&mut node.expr).into_iter().any(|n| reads(n, field))
+}
+
+/// The answer of a rule that has one without an event.
+fn constant(tree: &IdedExpr, patterns: &Patterns) -> Option<bool> {
+    let mut scope = Context::with_env(Arc::clone(&ENVIRONMENT));
+    scope.set_variable_resolver(patterns);
+    let evaluation = || Value::resolve_val(tree, &scope).map_err(EvaluateError::Failed);
+    let value = caught(evaluation).ok()?;
+    value.as_ref().downcast_ref::<CelBool>().map(|truth| *truth.inner())
 }
 
 /// Runs an evaluation. A panic in it is an answer of this rule, not the end of the process: the
@@ -220,6 +280,9 @@ fn on_deep_stack<T: Send>(
 }
 
 fn syntax_error(text: &str, errors: &ParseErrors) -> CelError {
+    if let Some((offset, hint)) = first_slip(text) {
+        return at_offset(text, offset, format!("syntax error: {hint}"));
+    }
     let Some(first) = errors.errors.first() else {
         return CelError::at_start("syntax error".to_owned());
     };
@@ -248,12 +311,16 @@ fn syntax_message(parser: &str) -> String {
 /// Where in the text the node of a fault begins.
 fn locate(text: &str, program: &Program, fault: Fault) -> CelError {
     let start = program.source_info().offset_for(fault.id).map_or(0, |(start, _)| start);
-    let before = usize::try_from(start).ok().and_then(|start| text.get(..start)).unwrap_or("");
+    at_offset(text, usize::try_from(start).unwrap_or(0), fault.message)
+}
+
+fn at_offset(text: &str, offset: usize, message: String) -> CelError {
+    let before = text.get(..offset).unwrap_or("");
     let (line, column) = before.chars().fold((1, 1), |(line, column), c| match c {
         '\n' => (line + 1, 1),
         _ => (line, column + 1),
     });
-    CelError { line, column, message: fault.message }
+    CelError { line, column, message }
 }
 
 #[cfg(test)]

@@ -1,38 +1,63 @@
 //! Filters by kind, namespace and name: the cheap, declarative half of routing. They decide what
 //! is routed, never what is accepted or accumulated.
 
-use super::NamespacePattern;
-use crate::event::{RunEvent, RunKind};
+use super::NamePattern;
+use crate::event::{Parent, RunEvent, RunKind};
 
 /// The type ending of the events that `ignore_unknown` drops.
 const UNKNOWN_TYPE_SUFFIX: &str = ".unknown.v1";
 
-/// Names let in and names kept out. Compared whole and without regard to ASCII case.
+/// Names let in and names kept out: globs in lower case, matched without regard to ASCII case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AllowDeny {
     /// When not empty, only these names pass.
-    pub allow: Vec<String>,
+    pub allow: Vec<NamePattern>,
     /// These names never pass, even when allowed.
-    pub deny: Vec<String>,
+    pub deny: Vec<NamePattern>,
+}
+
+/// The names that an event has for one list. Several name the same thing: the Task, and the task
+/// of the Pipeline that runs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Names<'e> {
+    /// Without those that are empty.
+    known: Vec<&'e str>,
+    /// Whether no further name can come with a later event of the run.
+    are_settled: bool,
+}
+
+impl<'e> Names<'e> {
+    fn new(names: &[&'e str], are_settled: bool) -> Self {
+        let known = names.iter().copied().filter(|name| !name.is_empty()).collect();
+        Self { known, are_settled }
+    }
 }
 
 impl AllowDeny {
-    /// Whether `name` passes. An empty name does: the list is about something the event has not.
-    #[must_use]
-    pub fn admits(&self, name: &str) -> bool {
-        let names = |list: &[String]| list.iter().any(|entry| entry.eq_ignore_ascii_case(name));
-        name.is_empty() || (!names(&self.deny) && (self.allow.is_empty() || names(&self.allow)))
+    /// Whether an event with these names passes; `None` when the list is about something that the
+    /// event has not. A list that needs a name which is not known yet says no: a later event of
+    /// the run has the name, and is decided by it.
+    fn admits(&self, names: Option<&Names<'_>>) -> bool {
+        let Some(names) = names else { return true };
+        let is_among = |patterns: &[NamePattern]| {
+            names
+                .known
+                .iter()
+                .any(|name| NamePattern::any_admits(patterns, &name.to_ascii_lowercase()))
+        };
+        let is_denied = is_among(&self.deny) || !(self.deny.is_empty() || names.are_settled);
+        !is_denied && (self.allow.is_empty() || is_among(&self.allow))
     }
 }
 
 /// The `filter` of one action. An event passes when all four lists let it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NameFilter {
-    /// Matched with the Task name of a TaskRun.
+    /// Matched with the Task name of a TaskRun, and with the name of its task in the Pipeline.
     pub tasks: AllowDeny,
     /// Matched with the Pipeline name of any run that belongs to one.
     pub pipelines: AllowDeny,
-    /// Matched with the name of a CustomRun itself.
+    /// Matched with the name of a CustomRun itself, and with that of its task in the Pipeline.
     pub custom_runs: AllowDeny,
     /// Matched with the name of the EventListener.
     pub event_listeners: AllowDeny,
@@ -42,15 +67,29 @@ impl NameFilter {
     /// Whether the action wants events under these names.
     #[must_use]
     pub fn admits(&self, event: &RunEvent) -> bool {
-        let (task, custom_run) = match event.kind {
-            RunKind::TaskRun => (event.task_name.as_str(), ""),
-            RunKind::CustomRun => ("", event.name.as_str()),
-            RunKind::PipelineRun | RunKind::EventListener => ("", ""),
+        let final_name = |name, is_final| if is_final { name } else { "" };
+        let has_task_name = event.has_final_task_name();
+        let task = [final_name(event.task_name.as_str(), has_task_name), &event.pipeline_task];
+        let (tasks, custom_runs) = match event.kind {
+            RunKind::TaskRun => (Some(Names::new(&task, has_task_name)), None),
+            RunKind::CustomRun => {
+                (None, Some(Names::new(&[&event.name, &event.pipeline_task], true)))
+            }
+            RunKind::PipelineRun | RunKind::EventListener => (None, None),
         };
-        self.tasks.admits(task)
-            && self.pipelines.admits(&event.pipeline_name)
-            && self.custom_runs.admits(custom_run)
-            && self.event_listeners.admits(&event.event_listener_name)
+        let has_pipeline = event.kind == RunKind::PipelineRun
+            || !event.pipeline_name.is_empty()
+            || event.parent != Parent::default() && !event.is_round();
+        let has_pipeline_name = event.has_final_pipeline_name();
+        let pipeline = final_name(event.pipeline_name.as_str(), has_pipeline_name);
+        let pipeline = has_pipeline.then(|| Names::new(&[pipeline], has_pipeline_name));
+        let has_listener =
+            event.kind == RunKind::EventListener || !event.event_listener_name.is_empty();
+        let listener = has_listener.then(|| Names::new(&[&event.event_listener_name], true));
+        self.tasks.admits(tasks.as_ref())
+            && self.pipelines.admits(pipeline.as_ref())
+            && self.custom_runs.admits(custom_runs.as_ref())
+            && self.event_listeners.admits(listener.as_ref())
     }
 }
 
@@ -68,9 +107,9 @@ pub struct EventFilter {
     /// Drops the `unknown` events that Tekton sends beside `running`.
     pub ignore_unknown: bool,
     /// When not empty, only namespaces that this list admits pass.
-    pub allow_namespaces: Vec<NamespacePattern>,
+    pub allow_namespaces: Vec<NamePattern>,
     /// Namespaces that this list admits are kept out, even when allowed.
-    pub deny_namespaces: Vec<NamespacePattern>,
+    pub deny_namespaces: Vec<NamePattern>,
 }
 
 /// Everything passes.
@@ -110,8 +149,8 @@ impl EventFilter {
 
     fn admits_namespace(&self, namespace: &str) -> bool {
         let allow = &self.allow_namespaces;
-        !NamespacePattern::any_admits(&self.deny_namespaces, namespace)
-            && (allow.is_empty() || NamespacePattern::any_admits(allow, namespace))
+        !NamePattern::any_admits(&self.deny_namespaces, namespace)
+            && (allow.is_empty() || NamePattern::any_admits(allow, namespace))
     }
 }
 

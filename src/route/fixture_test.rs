@@ -2,14 +2,14 @@
 
 use super::EventVars;
 use crate::clock::Timestamp;
-use crate::event::{NamedValue, Rank, RunContext, RunEvent, RunKind, RunState};
+use crate::event::{NamedValue, Naming, Rank, RunContext, RunEvent, RunKind, RunState};
 
 /// 2026-11-20T18:00:00Z, the start of the sample run.
-pub(super) const STARTED: Timestamp = Timestamp(1_795_197_600_000);
+pub(crate) const STARTED: Timestamp = Timestamp(1_795_197_600_000);
 
 /// A successful PipelineRun `ci-7` of pipeline `ci` in `production`, five minutes long, for pull
 /// request 7 of a GitHub repository.
-pub(super) fn pipeline_run() -> RunEvent {
+pub(crate) fn pipeline_run() -> RunEvent {
     let scm = crate::event::Scm {
         provider: "github".into(),
         commit_sha: "0123456789abcdef".into(),
@@ -44,7 +44,7 @@ pub(super) fn pipeline_run() -> RunEvent {
 }
 
 /// A running TaskRun of task `build` in the same pipeline.
-pub(super) fn task_run() -> RunEvent {
+pub(crate) fn task_run() -> RunEvent {
     RunEvent {
         kind: RunKind::TaskRun,
         state: RunState::Running,
@@ -59,12 +59,12 @@ pub(super) fn task_run() -> RunEvent {
     }
 }
 
-pub(super) fn named(name: &str, value: &str) -> NamedValue {
+pub(crate) fn named(name: &str, value: &str) -> NamedValue {
     NamedValue { name: name.into(), value: value.into() }
 }
 
 /// The variables of an event whose pipeline has no finished run yet.
-pub(super) fn vars(event: &RunEvent) -> EventVars {
+pub(crate) fn vars(event: &RunEvent) -> EventVars {
     EventVars::new(event, &RunContext::default())
 }
 
@@ -89,6 +89,7 @@ fn empty() -> RunEvent {
         started_at: Timestamp::UNKNOWN,
         finished_at: Timestamp::UNKNOWN,
         parent: Default::default(),
+        naming: Naming::default(),
         task_name: String::new(),
         pipeline_name: String::new(),
         pipeline_task: String::new(),
@@ -99,6 +100,7 @@ fn empty() -> RunEvent {
         is_finally: false,
         scm_event_type: String::new(),
         children: Vec::new(),
+        skipped_tasks: Vec::new(),
         scm: Default::default(),
         jira_issue_key: String::new(),
         group_id: String::new(),

@@ -1,4 +1,4 @@
-//! [`NamespacePattern`]: the glob that namespace filters are written in. It reads patterns as Go's
+//! [`NamePattern`]: the glob that filters and policies are written in. It reads patterns as Go's
 //! `path.Match` does, because existing filter lists were written for that, and it refuses a broken
 //! pattern instead of ignoring it.
 
@@ -7,30 +7,31 @@ use std::str::Chars;
 /// Longest pattern, in bytes: four times a namespace name (63), room for classes and escapes.
 pub const PATTERN_BYTES_MAX: usize = 256;
 
-/// Why a text is no namespace pattern. Nothing was built.
+/// Why a text is no pattern. Nothing was built.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PatternError {
     /// There is nothing to match.
-    #[error("namespace pattern is empty")]
+    #[error("pattern is empty")]
     Empty,
     /// The text is longer than [`PATTERN_BYTES_MAX`].
-    #[error("namespace pattern is longer than {PATTERN_BYTES_MAX} bytes")]
+    #[error("pattern is longer than {PATTERN_BYTES_MAX} bytes")]
     TooLong,
     /// A `[` has no matching `]`.
-    #[error("character class of namespace pattern {0:?} is not closed")]
+    #[error("character class of pattern {0:?} is not closed")]
     OpenClass(String),
     /// A class is empty, or a range in it has no end or runs backwards.
-    #[error("character class of namespace pattern {0:?} is malformed")]
+    #[error("character class of pattern {0:?} is malformed")]
     BadClass(String),
     /// The text ends after a `\`.
-    #[error("namespace pattern {0:?} ends in a backslash")]
+    #[error("pattern {0:?} ends in a backslash")]
     DanglingEscape(String),
 }
 
-/// A parsed glob over namespace names: `*`, `?`, `[a-z]`, `[^a-z]`, `\` escapes the next
-/// character, and a leading `!` takes names out that an earlier pattern let in.
+/// A parsed glob over names of namespaces, tasks, repositories and the like: `*`, `?`, `[a-z]`,
+/// `[^a-z]`, `\` escapes the next character, and a leading `!` takes names out that an earlier
+/// pattern let in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NamespacePattern {
+pub struct NamePattern {
     is_negated: bool,
     tokens: Vec<Token>,
 }
@@ -60,7 +61,7 @@ impl Token {
     }
 }
 
-impl NamespacePattern {
+impl NamePattern {
     /// Parses a pattern, with its `!` if it has one.
     ///
     /// # Errors
@@ -77,6 +78,22 @@ impl NamespacePattern {
             return Err(PatternError::Empty);
         }
         Ok(Self { is_negated, tokens: tokens(glob)? })
+    }
+
+    /// Whether the pattern takes names out.
+    #[must_use]
+    pub fn is_negated(&self) -> bool {
+        self.is_negated
+    }
+
+    /// The same, for names whose ASCII case does not count: they have to be in lower case.
+    #[must_use]
+    pub fn in_lower_case(self) -> Self {
+        let lower = |token| match token {
+            Token::Exactly(c) => Token::Exactly(c.to_ascii_lowercase()),
+            other @ (Token::AnyRun | Token::AnyOne | Token::Class { .. }) => other,
+        };
+        Self { tokens: self.tokens.into_iter().map(lower).collect(), ..self }
     }
 
     /// Whether a list of patterns lets `namespace` in: the last pattern that matches decides, and
@@ -186,8 +203,8 @@ mod tests {
 
     fn admits(patterns: &[&str], namespace: &str) -> bool {
         let patterns: Vec<_> =
-            patterns.iter().map(|text| NamespacePattern::parse(text).unwrap()).collect();
-        NamespacePattern::any_admits(&patterns, namespace)
+            patterns.iter().map(|text| NamePattern::parse(text).unwrap()).collect();
+        NamePattern::any_admits(&patterns, namespace)
     }
 
     #[test]
@@ -239,11 +256,11 @@ mod tests {
             ("a\\", PatternError::DanglingEscape("a\\".into())),
         ];
         for (text, expected) in rows {
-            assert_eq!(NamespacePattern::parse(text), Err(expected), "{text}");
+            assert_eq!(NamePattern::parse(text), Err(expected), "{text}");
         }
         let longest = "a".repeat(PATTERN_BYTES_MAX);
-        assert!(NamespacePattern::parse(&longest).is_ok());
-        assert_eq!(NamespacePattern::parse(&(longest + "a")), Err(PatternError::TooLong));
+        assert!(NamePattern::parse(&longest).is_ok());
+        assert_eq!(NamePattern::parse(&(longest + "a")), Err(PatternError::TooLong));
     }
 
     #[test]
@@ -277,15 +294,15 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn matching_agrees_with_the_definition(glob in "[ab*?/]{1,7}", name in "[ab/]{0,7}") {
-            let pattern = NamespacePattern::parse(&glob).unwrap();
+            let pattern = NamePattern::parse(&glob).unwrap();
             let name: Vec<char> = name.chars().collect();
             assert_eq!(pattern.glob_matches(&name), reference(&pattern.tokens, &name));
         }
 
         #[test]
         fn no_text_makes_the_parser_panic(text in ".{0,20}", name in ".{0,20}") {
-            if let Ok(pattern) = NamespacePattern::parse(&text) {
-                let _admitted = NamespacePattern::any_admits(&[pattern], &name);
+            if let Ok(pattern) = NamePattern::parse(&text) {
+                let _admitted = NamePattern::any_admits(&[pattern], &name);
             }
         }
     }

@@ -2,73 +2,32 @@
 //! it says why a route owes nothing, and leaves what is owed to the planner.
 
 mod check;
+mod constants;
 mod event_vars;
 mod expression;
 mod filter;
 mod glob;
 mod operators;
 mod pattern;
+mod policy;
+mod possible;
 mod rewrite;
+mod slips;
 mod text_map;
+mod texts;
 mod vocabulary;
+mod words;
 
-pub use check::Named;
 pub use event_vars::EventVars;
 pub use expression::{CelError, Condition, EvaluateError, RULE_BYTES_MAX, TextExpression};
 pub use filter::{AllowDeny, EventFilter, NameFilter};
-pub use glob::{NamespacePattern, PATTERN_BYTES_MAX, PatternError};
-
-use crate::effect::{RouteName, SkipReason};
-use crate::event::RunEvent;
-use crate::integration::Integration;
-use std::sync::Arc;
-
-/// A configured action, and which events it is for.
-#[derive(Clone, Debug)]
-pub struct Route {
-    /// What the route's effects are recorded under.
-    pub name: RouteName,
-    /// The SCM provider whose events alone the route is for; `None` for notifiers, which see all.
-    pub provider: Option<String>,
-    /// The rule that must say yes, where there is one.
-    pub when: Option<Condition>,
-    /// The names that it is for.
-    pub filter: NameFilter,
-    /// What carries its effects out.
-    pub integration: Arc<dyn Integration>,
-}
-
-impl Route {
-    /// Why this route owes nothing for the event, or `None` when it owes an effect. The cheap
-    /// reasons are looked at first, so that a rule is evaluated only for events of its provider
-    /// and names.
-    ///
-    /// # Errors
-    /// The rule of the route failed for this event: whether something is owed is not known.
-    pub fn refuses(
-        &self,
-        event: &RunEvent,
-        vars: &EventVars,
-    ) -> Result<Option<SkipReason>, EvaluateError> {
-        if self.provider.as_ref().is_some_and(|provider| *provider != event.scm.provider) {
-            return Ok(Some(SkipReason::OtherProvider));
-        }
-        if !self.filter.admits(event) {
-            return Ok(Some(SkipReason::FilteredByName));
-        }
-        let is_wanted = self.when.as_ref().map_or(Ok(true), |when| when.evaluate(vars))?;
-        Ok((!is_wanted).then_some(SkipReason::WhenFalse))
-    }
-}
+pub use glob::{NamePattern, PATTERN_BYTES_MAX, PatternError};
+pub use policy::{Policy, PolicyRule};
 
 #[cfg(test)]
 #[path = "fixture_test.rs"]
-mod fixture;
+pub(crate) mod fixture;
 
 #[cfg(test)]
 #[path = "agreement_test.rs"]
 mod agreement;
-
-#[cfg(test)]
-#[path = "route_test.rs"]
-mod tests;

@@ -57,7 +57,10 @@ pub(super) fn result(name: &str, operands: &[Type]) -> Result<Type, String> {
         (op::LOGICAL_AND | op::LOGICAL_OR | op::LOGICAL_NOT | op::NOT_STRICTLY_FALSE, all) => {
             all.iter().all(|of| of.fits(Type::Bool)).then_some(Type::Bool)
         }
-        (op::EQUALS | op::NOT_EQUALS, _) => Some(Type::Bool),
+        // CEL answers no, whatever the values are: such a comparison was not meant.
+        (op::EQUALS | op::NOT_EQUALS, [left, right]) => {
+            can_be_equal(*left, *right).then_some(Type::Bool)
+        }
         (op::LESS | op::LESS_EQUALS | op::GREATER | op::GREATER_EQUALS, [left, right]) => {
             is_comparable(*left, *right).then_some(Type::Bool)
         }
@@ -70,6 +73,12 @@ pub(super) fn result(name: &str, operands: &[Type]) -> Result<Type, String> {
         let symbol = symbol(name).unwrap_or(name);
         format!("operator {symbol} does not apply to {}", given.join(" and "))
     })
+}
+
+fn can_be_equal(left: Type, right: Type) -> bool {
+    let are_numbers = NUMBERS.contains(&left) && NUMBERS.contains(&right);
+    let are_maps = left.as_str() == right.as_str();
+    are_numbers || are_maps || left.fits(right) || [left, right].contains(&Type::Null)
 }
 
 fn is_comparable(left: Type, right: Type) -> bool {
@@ -136,7 +145,10 @@ mod tests {
             (op::LESS, Dyn, Int, Some(Bool)),
             (op::LESS, List, List, None),
             (op::GREATER_EQUALS, Timestamp, Timestamp, Some(Bool)),
-            (op::EQUALS, Text, Int, Some(Bool)),
+            (op::EQUALS, Text, Int, None),
+            (op::EQUALS, Text, Type::Null, Some(Bool)),
+            (op::NOT_EQUALS, Int, Uint, Some(Bool)),
+            (op::EQUALS, Type::Values, Type::Map, Some(Bool)),
             (op::LOGICAL_AND, Dyn, Bool, Some(Bool)),
             (op::LOGICAL_OR, Text, Bool, None),
         ];

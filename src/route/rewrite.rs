@@ -5,6 +5,7 @@
 use super::check::{Fault, literal_text};
 use super::event_vars::{DURATION_MS, MATCHES};
 use super::pattern::{Pattern, Patterns};
+use super::texts;
 use super::vocabulary::EVENT;
 use crate::event::{RunKind, RunState};
 use cel::IdedExpr;
@@ -46,6 +47,13 @@ fn rewrite_node(
     if call.func_name == "matches" {
         return compile_pattern(call, patterns);
     }
+    if let Some(bounded) = texts::bounded(&call.func_name) {
+        call.func_name = bounded.to_owned();
+        if let Some(target) = call.target.take() {
+            call.args.insert(0, *target);
+        }
+        return Ok(());
+    }
     if call.target.is_none()
         && let Some(replacement) = build.replacement(&call.func_name, &mut call.args)
     {
@@ -54,7 +62,8 @@ fn rewrite_node(
     Ok(())
 }
 
-fn children(expr: &mut Expr) -> Vec<&mut IdedExpr> {
+/// The nodes right below one.
+pub(super) fn children(expr: &mut Expr) -> Vec<&mut IdedExpr> {
     match expr {
         Expr::Call(call) => call.target.as_deref_mut().into_iter().chain(&mut call.args).collect(),
         Expr::Select(select) => vec![&mut select.operand],

@@ -1,6 +1,8 @@
 //! The words of rules and their types: fields of `event`, functions and methods. The checker
 //! reads these tables, [`super::EventVars`] fills the fields, and nothing else may define a word.
 
+use crate::event::{RunKind, RunState};
+
 /// What the checker knows of a value before it exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Type {
@@ -19,9 +21,12 @@ pub(super) enum Type {
     Event,
     /// `event.Repo`.
     Repository,
-    /// Labels and annotations: an absent name reads as "".
-    Texts,
-    /// Parameters and results: as [`Self::Texts`], and the names that rules use are remembered.
+    /// `event.Labels`. Like the two below: an absent name reads as "", and the names that rules use
+    /// are remembered.
+    Labels,
+    /// `event.Annotations`.
+    Annotations,
+    /// Parameters and results.
     Values,
     /// A type as a value, as `type(x)` gives it.
     Kind,
@@ -43,7 +48,12 @@ impl Type {
             Self::Timestamp => "timestamp",
             Self::Duration => "duration",
             Self::List => "list",
-            Self::Map | Self::Event | Self::Repository | Self::Texts | Self::Values => "map",
+            Self::Map
+            | Self::Event
+            | Self::Repository
+            | Self::Labels
+            | Self::Annotations
+            | Self::Values => "map",
             Self::Kind => "type",
             Self::Dyn => "dyn",
         }
@@ -61,23 +71,26 @@ impl Type {
 
     /// Whether it is one of the maps of an event, whose keys are names.
     pub(super) fn has_text_keys(self) -> bool {
-        matches!(self, Self::Event | Self::Repository | Self::Texts | Self::Values)
+        matches!(
+            self,
+            Self::Event | Self::Repository | Self::Labels | Self::Annotations | Self::Values
+        )
     }
 }
 
 use Type::{
-    Bool, Bytes, Double, Duration, Dyn, Event, Int, Kind, List, Map, Repository, Text, Texts,
-    Timestamp, Uint, Values,
+    Annotations, Bool, Bytes, Double, Duration, Dyn, Event, Int, Kind, Labels, List, Map,
+    Repository, Text, Timestamp, Uint, Values,
 };
 
 /// The one variable.
 pub(super) const EVENT: &str = "event";
 
 /// The fields of `event`, under the Go relay's names and a few of our own.
-pub(super) const EVENT_FIELDS: [(&str, Type); 37] = [
+pub(super) const EVENT_FIELDS: [(&str, Type); 38] = [
     ("APIBaseURL", Text),
     ("AccumulatorGroupID", Text),
-    ("Annotations", Texts),
+    ("Annotations", Annotations),
     ("Attempt", Int),
     ("CommitSHA", Text),
     ("Context", Text),
@@ -85,10 +98,11 @@ pub(super) const EVENT_FIELDS: [(&str, Type); 37] = [
     ("DiscussionNumber", Int),
     ("EventListenerName", Text),
     ("FinishedAt", Timestamp),
+    ("Ignored", Bool),
     ("IsFinallyTask", Bool),
     ("IssueNumber", Int),
     ("JiraIssueKey", Text),
-    ("Labels", Texts),
+    ("Labels", Labels),
     ("Namespace", Text),
     ("PRNumber", Int),
     ("Params", Values),
@@ -167,7 +181,7 @@ const fn method(
     Signature { name, target: Some(target), arguments, is_variadic: false, result }
 }
 
-const SIZED: &[Type] = &[Text, Bytes, List, Map, Event, Repository, Texts, Values];
+const SIZED: &[Type] = &[Text, Bytes, List, Map, Event, Repository, Labels, Annotations, Values];
 const NUMERIC: &[Type] = &[Int, Uint, Double, Text];
 const CLOCK: &[Type] = &[Timestamp, Duration];
 
@@ -214,6 +228,18 @@ pub(super) const SIGNATURES: &[Signature] = &[
     method("startsWith", &[Text], &[&[Text]], Bool),
     method("endsWith", &[Text], &[&[Text]], Bool),
     method("matches", &[Text], &[&[Text]], Bool),
+    method("charAt", &[Text], &[&[Int]], Text),
+    method("indexOf", &[Text], &[&[Text]], Int),
+    method("lastIndexOf", &[Text], &[&[Text]], Int),
+    method("lowerAscii", &[Text], &[], Text),
+    method("upperAscii", &[Text], &[], Text),
+    method("trim", &[Text], &[], Text),
+    method("substring", &[Text], &[&[Int]], Text),
+    method("substring", &[Text], &[&[Int], &[Int]], Text),
+    method("replace", &[Text], &[&[Text], &[Text]], Text),
+    method("split", &[Text], &[&[Text]], List),
+    method("join", &[List], &[], Text),
+    method("join", &[List], &[&[Text]], Text),
     method("getDate", &[Timestamp], &[], Int),
     method("getDate", &[Timestamp], &[&[Text]], Int),
     method("getDayOfMonth", &[Timestamp], &[], Int),
@@ -239,6 +265,18 @@ pub(super) const SIGNATURES: &[Signature] = &[
 /// The type of a field of `event`, if there is such a field.
 pub(super) fn event_field(name: &str) -> Option<Type> {
     EVENT_FIELDS.iter().find(|(field, _)| *field == name).map(|(_, of)| *of)
+}
+
+/// The words that a field can hold, where that is a closed set.
+pub(super) fn closed_words(field: &str) -> Option<Vec<&'static str>> {
+    let states = || RunState::ALL.into_iter().map(RunState::as_str);
+    match field {
+        "State" => Some(states().collect()),
+        // Empty while there was no earlier run.
+        "PreviousState" => Some(states().chain([""]).collect()),
+        "Resource" => Some(RunKind::ALL.into_iter().map(RunKind::as_str).collect()),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -2,8 +2,10 @@
 //! under a Begin that was granted here.
 
 use super::StateMachine;
+use super::change::StateChange;
 use super::command::{Applied, Begin, Grant, Owner, Planned, Refusal};
 use super::dead_letter::{Cause, CauseKind};
+use super::level::FeatureLevel;
 use super::outbox::{EffectRecord, LaneKey, OpenBegin, ReplacedBegin, STREAM_LANE_MAX, Writer};
 use super::run_record::{QueuedEvent, SettledEffect, Settlement};
 use crate::clock::Timestamp;
@@ -25,9 +27,14 @@ impl StateMachine {
         {
             self.take_plan(planned);
         }
-        let owner = begin.owner;
-        let granted =
-            begin.asked.into_iter().filter_map(|asked| self.grant(asked, owner)).collect();
+        let mut granted: Vec<Grant> = Vec::new();
+        for asked in begin.asked {
+            // Asked twice, an effect is granted once: two grants would be two calls at once.
+            let is_repeated = granted.iter().any(|grant| grant.effect == asked.effect);
+            if !is_repeated && let Some(grant) = self.grant(asked, begin.owner) {
+                granted.push(grant);
+            }
+        }
         Applied::Begun(granted)
     }
 
@@ -35,8 +42,7 @@ impl StateMachine {
     fn take_plan(&mut self, planned: Planned) {
         let Some(queued) = self.dequeue(planned.run, planned.sequence) else { return };
         for skipped in planned.skipped {
-            let replays = queued.origin.replays();
-            let id = EffectId::of(queued.transition_key(), &skipped.route, replays);
+            let id = queued.effect_id(&skipped.route, self.feature_level);
             self.counters.skip(skipped.reason);
             let settled = SettledEffect {
                 effect: id,
@@ -50,7 +56,7 @@ impl StateMachine {
             self.note_settled(planned.run, settled);
         }
         for failed in planned.failed {
-            self.bury_route(planned.run, &queued, failed);
+            self.dead_letter_route(planned.run, &queued, failed);
         }
         for effect in planned.effects {
             self.add_effect(planned.run, &queued, effect);
@@ -60,22 +66,14 @@ impl StateMachine {
 
     /// Takes an event out of its run's queue if it heads it.
     pub(super) fn dequeue(&mut self, run_key: Key, sequence: u64) -> Option<QueuedEvent> {
-        let run = self.runs.get_mut(&run_key)?;
-        if run.queue.front()?.sequence != sequence {
-            return None;
-        }
-        let queued = run.queue.pop_front();
-        let next = run.queue.front().map(|next| next.sequence);
-        self.unplanned.remove(&(sequence, run_key));
-        if let Some(next) = next {
-            self.unplanned.insert((next, run_key));
-        }
-        queued
+        let queued = self.runs.dequeue(run_key, sequence)?;
+        self.changes.push(StateChange::EventPlanned { run: run_key, sequence });
+        Some(queued)
     }
 
     fn add_effect(&mut self, run_key: Key, queued: &QueuedEvent, planned: PlannedEffect) {
         if self.outbox.effects.contains_key(&planned.id) {
-            return;
+            return self.drop_same_id(run_key, queued, planned);
         }
         let Some(run) = self.runs.get_mut(&run_key) else { return };
         run.unsettled += 1;
@@ -92,6 +90,7 @@ impl StateMachine {
             origin: queued.origin.clone(),
             accepted_at: queued.accepted_at,
             attempts: 0,
+            first_begun_at: Timestamp::UNKNOWN,
             not_before: Timestamp::UNKNOWN,
             open: None,
             ended_boots: 0,
@@ -100,8 +99,27 @@ impl StateMachine {
             last_cause: None,
         };
         let (lane, delivery) = (effect.lane(), effect.delivery);
+        self.changes.push(StateChange::EffectPlanned { run: run_key, effect: effect.id });
         self.outbox.push(effect);
         self.make_room_in_lane(&lane, delivery);
+    }
+
+    /// Counts a planned effect whose id an unsettled one has, as the first level did not.
+    fn drop_same_id(&mut self, run_key: Key, queued: &QueuedEvent, planned: PlannedEffect) {
+        if !self.has_reached(FeatureLevel::SECOND) {
+            return;
+        }
+        self.counters.skip(SkipReason::SameId);
+        let settled = SettledEffect {
+            effect: planned.id,
+            route: planned.route,
+            target: Some(planned.target),
+            state: queued.event.state,
+            settlement: Settlement::Skipped(SkipReason::SameId),
+            attempts: 0,
+            at: self.now,
+        };
+        self.note_settled(run_key, settled);
     }
 
     /// Rule 14: a latest lane keeps what is on the wire and the newest behind it, which is not
@@ -126,7 +144,7 @@ impl StateMachine {
                 let surplus = waiting.len().saturating_sub(STREAM_LANE_MAX);
                 for (_, id) in waiting.into_iter().take(surplus) {
                     let detail = format!("over {STREAM_LANE_MAX} effects waited for one target");
-                    self.bury(id, Cause { kind: CauseKind::BacklogFull, detail });
+                    self.dead_letter(id, Cause { kind: CauseKind::BacklogFull, detail });
                 }
             }
         }
@@ -134,10 +152,11 @@ impl StateMachine {
 
     /// Rule 14: accepts go on; the oldest effects of the largest backlog give way.
     fn keep_outbox_bounds(&mut self) {
-        while self.outbox.is_over_full() {
-            let Some(id) = self.outbox.to_give_up() else { return };
+        while self.outbox.is_over_full(self.outbox_bytes_max()) {
+            let level = self.feature_level;
+            let Some(id) = self.outbox.to_give_up(level) else { return };
             let detail = "the outbox was full and this instance had most waiting".to_owned();
-            self.bury(id, Cause { kind: CauseKind::BacklogFull, detail });
+            self.dead_letter(id, Cause { kind: CauseKind::BacklogFull, detail });
         }
     }
 
@@ -160,7 +179,7 @@ impl StateMachine {
         if asked != effect.next_grant() {
             return None;
         }
-        if self.is_paused(&effect.route.instance, self.now) {
+        if self.is_paused(&effect.route, self.now) {
             return None;
         }
         let target = self.outbox.targets.get(&effect.target);
@@ -168,16 +187,15 @@ impl StateMachine {
         if is_target_busy {
             return None;
         }
-        let writer = effect.writer();
-        let is_outdated = effect.delivery == Delivery::Latest
-            && target.and_then(|target| target.writer.as_ref()).is_some_and(|last| *last > writer);
-        if is_outdated {
-            self.skip(id, SkipReason::OlderThanTarget);
+        if effect.delivery == Delivery::Latest
+            && let Some(reason) = self.stands_back(id)
+        {
+            self.skip(id, reason);
             return None;
         }
         self.replace_open(id);
         // The end of the third process was told while the effect was on the wire of a fourth.
-        if self.bury_if_poison(id) {
+        if self.dead_letter_if_poison(id) {
             return None;
         }
         Some(self.open(id, owner))
@@ -198,34 +216,51 @@ impl StateMachine {
     fn replace_open(&mut self, id: EffectId) {
         let Some(effect) = self.outbox.effects.get(&id) else { return };
         let Some(open) = effect.open else { return };
-        let begin = ReplacedBegin { node: open.node, boot: open.boot, effect: effect.clone() };
+        let begin = ReplacedBegin { node: open.node, boot: open.boot, effect: (**effect).clone() };
         self.outbox.replaced.insert((id, effect.attempts), begin);
         self.counters.in_doubt += 1;
+        self.owe_repair_of_lost_call(id);
         self.outbox.update(id, |effect| effect.is_in_doubt = true);
     }
 
     fn open(&mut self, id: EffectId, owner: Owner) -> Grant {
         let now = self.now;
+        let is_second = self.has_reached(FeatureLevel::SECOND);
         let mut attempt = 0;
         self.outbox.update(id, |effect| {
+            if is_second && !effect.first_begun_at.is_known() {
+                effect.first_begun_at = now;
+            }
             effect.attempts += 1;
             attempt = effect.attempts;
             effect.open = Some(OpenBegin { node: owner.node, boot: owner.boot, at: now });
             effect.parked_since = Timestamp::UNKNOWN;
         });
         if let Some(effect) = self.outbox.effects.get(&id) {
+            self.changes.push(StateChange::EffectBegun { run: effect.run, effect: id, attempt });
             let (key, writer) = (effect.target.clone(), effect.writer());
+            let share = self.noted_share(&effect.event.namespace);
             let target = self.target_in_use(&key);
+            target.share = share;
             target.open = Some(id);
             target.writer = Some(writer);
             target.touched_at = now;
+            self.set_repair(&key);
+            self.note_standing(id);
         }
         Grant { effect: id, attempt }
     }
 
+    /// Changes an effect that stays in the outbox.
+    pub(super) fn update_effect(&mut self, id: EffectId, change: impl FnOnce(&mut EffectRecord)) {
+        let Some(effect) = self.outbox.effects.get(&id) else { return };
+        self.changes.effect_changed(effect.run, id);
+        self.outbox.update(id, change);
+    }
+
     /// Ends the open Begin of an effect, which keeps its place.
     pub(super) fn close(&mut self, id: EffectId) {
-        self.outbox.update(id, |effect| effect.open = None);
+        self.update_effect(id, |effect| effect.open = None);
         let Some(effect) = self.outbox.effects.get(&id) else { return };
         if let Some(target) = self.outbox.targets.get_mut(&effect.target)
             && target.open == Some(id)

@@ -3,23 +3,12 @@
 
 use super::dead_letter::Cause;
 use super::level::FeatureLevel;
+use super::node::NodeId;
 use super::settings::Settings;
 use super::slot::{SlotId, SlotMove};
 use crate::clock::Timestamp;
 use crate::effect::{EffectId, PlannedEffect, Receipt, RouteName, SkipReason, Skipped};
 use crate::event::{Key, RunEvent};
-use std::fmt;
-
-/// Identity of a data directory: random, written once, never derived from a pod's ordinal.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct NodeId(pub u64);
-
-/// 16 hexadecimal digits.
-impl fmt::Display for NodeId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
-    }
-}
 
 /// One log entry: commands and the time at which they happened, stamped by the leader.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,16 +34,19 @@ pub enum Command {
     /// Plans an event, asks for the right to send effects, or both (rule 1).
     Begin(Begin),
     /// Outcomes of attempts.
-    Record(Vec<Outcome>),
+    Record(Vec<AttemptOutcome>),
     /// Effects whose route the owner's configuration lacks (rule 6).
     Park { owner: Owner, effects: Vec<EffectId> },
     /// Puts dead letters back to work.
     Replay(Vec<ReplayItem>),
+    /// Takes dead letters out for good. Since [`FeatureLevel::SECOND`]: older members cannot read it.
+    DeleteLetters(Vec<u64>),
     /// `node` left for good: its id never comes back, and its open Begins are over as by a newer
     /// boot. Refused while it owns a slot or may be making a call.
     Retire { node: NodeId },
-    /// A target asked that `instance` be left alone until a moment in replicated time: nothing is
-    /// begun for it before, on any node. Holds for [`PAUSE_MAX`](super::PAUSE_MAX) at most.
+    /// A target asked that an instance be left alone until a moment in replicated time: nothing is
+    /// begun for it before, on any node. `instance` is its
+    /// [`pause_key`](super::StateMachine::pause_key). Holds for [`PAUSE_MAX`](super::PAUSE_MAX) at most.
     Pause { instance: String, until: Timestamp },
     /// All members speak `level`: commands and records of it may be written from now on. A lower
     /// one changes nothing (rule 22).
@@ -118,7 +110,7 @@ pub struct FailedRoute {
 
 /// The result of one attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
+pub struct AttemptOutcome {
     pub effect: EffectId,
     /// Number of the Begin this answers.
     pub attempt: u32,
@@ -193,6 +185,32 @@ pub enum Applied {
     Refused(Refusal),
     /// How many letters were queued again.
     Replayed(u64),
+    /// How many letters were deleted.
+    Deleted(u64),
+}
+
+impl Applied {
+    /// What was granted; nothing where the command was none that asks.
+    #[must_use]
+    pub fn granted(self) -> Vec<Grant> {
+        match self {
+            Self::Begun(grants) => grants,
+            Self::Done
+            | Self::Accepted(_)
+            | Self::Refused(_)
+            | Self::Replayed(_)
+            | Self::Deleted(_) => Vec::new(),
+        }
+    }
+
+    /// How many letters left the list; none where the command was about no letters.
+    #[must_use]
+    pub fn letters(&self) -> u64 {
+        match self {
+            Self::Replayed(count) | Self::Deleted(count) => *count,
+            Self::Done | Self::Accepted(_) | Self::Begun(_) | Self::Refused(_) => 0,
+        }
+    }
 }
 
 /// The answer to an event.

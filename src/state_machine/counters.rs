@@ -22,6 +22,12 @@ pub struct Counters {
     pub incomplete_summaries: u64,
     /// Transitions beyond the bound of one attempt.
     pub transitions_uncounted: u64,
+    /// Ends that contradict what was known of their attempt.
+    pub contradictions: u64,
+    /// Events of which a time was brought into its bounds.
+    pub times_clamped: u64,
+    /// Effects on a check that another writer writes as well.
+    pub check_collisions: u64,
 }
 
 impl Counters {

@@ -3,14 +3,17 @@
 
 use super::StateMachine;
 use super::accept::FORGOTTEN_MARGIN;
-use super::group::GroupKey;
-use super::run_record::{PastRun, RunRecord};
+use super::change::{LetterExit, StateChange};
+use super::level::FeatureLevel;
+use super::memory::share_of;
+use super::run_record::{RunRecord, RunTombstone};
 use super::settings::millis;
 use super::summary::SILENCE_MAX;
+use super::timer::Timer;
 use super::{DeadLetter, run_key};
 use crate::clock::Timestamp;
 use crate::effect::TargetKey;
-use crate::event::Key;
+use crate::event::{Key, Position, RunEvent};
 use std::time::Duration;
 
 /// Timers handled in one entry (rule 19).
@@ -19,21 +22,6 @@ const TIMERS_PER_ENTRY_MAX: usize = 256;
 const FORGOTTEN_PER_ENTRY_MAX: usize = 256;
 /// Shortest wait between two looks at a run that is not quiet.
 const QUIET_POLL_MIN: Duration = Duration::from_mins(1);
-
-/// Something that becomes due.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Timer {
-    /// A summary is to be shown.
-    Summary(Key),
-    /// A group ends unfinished.
-    Group(GroupKey, u32),
-    /// A run may have fallen quiet.
-    Quiet(Key),
-    /// A target may have fallen out of use.
-    Target(TargetKey),
-    /// A dead letter's retention ends.
-    DeadLetter(u64),
-}
 
 impl StateMachine {
     pub(super) fn run_due_timers(&mut self) {
@@ -54,9 +42,11 @@ impl StateMachine {
             Timer::Group(group, generation) => self.group_due(&group, generation),
             Timer::Quiet(run) => self.shrink_if_quiet(run),
             Timer::Target(target) => self.forget_target_if_idle(&target),
+            Timer::Repair(target) => self.repair_due(&target),
             Timer::DeadLetter(letter) => {
-                self.dead_letters.remove(&letter);
+                self.take_letter(letter, LetterExit::Expired);
             }
+            Timer::Parent(run) => self.stop_waiting(run, due_at),
         }
     }
 
@@ -70,7 +60,17 @@ impl StateMachine {
     /// run shrinks, so that the timers never outnumber the runs.
     pub(super) fn arm_quiet_timer(&mut self, key: Key) {
         let first_look_at = Timestamp(self.now.0.saturating_add(self.quiet_poll_ms()));
-        self.timers.insert((first_look_at, Timer::Quiet(key)));
+        self.look_again_at(key, first_look_at);
+    }
+
+    /// From the second level on a run knows its timer, which goes with it.
+    fn look_again_at(&mut self, key: Key, at: Timestamp) {
+        self.timers.insert((at, Timer::Quiet(key)));
+        if self.has_reached(FeatureLevel::SECOND)
+            && let Some(run) = self.runs.get_mut(&key)
+        {
+            run.look_at = at;
+        }
     }
 
     fn quiet_poll_ms(&self) -> u64 {
@@ -82,13 +82,15 @@ impl StateMachine {
         let Some(run) = self.runs.get(&key) else { return };
         let quiet_at = self.quiet_at(run);
         let is_over = run.is_idle() && !self.may_be_repaired(key, &run.facts.uid);
-        if quiet_at <= self.now && is_over && !self.awaits_summary(key) {
+        if quiet_at <= self.now && is_over && !self.awaits_summary(key) && !self.end_silent(key) {
             self.shrink(key);
             return;
         }
+        let Some(run) = self.runs.get(&key) else { return };
+        let quiet_at = self.quiet_at(run);
         let poll_at = Timestamp(self.now.0.saturating_add(self.quiet_poll_ms()));
         let again_at = if quiet_at > self.now { quiet_at.min(poll_at) } else { poll_at };
-        self.timers.insert((again_at, Timer::Quiet(key)));
+        self.look_again_at(key, again_at);
     }
 
     /// A run that is deleted before its end is never heard of again: silence ends it too, else
@@ -103,17 +105,26 @@ impl StateMachine {
 
     /// Rule 3: a call that may still be made needs the record of the run whose state is sent after
     /// it: that of the call itself, or of the target's last writer.
-    fn may_be_repaired(&self, key: Key, uid: &str) -> bool {
-        self.outbox.unheard_calls().any(|effect| {
-            let target = self.outbox.targets.get(&effect.target);
-            let writer = target.and_then(|target| target.writer.as_ref());
-            effect.run == key || writer.is_some_and(|writer| writer.age.uid == uid)
-        })
+    pub(super) fn may_be_repaired(&self, key: Key, uid: &str) -> bool {
+        let is_owed = !self.repairs.is_empty() && self.is_owed_a_repair(key, uid);
+        let mut unheard = self.outbox.unheard_calls();
+        is_owed
+            || unheard.any(|effect| {
+                let target = self.outbox.targets.get(&effect.target);
+                let writer = target.and_then(|target| target.writer.as_ref());
+                effect.run == key || writer.is_some_and(|writer| writer.age.uid == uid)
+            })
     }
 
-    fn shrink(&mut self, key: Key) {
+    pub(super) fn shrink(&mut self, key: Key) {
         let Some(run) = self.runs.remove(&key) else { return };
-        self.insert_past(key, PastRun::of(&run.facts, run.position, run.last_seen));
+        self.changes.push(StateChange::RunShrunk { run: key });
+        self.timers.remove(&(run.look_at, Timer::Quiet(key)));
+        let check = Self::check_to_keep(&run);
+        let past =
+            RunTombstone { check, ..self.tombstone_of(&run.facts, run.position, run.last_seen) };
+        let keeps_end = self.has_reached(FeatureLevel::SECOND);
+        self.insert_tombstone(key, if keeps_end { past.with_end(&run.facts) } else { past });
         self.forget_accumulator(key);
         // Without summaries no timer ends what is known of a root that never reports itself.
         let root = run_key(run.facts.root_uid());
@@ -122,39 +133,60 @@ impl StateMachine {
         }
     }
 
-    pub(super) fn insert_past(&mut self, key: Key, past: PastRun) {
-        self.forget_past(key);
-        self.past_by_seen.insert((past.last_seen, key));
-        self.past.insert(key, past);
+    pub(super) fn insert_tombstone(&mut self, key: Key, past: RunTombstone) {
+        self.forget_tombstone(key);
+        self.memory.add_tombstone(key, &past);
+        self.tombstones.insert(key, past);
     }
 
-    pub(super) fn forget_past(&mut self, key: Key) {
-        if let Some(past) = self.past.remove(&key) {
-            self.past_by_seen.remove(&(past.last_seen, key));
+    /// What is remembered of a run, with the namespace that it counts for.
+    pub(super) fn tombstone_of(
+        &self,
+        facts: &RunEvent,
+        position: Position,
+        last_seen: Timestamp,
+    ) -> RunTombstone {
+        let share = self.noted_share(&facts.namespace);
+        RunTombstone { share, ..RunTombstone::of(facts, position, last_seen) }
+    }
+
+    /// The share of a namespace as records note it: not at the first level, which knows none.
+    pub(super) fn noted_share(&self, namespace: &str) -> u64 {
+        if self.has_reached(FeatureLevel::SECOND) { share_of(namespace) } else { 0 }
+    }
+
+    pub(super) fn forget_tombstone(&mut self, key: Key) {
+        if let Some(past) = self.tombstones.remove(&key) {
+            self.memory.remove_tombstone(key, &past);
         }
     }
 
-    /// Makes sure one more run record fits. Only shrunk records are evicted, oldest first; that
+    /// Makes sure one more run record fits. Only tombstones are evicted, oldest first; that
     /// moves the moment before which unknown runs fire nothing. False when all are in use.
     pub(super) fn free_a_record(&mut self) -> bool {
         let runs_max = usize::try_from(self.settings.runs_max).unwrap_or(usize::MAX);
         // Several at a time: records may have become too many when the setting was lowered.
         for _ in 0..FORGOTTEN_PER_ENTRY_MAX {
-            if self.runs.len() + self.past.len() < runs_max {
+            if self.runs.len() + self.tombstones.len() < runs_max {
                 return true;
             }
-            let Some((_, key)) = self.past_by_seen.first().copied() else { return false };
+            let Some((_, key)) = self.memory.oldest_tombstone() else { return false };
             self.evict(key);
         }
         true
     }
 
-    fn evict(&mut self, key: Key) {
-        if let Some(past) = self.past.get(&key) {
-            let latest = self.now.before(FORGOTTEN_MARGIN);
-            self.forgotten_before = self.forgotten_before.max(past.changed_at.min(latest));
+    pub(super) fn evict(&mut self, key: Key) {
+        if let Some(changed_at) = self.tombstones.get(&key).map(|past| past.changed_at) {
+            self.forget_before(changed_at);
         }
-        self.forget_past(key);
+        self.forget_tombstone(key);
+    }
+
+    /// What changed before `at` may have been forgotten: an unknown run that did fires nothing.
+    pub(super) fn forget_before(&mut self, at: Timestamp) {
+        let latest = self.now.before(FORGOTTEN_MARGIN);
+        self.forgotten_before = self.forgotten_before.max(at.min(latest));
     }
 
     pub(super) fn expire(&mut self) {
@@ -168,19 +200,24 @@ impl StateMachine {
                 Some(_) | None => break,
             }
         }
+        self.expire_unused(FORGOTTEN_PER_ENTRY_MAX);
         let life_ms = self.settings.transition_ttl_ms;
         for _ in 0..FORGOTTEN_PER_ENTRY_MAX {
-            match self.past_by_seen.first().copied() {
+            match self.memory.oldest_tombstone() {
                 Some((seen, key)) if seen.0.saturating_add(life_ms) <= self.now.0 => {
-                    self.forget_past(key);
+                    self.forget_tombstone(key);
                 }
                 Some(_) | None => break,
             }
         }
     }
 
-    /// Starts the one timer that a target has, set anew until the target is forgotten.
+    /// Starts the one timer that a target has, set anew until the target is forgotten. From the
+    /// second level on `expire` finds idle targets without.
     pub(super) fn arm_target_timer(&mut self, key: &TargetKey) {
+        if self.has_reached(FeatureLevel::SECOND) {
+            return;
+        }
         let life_ms = self.settings.transition_ttl_ms.max(millis(QUIET_POLL_MIN));
         let idle_at = Timestamp(self.now.0.saturating_add(life_ms));
         self.timers.insert((idle_at, Timer::Target(key.clone())));
@@ -190,6 +227,9 @@ impl StateMachine {
         let Some(target) = self.outbox.targets.get(key) else { return };
         let life_ms = self.settings.transition_ttl_ms;
         let idle_at = Timestamp(target.touched_at.0.saturating_add(life_ms));
+        if idle_at > self.now && self.has_reached(FeatureLevel::SECOND) {
+            return;
+        }
         if idle_at > self.now {
             self.timers.insert((idle_at, Timer::Target(key.clone())));
         } else if target.open.is_some() || self.outbox.unheard_calls().any(|e| e.target == *key) {
@@ -200,9 +240,15 @@ impl StateMachine {
     }
 
     /// Takes a dead letter out together with the timer of its retention.
-    pub(super) fn remove_letter(&mut self, id: u64) -> Option<DeadLetter> {
-        let letter = self.dead_letters.remove(&id)?;
+    pub(super) fn remove_letter(&mut self, id: u64, why: LetterExit) -> Option<DeadLetter> {
+        let letter = self.take_letter(id, why)?;
         self.timers.remove(&(self.letter_expires_at(&letter), Timer::DeadLetter(id)));
+        Some(letter)
+    }
+
+    fn take_letter(&mut self, id: u64, why: LetterExit) -> Option<DeadLetter> {
+        let letter = self.dead_letters.remove(id)?;
+        self.changes.push(StateChange::LetterLeft { letter: id, why });
         Some(letter)
     }
 

@@ -2,21 +2,21 @@
 //! 11). A group is as bad as its worst member, and a member after its flush opens the next
 //! generation.
 
-use super::expiry::Timer;
+use super::group_key::GroupKey;
+use super::level::FeatureLevel;
 use super::run_record::{Origin, QueuedEvent, RunRecord};
 use super::slot::SlotId;
+use super::timer::Timer;
 use super::{StateMachine, run_key};
 use crate::clock::Timestamp;
 use crate::effect::{Summary, SummaryRow};
+use crate::event::check::group as group_writer;
 use crate::event::{Key, Rank, RunContext, RunEvent, RunState, Scm, check_name};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// PipelineRuns kept of one group.
 const GROUP_RUNS_MAX: usize = 128;
-
-/// A group: (namespace, group id).
-pub type GroupKey = (String, String);
 
 /// PipelineRuns that share one summary. A member after its flush opens the next generation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,14 +42,14 @@ impl Group {
 impl StateMachine {
     /// A run belongs to the generation that was open when it was first seen.
     pub(super) fn join_group(&mut self, run: Key) {
-        let Some(accumulator) = self.accumulators.get(&run) else { return };
+        let Some(accumulator) = self.summaries.accumulators.get(&run) else { return };
         let Some(root) = accumulator.root.clone() else { return };
         if root.group_id.is_empty() {
             return;
         }
         let group_key = (root.namespace.clone(), root.group_id.clone());
         if accumulator.group.is_some() {
-            if let Some(group) = self.groups.get_mut(&group_key)
+            if let Some(group) = self.summaries.groups.get_mut(&group_key)
                 && group.members.contains(&run)
             {
                 group.facts = Some(root);
@@ -57,7 +57,7 @@ impl StateMachine {
             return;
         }
         let now = self.now;
-        let group = self.groups.entry(group_key.clone()).or_default();
+        let group = self.summaries.groups.get_or_default(group_key.clone());
         if group.renderings > 0 && !group.members.contains(&run) {
             let generation = group.generation + 1;
             *group = Group { generation, ..Group::default() };
@@ -70,7 +70,7 @@ impl StateMachine {
         if group.members.len() < GROUP_RUNS_MAX {
             group.members.insert(run);
             group.facts = Some(root);
-            if let Some(accumulator) = self.accumulators.get_mut(&run) {
+            if let Some(accumulator) = self.summaries.accumulators.get_mut(&run) {
                 accumulator.group = Some(group_key);
             }
         }
@@ -79,21 +79,33 @@ impl StateMachine {
     /// An empty group keeps its generation for a while: a member that comes then must not take
     /// the place of the summary that was shown.
     pub(super) fn leave_group(&mut self, key: GroupKey, run: Key) {
-        let Some(group) = self.groups.get_mut(&key) else { return };
-        if group.members.remove(&run) && group.members.is_empty() {
+        let has_timer = !self.has_reached(FeatureLevel::SECOND);
+        let Some(group) = self.summaries.groups.get_mut(&key) else { return };
+        if !group.members.remove(&run) || !group.members.is_empty() {
+            return;
+        }
+        if has_timer {
             let forgotten_at = self.now.0.saturating_add(self.settings.transition_ttl_ms);
             self.timers.insert((Timestamp(forgotten_at), Timer::Group(key, group.generation)));
+        } else {
+            group.facts = None;
         }
     }
 
+    /// Forgets a group and the timer of its end.
+    pub(super) fn forget_group(&mut self, key: &GroupKey) {
+        let Some(group) = self.summaries.groups.remove(key) else { return };
+        let ends_at = Timestamp(group.opened_at.0.saturating_add(self.settings.group_ttl_ms));
+        self.timers.remove(&(ends_at, Timer::Group(key.clone(), group.generation)));
+    }
+
     pub(super) fn show_group_if_done(&mut self, key: &GroupKey) {
-        let Some(group) = self.groups.get(key) else { return };
-        let is_done = group
-            .members
-            .iter()
-            .all(|run| self.accumulators.get(run).is_none_or(|member| member.renderings > 0));
+        let Some(group) = self.summaries.groups.get(key) else { return };
+        let is_done = group.members.iter().all(|run| {
+            self.summaries.accumulators.get(run).is_none_or(|member| member.renderings > 0)
+        });
         let was_shown = group.renderings > 0;
-        if is_done && let Some(group) = self.groups.get_mut(key) {
+        if is_done && let Some(group) = self.summaries.groups.get_mut(key) {
             group.is_incomplete = false;
         }
         if is_done || was_shown {
@@ -103,10 +115,10 @@ impl StateMachine {
 
     /// The end of an unfinished group, or of the memory of an empty one.
     pub(super) fn group_due(&mut self, key: &GroupKey, generation: u32) {
-        let Some(group) = self.groups.get_mut(key) else { return };
+        let Some(group) = self.summaries.groups.get_mut(key) else { return };
         let forgotten_at = group.opened_at.0.saturating_add(self.settings.transition_ttl_ms);
         if group.members.is_empty() && forgotten_at <= self.now.0 {
-            self.groups.remove(key);
+            self.summaries.groups.remove(key);
             return;
         }
         let is_over = group.renderings > 0 || group.members.is_empty();
@@ -121,19 +133,21 @@ impl StateMachine {
     fn show_group(&mut self, key: &GroupKey) {
         let sequence = self.take_sequence();
         let now = self.now;
-        let Some(group) = self.groups.get_mut(key) else { return };
+        let Some(group) = self.summaries.groups.get_mut(key) else { return };
         group.renderings += 1;
         let rendering = group.renderings;
         let uid = Group::uid(key, group.generation);
         let Some(facts) = group.facts.clone() else { return };
         let place = (group.opened_at, now);
-        let state = self.groups.get(key).map(|group| self.group_summary(key, group).state);
+        let state =
+            self.summaries.groups.get(key).map(|group| self.group_summary(key, group).state);
         let event = group_event(&uid, &key.1, &facts, state.unwrap_or(facts.state), place);
         let run = run_key(&uid);
         self.open_group_record(run, &event);
         let Some(record) = self.runs.get_mut(&run) else { return };
         record.facts = Arc::new(event);
         record.last_seen = now;
+        self.changes.run_changed(run);
         let queued = QueuedEvent {
             sequence,
             event: record.facts.clone(),
@@ -150,16 +164,25 @@ impl StateMachine {
         if self.runs.contains_key(&run) {
             return;
         }
-        self.forget_past(run);
-        let context = RunContext { check_name: check_name(event), ..RunContext::default() };
+        self.forget_tombstone(run);
+        let context = self.group_context(event);
         let slot = SlotId::of_root(&event.uid);
         let record = RunRecord::first(slot, Arc::new(event.clone()), context, self.now);
-        self.runs.insert(run, Box::new(record));
+        self.runs.insert(run, record);
         self.arm_quiet_timer(run);
     }
 
+    fn group_context(&self, event: &RunEvent) -> RunContext {
+        if !self.has_reached(FeatureLevel::SECOND) {
+            return RunContext { check_name: check_name(event), ..RunContext::default() };
+        }
+        let writer = group_writer(&event.group_id);
+        let check_name = writer.check_name("");
+        RunContext { check_name, writer: Some(Arc::new(writer)), ..RunContext::default() }
+    }
+
     pub(super) fn group_summary(&self, key: &GroupKey, group: &Group) -> Summary {
-        let runs = group.members.iter().filter_map(|run| self.accumulators.get(run));
+        let runs = group.members.iter().filter_map(|run| self.summaries.accumulators.get(run));
         let mut rows = Vec::new();
         let mut states = Vec::new();
         let mut is_incomplete = group.is_incomplete;

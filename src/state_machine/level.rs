@@ -2,7 +2,6 @@
 //! may return; once it has risen, a build below it can no longer read the log (rule 22).
 
 use super::StateMachine;
-use super::command::Applied;
 use std::fmt;
 
 /// A generation of commands and records. Each one includes those before it.
@@ -10,11 +9,14 @@ use std::fmt;
 pub struct FeatureLevel(pub u32);
 
 /// The highest level that this build speaks. Raised with every command or record that is added.
-pub const FEATURE_LEVEL: FeatureLevel = FeatureLevel(1);
+pub const FEATURE_LEVEL: FeatureLevel = FeatureLevel::SECOND;
 
 impl FeatureLevel {
-    /// The level of a cluster that was just formed.
+    /// The level of release 0.1.0, and of a state that nobody has raised.
     pub const FIRST: Self = Self(1);
+    /// A run writes checks of its own, effects know the kind of their instance, times and ends are
+    /// claims, and state is bounded in bytes.
+    pub const SECOND: Self = Self(2);
 
     /// Whether this build knows all that is written at this level.
     #[must_use]
@@ -37,9 +39,31 @@ impl fmt::Display for FeatureLevel {
 
 impl StateMachine {
     /// A level is never taken back: what was written at it would be unreadable.
-    pub(super) fn apply_raise_level(&mut self, level: FeatureLevel) -> Applied {
-        self.feature_level = self.feature_level.max(level);
-        Applied::Done
+    /// True when the level has risen.
+    pub(super) fn raise_level(&mut self, level: FeatureLevel) -> bool {
+        if level <= self.feature_level {
+            return false;
+        }
+        let was_second = self.has_reached(FeatureLevel::SECOND);
+        self.feature_level = level;
+        if !was_second && self.has_reached(FeatureLevel::SECOND) {
+            self.bound_known_claims();
+        }
+        true
+    }
+
+    /// Whether what came with `level` is in force. What an older member applies otherwise, or
+    /// cannot read, is asked here first: all members have to come to the same state.
+    #[must_use]
+    pub fn has_reached(&self, level: FeatureLevel) -> bool {
+        self.feature_level >= level
+    }
+
+    /// Whether the log has led to nothing yet: no slot has an owner and no event came. No older
+    /// binary has to read such a state again, so its level may rise at once.
+    #[must_use]
+    pub fn is_untouched(&self) -> bool {
+        self.next_sequence == 0 && self.slots.iter().all(|(_, slot)| slot.owner.is_none())
     }
 
     /// The level at which the cluster writes.

@@ -6,47 +6,80 @@
 
 mod accept;
 mod begin;
+mod change;
+mod check;
+mod claim;
 mod command;
+mod copy_on_write;
 mod counters;
 mod dead_letter;
+mod dead_letter_queue;
+mod due;
 mod expiry;
 mod group;
+mod group_key;
 mod level;
-mod life;
+mod memory;
+mod node;
+mod node_lifecycle;
 mod outbox;
 mod pause;
+mod ready;
 mod record;
+mod repair;
 mod replay;
 mod run_record;
+mod runs;
 mod settings;
+mod silence;
 mod slot;
+mod standing;
+mod summaries;
 mod summary;
+mod timer;
 mod view;
 
+use change::Changes;
+pub use change::{EffectEnd, LetterExit, Outcome, StateChange};
+pub use check::PARENT_WAIT;
+pub use claim::End;
 pub use command::{
-    Accepted, Applied, AttemptResult, Begin, Boot, Command, Entry, FailedRoute, Fate, Grant,
-    NodeId, Outcome, Owner, Planned, Refusal, ReplayItem,
+    Accepted, Applied, AttemptOutcome, AttemptResult, Begin, Boot, Command, Entry, FailedRoute,
+    Fate, Grant, Owner, Planned, Refusal, ReplayItem,
 };
+pub(crate) use copy_on_write::CopyOnWrite;
 pub use counters::Counters;
 pub use dead_letter::{Cause, CauseKind, DeadLetter};
-pub(crate) use expiry::Timer;
-pub use group::{Group, GroupKey};
+pub(crate) use dead_letter_queue::DeadLetterQueue;
+pub use due::{DueSends, DueWork};
+pub use group::Group;
+pub use group_key::GroupKey;
 pub use level::{FEATURE_LEVEL, FeatureLevel};
-pub use life::RETIRED_MAX;
+use memory::Memory;
+pub use memory::{MEMORY_BYTES_DEFAULT, MemoryUse, Part};
+pub(crate) use memory::{Record, Tracked};
+pub use node::NodeId;
+pub use node_lifecycle::RETIRED_MAX;
 pub use outbox::{
-    EffectRecord, LaneKey, OpenBegin, Outbox, ReplacedBegin, STREAM_LANE_MAX, TargetRecord, Writer,
+    EffectRecord, LaneKey, OpenBegin, Outbox, ReplacedBegin, STREAM_LANE_MAX, Standing,
+    TargetRecord, Writer,
 };
 pub use pause::{PAUSE_MAX, PAUSES_MAX};
+pub use repair::OwedRepair;
 pub use run_record::{
-    Moment, Origin, PastRun, QueuedEvent, RunRecord, SettledEffect, Settlement, TIMELINE_MAX,
-    TRANSITIONS_MAX,
+    KeptCheck, Origin, QueuedEvent, RunRecord, RunTombstone, SettledEffect, Settlement,
+    TIMELINE_MAX, TRANSITIONS_MAX, TimelineEntry,
 };
+pub(crate) use runs::Runs;
 pub use settings::{Settings, millis};
 pub use slot::{SLOTS, Slot, SlotId, SlotMap, SlotMove};
+pub(crate) use summaries::Summaries;
 pub use summary::{Accumulator, Member};
-pub use view::{DueWork, Known, RunView};
+pub(crate) use timer::Timer;
+pub use view::{Known, RunView};
 
 use crate::clock::Timestamp;
+use crate::effect::TargetKey;
 use crate::event::{Key, RunAge, RunState};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -75,33 +108,40 @@ pub struct StateMachine {
     /// Keys of deliveries, and the order in which they expire.
     pub(crate) deliveries: BTreeSet<Key>,
     pub(crate) delivery_expiry: VecDeque<(Timestamp, Key)>,
-    /// Boxed: entries of a tree are moved when others come between them.
-    pub(crate) runs: BTreeMap<Key, Box<RunRecord>>,
-    pub(crate) past: BTreeMap<Key, PastRun>,
-    /// `past` by last sighting. Derived.
-    pub(crate) past_by_seen: BTreeSet<(Timestamp, Key)>,
+    pub(crate) runs: Runs,
+    pub(crate) tombstones: BTreeMap<Key, RunTombstone>,
     /// Unknown runs that changed before this moment fire nothing (rule 8).
     pub(crate) forgotten_before: Timestamp,
     pub(crate) outbox: Outbox,
-    pub(crate) history: BTreeMap<Key, Finished>,
-    pub(crate) accumulators: BTreeMap<Key, Accumulator>,
-    pub(crate) groups: BTreeMap<GroupKey, Group>,
-    pub(crate) dead_letters: BTreeMap<u64, DeadLetter>,
-    pub(crate) timers: BTreeSet<(Timestamp, expiry::Timer)>,
-    /// Runs with unplanned events, by the sequence of the oldest. Derived.
-    pub(crate) unplanned: BTreeSet<(u64, Key)>,
+    /// Repairs that are owed, one a target at most.
+    pub(crate) repairs: BTreeMap<TargetKey, OwedRepair>,
+    pub(crate) history: Tracked<Key, Finished>,
+    pub(crate) summaries: Summaries,
+    pub(crate) dead_letters: DeadLetterQueue,
+    pub(crate) timers: BTreeSet<(Timestamp, Timer)>,
+    /// What all of this weighs, and the order in which it gives way. Derived.
+    pub(crate) memory: Memory,
     pub(crate) next_sequence: u64,
-    pub(crate) next_letter: u64,
     pub(crate) counters: Counters,
+    /// What the present entry changed. No part of the replicated state.
+    pub(crate) changes: Changes,
 }
 
 impl StateMachine {
-    /// Applies one entry and answers each of its commands, in order.
-    pub fn apply(&mut self, entry: Entry) -> Vec<Applied> {
+    /// Applies one entry: answers each of its commands, in order, and says what changed.
+    pub fn apply(&mut self, entry: Entry) -> Outcome {
         self.now = self.now.max(entry.at);
         self.run_due_timers();
         self.expire();
-        entry.commands.into_iter().map(|command| self.apply_command(command)).collect()
+        self.keep_memory_bound();
+        let apply = |command| {
+            self.changes.begin_command();
+            let applied = self.apply_command(command);
+            self.keep_memory_bound();
+            applied
+        };
+        let answers = entry.commands.into_iter().map(apply).collect();
+        Outcome { answers, changes: self.changes.take() }
     }
 
     fn apply_command(&mut self, command: Command) -> Applied {
@@ -115,6 +155,7 @@ impl StateMachine {
             Command::Record(outcomes) => self.apply_record(outcomes),
             Command::Park { owner, effects } => self.apply_park(owner, &effects),
             Command::Replay(items) => self.apply_replay(items),
+            Command::DeleteLetters(letters) => self.apply_delete_letters(&letters),
             Command::Retire { node } => self.apply_retire(node),
             Command::Pause { instance, until } => self.apply_pause(instance, until),
             Command::RaiseLevel { level } => self.apply_raise_level(level),
@@ -123,13 +164,29 @@ impl StateMachine {
     }
 
     fn apply_settings(&mut self, settings: Settings) -> Applied {
+        let is_switched_on = settings.accumulates && !self.settings.accumulates;
+        if settings != self.settings {
+            self.changes.push(StateChange::SettingsChanged);
+        }
         self.settings = settings;
+        if is_switched_on && self.has_reached(FeatureLevel::SECOND) {
+            self.time_accumulators();
+        }
+        Applied::Done
+    }
+
+    fn apply_raise_level(&mut self, level: FeatureLevel) -> Applied {
+        if self.raise_level(level) {
+            self.changes.push(StateChange::LevelRaised { level });
+        }
         Applied::Done
     }
 
     fn apply_assign(&mut self, moves: &[SlotMove]) -> Applied {
         for to in moves.iter().filter(|to| !self.retired.contains_key(&to.to)) {
-            self.slots.assign(to, self.now);
+            if self.slots.assign(to, self.now) {
+                self.changes.push(StateChange::SlotMoved { slot: to.slot });
+            }
         }
         Applied::Done
     }
@@ -145,11 +202,10 @@ impl StateMachine {
     /// Builds the derived indexes anew, for a state that was read from a snapshot.
     pub(crate) fn rebuild_indexes(&mut self) {
         self.deliveries = self.delivery_expiry.iter().map(|(_, key)| *key).collect();
-        self.past_by_seen = self.past.iter().map(|(key, past)| (past.last_seen, *key)).collect();
-        let heads = self.runs.iter().filter_map(|(key, run)| Some((run.queue.front()?, *key)));
-        self.unplanned = heads.map(|(head, key)| (head.sequence, key)).collect();
+        self.runs.reindex();
         let Outbox { effects, targets, replaced, lanes, .. } = std::mem::take(&mut self.outbox);
         self.outbox = Outbox::restore(effects, targets, replaced, lanes);
+        self.weigh_anew();
     }
 
     fn take_sequence(&mut self) -> u64 {
@@ -159,11 +215,10 @@ impl StateMachine {
 
     /// Puts an event into its run's queue, to be planned by the owner of its slot.
     fn enqueue(&mut self, run_key: Key, queued: QueuedEvent) {
-        let Some(run) = self.runs.get_mut(&run_key) else { return };
-        if run.queue.is_empty() {
-            self.unplanned.insert((queued.sequence, run_key));
+        let sequence = queued.sequence;
+        if self.runs.enqueue(run_key, queued) {
+            self.changes.push(StateChange::EventQueued { run: run_key, sequence });
         }
-        run.queue.push_back(queued);
     }
 }
 

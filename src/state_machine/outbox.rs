@@ -3,13 +3,18 @@
 //! Each (run, target) is a lane with its own order; a target is written by one open Begin at a
 //! time, whichever run it comes from (rules 1, 4, 5).
 
-use super::command::{Grant, NodeId};
+use super::Tracked;
+use super::command::Grant;
+use super::copy_on_write::CopyOnWrite;
 use super::dead_letter::Cause;
+use super::level::FeatureLevel;
+use super::node::NodeId;
+use super::ready::{Head, Heads, Ready};
 use super::run_record::Origin;
 use super::slot::SlotId;
 use crate::clock::Timestamp;
 use crate::effect::{Delivery, EffectId, RouteName, TargetKey};
-use crate::event::{Key, Position, RunAge, RunContext, RunEvent};
+use crate::event::{Key, Position, RunAge, RunContext, RunEvent, RunState};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -36,6 +41,8 @@ pub struct EffectRecord {
     pub accepted_at: Timestamp,
     /// Begins granted so far.
     pub attempts: u32,
+    /// When the first of them was granted; unknown before, and at the first level.
+    pub first_begun_at: Timestamp,
     pub not_before: Timestamp,
     pub open: Option<OpenBegin>,
     /// Boots that ended while it was open (rule 7).
@@ -58,6 +65,10 @@ impl EffectRecord {
     #[must_use]
     pub fn next_grant(&self) -> Grant {
         Grant { effect: self.id, attempt: self.attempts.saturating_add(1) }
+    }
+
+    fn head(&self) -> Head {
+        (self.not_before, self.sequence, self.id)
     }
 
     /// Its place among the writers of its target.
@@ -101,6 +112,27 @@ pub struct Writer {
     pub sequence: u64,
 }
 
+impl Writer {
+    /// Whether what `other` has is older. Of one run its place alone counts: what it claims of its
+    /// own age may differ from event to event.
+    #[must_use]
+    pub fn is_newer_than(&self, other: &Self) -> bool {
+        if self.age.uid == other.age.uid {
+            return (self.position, self.sequence) > (other.position, other.sequence);
+        }
+        self > other
+    }
+
+    /// Whether nobody can tell which of two runs is the newer one: they were created in one second,
+    /// or one of them does not say when.
+    #[must_use]
+    pub fn ties_with(&self, other: &Self) -> bool {
+        let (own, others) = (self.age.created_at, other.age.created_at);
+        let is_unknown = !own.is_known() || !others.is_known();
+        self.age.uid != other.age.uid && (own == others || is_unknown)
+    }
+}
+
 /// A remote object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TargetRecord {
@@ -109,6 +141,18 @@ pub struct TargetRecord {
     pub remote_id: String,
     pub open: Option<EffectId>,
     pub touched_at: Timestamp,
+    /// The newest state of each writer, by its key; more than one where checks collide.
+    pub standings: BTreeMap<Key, Standing>,
+    /// The namespace that it counts for, of the run that wrote it last; 0 where that was not noted,
+    /// at the first feature level.
+    pub share: u64,
+}
+
+/// The newest state of one writer of a target, whether it was shown or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    pub writer: Writer,
+    pub state: RunState,
 }
 
 /// A Begin that was begun anew while its call might still be under way (rule 3).
@@ -123,25 +167,25 @@ pub struct ReplacedBegin {
 /// Effects, lanes and targets, with the indexes that find due work.
 #[derive(Clone, Debug, Default)]
 pub struct Outbox {
-    pub(crate) effects: BTreeMap<EffectId, EffectRecord>,
+    pub(crate) effects: BTreeMap<EffectId, CopyOnWrite<EffectRecord>>,
     pub(crate) lanes: BTreeMap<LaneKey, VecDeque<EffectId>>,
-    pub(crate) targets: BTreeMap<TargetKey, TargetRecord>,
+    pub(crate) targets: Tracked<TargetKey, TargetRecord>,
     pub(crate) replaced: BTreeMap<(EffectId, u32), ReplacedBegin>,
-    /// Lane heads that are not open, by the time they may be begun. Derived.
-    ready: BTreeSet<(Timestamp, u64, EffectId)>,
+    /// Lane heads that are not open. Derived.
+    ready: Ready,
     /// Effects on the wire. Derived.
     open: BTreeSet<EffectId>,
-    /// Unsettled effects per instance, oldest first. Derived.
-    by_instance: BTreeMap<String, BTreeSet<(u64, EffectId)>>,
+    /// Unsettled effects per instance, by its name and kind, oldest first. Derived.
+    by_instance: BTreeMap<(String, String), BTreeSet<(u64, EffectId)>>,
     bytes: u64,
 }
 
 impl Outbox {
     /// Builds the derived indexes anew, for a state that was read from a snapshot.
     #[must_use]
-    pub fn restore(
-        effects: BTreeMap<EffectId, EffectRecord>,
-        targets: BTreeMap<TargetKey, TargetRecord>,
+    pub(crate) fn restore(
+        effects: BTreeMap<EffectId, CopyOnWrite<EffectRecord>>,
+        targets: Tracked<TargetKey, TargetRecord>,
         replaced: BTreeMap<(EffectId, u32), ReplacedBegin>,
         lanes: BTreeMap<LaneKey, VecDeque<EffectId>>,
     ) -> Self {
@@ -163,20 +207,21 @@ impl Outbox {
         let id = effect.id;
         self.index(&effect);
         self.lanes.entry(effect.lane()).or_default().push_back(id);
-        self.effects.insert(id, effect);
+        self.effects.insert(id, CopyOnWrite::new(effect));
         self.refresh_lane(id);
     }
 
     /// Takes an effect out, wherever it stands in its lane.
     pub(crate) fn remove(&mut self, id: EffectId) -> Option<EffectRecord> {
-        let effect = self.effects.remove(&id)?;
-        self.ready.remove(&(effect.not_before, effect.sequence, id));
+        let effect = self.effects.remove(&id)?.into_inner();
+        self.ready.remove(&effect.route, effect.head());
         self.open.remove(&id);
         self.bytes = self.bytes.saturating_sub(effect.weight_bytes());
-        if let Some(ids) = self.by_instance.get_mut(&effect.route.instance) {
+        let instance = name_and_kind(&effect.route);
+        if let Some(ids) = self.by_instance.get_mut(&instance) {
             ids.remove(&(effect.sequence, id));
             if ids.is_empty() {
-                self.by_instance.remove(&effect.route.instance);
+                self.by_instance.remove(&instance);
             }
         }
         let lane_key = effect.lane();
@@ -202,7 +247,7 @@ impl Outbox {
     /// Changes an effect and keeps the indexes true.
     pub(crate) fn update(&mut self, id: EffectId, change: impl FnOnce(&mut EffectRecord)) {
         let Some(effect) = self.effects.get_mut(&id) else { return };
-        self.ready.remove(&(effect.not_before, effect.sequence, id));
+        self.ready.remove(&effect.route, effect.head());
         change(effect);
         if effect.open.is_some() {
             self.open.insert(id);
@@ -212,9 +257,14 @@ impl Outbox {
         self.refresh_lane(id);
     }
 
+    /// An effect, while it is unsettled.
+    pub(crate) fn effect(&self, id: EffectId) -> Option<&EffectRecord> {
+        self.effects.get(&id).map(|effect| &**effect)
+    }
+
     /// The effects of a lane, oldest first.
     pub(crate) fn lane(&self, lane: &LaneKey) -> impl Iterator<Item = &EffectRecord> {
-        self.lanes.get(lane).into_iter().flatten().filter_map(|id| self.effects.get(id))
+        self.lanes.get(lane).into_iter().flatten().filter_map(|id| self.effect(*id))
     }
 
     /// Whether `id` heads its lane.
@@ -223,28 +273,28 @@ impl Outbox {
     }
 
     /// Lane heads that may be begun at `now`, longest waiting first.
-    pub(crate) fn ready(&self, now: Timestamp) -> impl Iterator<Item = &EffectRecord> {
-        self.ready
-            .iter()
-            .take_while(move |(not_before, ..)| *not_before <= now)
-            .filter_map(|(_, _, id)| self.effects.get(id))
+    pub(super) fn ready(&self, now: Timestamp) -> Heads<'_> {
+        self.ready.until(now)
     }
 
-    /// When, after `now`, the next lane head may be begun, of those that are free by then.
-    pub(crate) fn next_ready(
+    /// When, after `now`, the next lane head may be begun, of those that no pause holds up then.
+    pub(super) fn next_ready(
         &self,
         now: Timestamp,
-        is_free: impl Fn(&EffectRecord, Timestamp) -> bool,
+        pause_end: impl Fn(&RouteName) -> Option<Timestamp>,
     ) -> Option<Timestamp> {
-        let later = (Timestamp(now.0.saturating_add(1)), 0, EffectId(Key(0)));
-        let mut heads = self.ready.range(later..);
-        let is_free = |at, id| self.effects.get(id).is_some_and(|effect| is_free(effect, at));
-        heads.find(|(not_before, _, id)| is_free(*not_before, id)).map(|(at, ..)| *at)
+        let firsts = self.ready.firsts_from(Timestamp(now.0.saturating_add(1)));
+        let free = firsts.filter_map(|(at, _, id)| {
+            let route = &self.effects.get(&id)?.route;
+            let until = pause_end(route).filter(|until| at < *until);
+            until.map_or(Some(at), |until| Some(self.ready.first_of(route, until)?.0))
+        });
+        free.min()
     }
 
     /// Effects on the wire.
     pub(crate) fn open(&self) -> impl Iterator<Item = &EffectRecord> {
-        self.open.iter().filter_map(|id| self.effects.get(id))
+        self.open.iter().filter_map(|id| self.effect(*id))
     }
 
     /// Effects of replaced Begins after whose end their target is written once more (rule 3).
@@ -257,28 +307,49 @@ impl Outbox {
     pub(crate) fn of_run(&self, run: Key) -> impl Iterator<Item = &EffectRecord> {
         let first = (run, TargetKey(String::new()));
         let lanes = self.lanes.range(first..).take_while(move |((of, _), _)| *of == run);
-        lanes.flat_map(|(_, ids)| ids).filter_map(|id| self.effects.get(id))
+        lanes.flat_map(|(_, ids)| ids).filter_map(|id| self.effect(*id))
     }
 
     /// Whether a bound of rule 14 is passed.
-    pub(crate) fn is_over_full(&self) -> bool {
-        self.effects.len() > OUTBOX_EFFECTS_MAX || self.bytes > OUTBOX_BYTES_MAX
+    pub(crate) fn is_over_full(&self, bytes_max: u64) -> bool {
+        self.effects.len() > OUTBOX_EFFECTS_MAX || self.bytes > OUTBOX_BYTES_MAX.min(bytes_max)
     }
 
-    /// The oldest effect, not on the wire, of the instance with the largest backlog.
-    pub(crate) fn to_give_up(&self) -> Option<EffectId> {
-        let mut largest: Vec<_> = self.by_instance.values().collect();
-        largest.sort_by_key(|ids| std::cmp::Reverse(ids.len()));
-        largest
-            .into_iter()
-            .flatten()
-            .map(|(_, id)| *id)
-            .find(|id| self.effects.get(id).is_some_and(|effect| effect.open.is_none()))
+    /// Text that the effects keep alive, in bytes.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Whether a run's lane to a target has an effect, or a call that nobody heard of goes there.
+    pub(crate) fn leads_to(&self, lane: &LaneKey) -> bool {
+        self.lanes.contains_key(lane)
+            || self.replaced.values().any(|begin| begin.effect.target == lane.1)
+    }
+
+    /// The oldest effect, not on the wire, of the instance with the largest backlog. At the first
+    /// level instances of one name share a backlog.
+    pub(crate) fn to_give_up(&self, level: FeatureLevel) -> Option<EffectId> {
+        type Waiting = BTreeSet<(u64, EffectId)>;
+        let mut backlogs: BTreeMap<(&str, &str), Vec<&Waiting>> = BTreeMap::new();
+        for ((name, kind), ids) in &self.by_instance {
+            let kind = if level >= FeatureLevel::SECOND { kind } else { "" };
+            backlogs.entry((name, kind)).or_default().push(ids);
+        }
+        let mut largest: Vec<_> = backlogs.into_values().collect();
+        largest.sort_by_key(|shares| {
+            std::cmp::Reverse(shares.iter().map(|ids| ids.len()).sum::<usize>())
+        });
+        let is_waiting = |id| self.effects.get(id).is_some_and(|effect| effect.open.is_none());
+        largest.into_iter().find_map(|shares| {
+            let oldest =
+                shares.into_iter().filter_map(|ids| ids.iter().find(|(_, id)| is_waiting(id)));
+            oldest.min().map(|(_, id)| *id)
+        })
     }
 
     fn index(&mut self, effect: &EffectRecord) {
         self.bytes = self.bytes.saturating_add(effect.weight_bytes());
-        let ids = self.by_instance.entry(effect.route.instance.clone()).or_default();
+        let ids = self.by_instance.entry(name_and_kind(&effect.route)).or_default();
         ids.insert((effect.sequence, effect.id));
         if effect.open.is_some() {
             self.open.insert(effect.id);
@@ -299,11 +370,14 @@ impl Outbox {
 
     fn refresh_ready(&mut self, head: EffectId) {
         let Some(effect) = self.effects.get(&head) else { return };
-        let entry = (effect.not_before, effect.sequence, head);
         if effect.open.is_none() {
-            self.ready.insert(entry);
+            self.ready.insert(&effect.route, effect.head());
         } else {
-            self.ready.remove(&entry);
+            self.ready.remove(&effect.route, effect.head());
         }
     }
+}
+
+fn name_and_kind(route: &RouteName) -> (String, String) {
+    (route.instance.clone(), route.kind.clone())
 }

@@ -1,12 +1,14 @@
 //! Outcomes of attempts: settled, to be repeated, given up, or too late (rules 1, 3, 6).
 
-use super::command::{Applied, AttemptResult, FailedRoute, Outcome, Owner, Refusal};
+use super::change::StateChange;
+use super::command::{Applied, AttemptOutcome, AttemptResult, FailedRoute, Owner, Refusal};
 use super::dead_letter::{Cause, DeadLetter};
+use super::level::FeatureLevel;
 use super::outbox::{EffectRecord, TargetRecord};
 use super::run_record::{Origin, QueuedEvent, SettledEffect, Settlement};
 use super::{StateMachine, run_key};
 use crate::clock::Timestamp;
-use crate::effect::{Delivery, EffectId, Receipt, SkipReason, TargetKey};
+use crate::effect::{Delivery, EffectId, Receipt, RouteName, SkipReason, TargetKey};
 use crate::event::Key;
 use std::time::Duration;
 
@@ -16,7 +18,7 @@ const PARK_MAX: Duration = Duration::from_mins(15);
 const PARK_RETRY: Duration = Duration::from_secs(15);
 
 impl StateMachine {
-    pub(super) fn apply_record(&mut self, outcomes: Vec<Outcome>) -> Applied {
+    pub(super) fn apply_record(&mut self, outcomes: Vec<AttemptOutcome>) -> Applied {
         for outcome in outcomes {
             self.record(outcome);
         }
@@ -24,7 +26,7 @@ impl StateMachine {
     }
 
     /// A record counts if it names the open Begin, whatever the epoch is by now.
-    fn record(&mut self, outcome: Outcome) {
+    fn record(&mut self, outcome: AttemptOutcome) {
         let id = outcome.effect;
         let is_current = self
             .outbox
@@ -35,10 +37,15 @@ impl StateMachine {
             self.record_late(&outcome);
             return;
         }
+        if let AttemptResult::RetryIn { cause, .. } | AttemptResult::Dead(cause) = &outcome.result
+            && let Some(effect) = self.outbox.effect(id).cloned()
+        {
+            self.owe_repair_of_timeout(&effect, cause);
+        }
         match outcome.result {
             AttemptResult::Delivered(receipt) => self.settle_delivered(id, receipt),
             AttemptResult::RetryIn { wait_ms, cause } => self.repeat(id, wait_ms, cause),
-            AttemptResult::Dead(cause) => self.bury(id, cause),
+            AttemptResult::Dead(cause) => self.dead_letter(id, cause),
             AttemptResult::Skipped(reason) => self.skip(id, reason),
             AttemptResult::Unsent => self.close(id),
         }
@@ -47,7 +54,7 @@ impl StateMachine {
     fn repeat(&mut self, id: EffectId, wait_ms: u64, cause: Cause) {
         let not_before = Timestamp(self.now.0.saturating_add(wait_ms));
         self.close(id);
-        self.outbox.update(id, |effect| {
+        self.update_effect(id, |effect| {
             effect.not_before = not_before;
             effect.last_cause = Some(cause);
         });
@@ -66,7 +73,7 @@ impl StateMachine {
 
     /// Rule 3: the call of a replaced Begin did end; its target's state is sent once more unless
     /// no call was made, and an object that it made is adopted where none is known.
-    fn record_late(&mut self, outcome: &Outcome) {
+    fn record_late(&mut self, outcome: &AttemptOutcome) {
         let Some(begin) = self.outbox.replaced.remove(&(outcome.effect, outcome.attempt)) else {
             return;
         };
@@ -84,7 +91,8 @@ impl StateMachine {
                 self.send_state_once_more(outcome.attempt, &begin.effect);
             }
             // A call that failed, by a timeout for one, may have been carried out.
-            AttemptResult::RetryIn { .. } | AttemptResult::Dead(_) => {
+            AttemptResult::RetryIn { cause, .. } | AttemptResult::Dead(cause) => {
+                self.owe_repair_of_timeout(&begin.effect, cause);
                 self.send_state_once_more(outcome.attempt, &begin.effect);
             }
             AttemptResult::Skipped(_) | AttemptResult::Unsent => {}
@@ -97,12 +105,24 @@ impl StateMachine {
         if effect.delivery == Delivery::Stream {
             return;
         }
-        let target = self.outbox.targets.get(&effect.target);
+        let call = (effect.id, attempt, effect.route.clone());
+        self.send_state_of(&effect.target, (effect.run, &effect.event.uid), call);
+    }
+
+    /// Queues the present state of `target`: that of its last writer, or of the run, with its uid,
+    /// whose call is in doubt.
+    pub(super) fn send_state_of(
+        &mut self,
+        target: &TargetKey,
+        (run, uid): (Key, &str),
+        (effect, attempt, route): (EffectId, u32, RouteName),
+    ) {
+        let target = self.outbox.targets.get(target);
         let writer = target.and_then(|target| target.writer.as_ref());
-        let is_own = writer.is_none_or(|writer| writer.age.uid == effect.event.uid);
+        let is_own = writer.is_none_or(|writer| writer.age.uid == uid);
         let run = match writer {
             Some(writer) if !is_own => run_key(&writer.age.uid),
-            Some(_) | None => effect.run,
+            Some(_) | None => run,
         };
         let sequence = self.take_sequence();
         let Some(record) = self.runs.get(&run) else { return };
@@ -110,7 +130,7 @@ impl StateMachine {
             sequence,
             event: record.facts.clone(),
             context: record.context.clone(),
-            origin: Origin::Repair { effect: effect.id, attempt, route: effect.route.clone() },
+            origin: Origin::Repair { effect, attempt, route },
             accepted_at: self.now,
             ended_plannings: 0,
         };
@@ -142,7 +162,7 @@ impl StateMachine {
     fn pass_doubt_on(&mut self, effect: &EffectRecord) {
         let next: Vec<EffectId> = self.outbox.lane(&effect.lane()).map(|next| next.id).collect();
         for id in next {
-            self.outbox.update(id, |next| next.is_in_doubt = true);
+            self.update_effect(id, |next| next.is_in_doubt = true);
         }
     }
 
@@ -151,11 +171,11 @@ impl StateMachine {
         if !self.outbox.targets.contains_key(key) {
             self.arm_target_timer(key);
         }
-        self.outbox.targets.entry(key.clone()).or_default()
+        self.outbox.targets.get_or_default(key.clone())
     }
 
     /// Turns an effect into a dead letter.
-    pub(super) fn bury(&mut self, id: EffectId, cause: Cause) {
+    pub(super) fn dead_letter(&mut self, id: EffectId, cause: Cause) {
         let Some(effect) = self.outbox.remove(id) else { return };
         let kind = cause.kind;
         self.add_letter(DeadLetter {
@@ -175,9 +195,14 @@ impl StateMachine {
     }
 
     /// A dead letter for a route that could not be planned.
-    pub(super) fn bury_route(&mut self, run: Key, queued: &QueuedEvent, failed: FailedRoute) {
+    pub(super) fn dead_letter_route(
+        &mut self,
+        run: Key,
+        queued: &QueuedEvent,
+        failed: FailedRoute,
+    ) {
         let kind = failed.cause.kind;
-        let effect = EffectId::of(queued.transition_key(), &failed.route, queued.origin.replays());
+        let effect = queued.effect_id(&failed.route, self.feature_level);
         let settled = SettledEffect {
             effect,
             route: failed.route.clone(),
@@ -209,6 +234,15 @@ impl StateMachine {
         }
         let settled = self.settled(effect, settlement, effect.attempts);
         self.note_settled(effect.run, settled);
+        // Nothing reads the target of a stream between two of its effects.
+        let is_stream = effect.delivery == Delivery::Stream;
+        if is_stream
+            && self.has_reached(FeatureLevel::SECOND)
+            && self.outbox.targets.get(&effect.target).is_some_and(|target| target.open.is_none())
+            && !self.outbox.leads_to(&effect.lane())
+        {
+            self.outbox.targets.remove(&effect.target);
+        }
     }
 
     fn settled(
@@ -229,6 +263,8 @@ impl StateMachine {
     }
 
     pub(super) fn note_settled(&mut self, run: Key, settled: SettledEffect) {
+        let (effect, end) = (settled.effect, (&settled.settlement).into());
+        self.changes.push(StateChange::EffectSettled { run, effect, end });
         if let Some(run) = self.runs.get_mut(&run) {
             run.note_settled(settled);
         }
@@ -250,7 +286,7 @@ impl StateMachine {
                 continue;
             }
             let not_before = self.now.after(PARK_RETRY);
-            self.outbox.update(*id, |effect| {
+            self.update_effect(*id, |effect| {
                 effect.parked_since = since;
                 effect.not_before = not_before;
             });

@@ -1,11 +1,14 @@
 //! Dead letters and their way back to work. A replay goes past the dedupe on purpose and is
 //! planned anew, so that a mended template, rule or credential helps.
 
+use super::change::{LetterExit, StateChange};
+use super::claim::clamp;
 use super::command::{Applied, ReplayItem};
 use super::dead_letter::{Cause, DeadLetter};
-use super::expiry::Timer;
-use super::run_record::{Origin, QueuedEvent};
+use super::level::FeatureLevel;
+use super::run_record::{Origin, QueuedEvent, RunTombstone};
 use super::slot::SlotId;
+use super::timer::Timer;
 use super::{RunRecord, StateMachine, run_key};
 use crate::effect::RouteName;
 use crate::event::{Key, Position, RunContext, RunEvent};
@@ -13,22 +16,22 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 impl StateMachine {
-    pub(super) fn add_letter(&mut self, mut letter: DeadLetter) {
-        self.next_letter += 1;
-        letter.id = self.next_letter;
-        self.counters.dead(letter.cause.kind);
-        self.timers.insert((self.letter_expires_at(&letter), Timer::DeadLetter(letter.id)));
-        self.dead_letters.insert(letter.id, letter);
+    pub(super) fn add_letter(&mut self, letter: DeadLetter) {
+        let (cause, expires_at) = (letter.cause.kind, self.letter_expires_at(&letter));
+        self.counters.dead(cause);
+        let id = self.dead_letters.add(letter);
+        self.timers.insert((expires_at, Timer::DeadLetter(id)));
+        self.changes.push(StateChange::LetterAdded { letter: id, cause });
         let letters_max = usize::try_from(self.settings.dead_letters_max).unwrap_or(usize::MAX);
-        while self.dead_letters.len() > letters_max {
-            let Some(oldest) = self.dead_letters.keys().next().copied() else { return };
-            self.remove_letter(oldest);
+        while self.dead_letters.len() > letters_max || self.has_letters_to_drop() {
+            let Some(oldest) = self.dead_letters.oldest() else { return };
+            self.remove_letter(oldest, LetterExit::NoRoom);
             self.counters.letters_dropped += 1;
         }
     }
 
     /// A dead letter for an event that no process survived planning.
-    pub(super) fn bury_event(&mut self, run: Key, queued: &QueuedEvent, cause: Cause) {
+    pub(super) fn dead_letter_event(&mut self, run: Key, queued: &QueuedEvent, cause: Cause) {
         let route = queued.origin.only_route().cloned().unwrap_or_else(RouteName::every);
         self.add_letter(DeadLetter {
             id: 0,
@@ -49,7 +52,7 @@ impl StateMachine {
     pub(super) fn apply_replay(&mut self, items: Vec<ReplayItem>) -> Applied {
         let mut replayed: Vec<(DeadLetter, ReplayItem)> = items
             .into_iter()
-            .filter_map(|item| Some((self.remove_letter(item.letter)?, item)))
+            .filter_map(|item| Some((self.remove_letter(item.letter, LetterExit::Replayed)?, item)))
             .collect();
         replayed.sort_by_key(|(letter, _)| (letter.sequence, letter.id));
         let count = u64::try_from(replayed.len()).unwrap_or(u64::MAX);
@@ -59,8 +62,24 @@ impl StateMachine {
         Applied::Replayed(count)
     }
 
+    /// Takes letters out for good: what they owed is owed no more.
+    pub(super) fn apply_delete_letters(&mut self, letters: &[u64]) -> Applied {
+        let delete = |letter: &u64| self.remove_letter(*letter, LetterExit::Deleted);
+        let deleted = letters.iter().filter_map(delete).count();
+        Applied::Deleted(u64::try_from(deleted).unwrap_or(u64::MAX))
+    }
+
     fn replay(&mut self, letter: DeadLetter, item: ReplayItem) {
-        let event = item.event.map_or_else(|| Arc::clone(&letter.event), |event| Arc::from(*event));
+        let is_second = self.has_reached(FeatureLevel::SECOND);
+        let event = item.event.map_or_else(
+            || Arc::clone(&letter.event),
+            |mut event| {
+                if is_second {
+                    clamp(&mut event, self.now);
+                }
+                Arc::from(*event)
+            },
+        );
         let key = if letter.is_summary { letter.run } else { run_key(&event.uid) };
         self.revive(key, &event, &letter.context);
         let sequence = self.take_sequence();
@@ -86,13 +105,14 @@ impl StateMachine {
         if self.runs.contains_key(&key) {
             return;
         }
-        let reached = self.past.get(&key).map_or(event.position(), |past| Position {
+        let reached = self.tombstones.get(&key).map_or(event.position(), |past| Position {
             attempt: past.attempt,
             rank: past.rank,
             last_transition: past.changed_at,
             ce_time: event.ce_time,
         });
-        self.forget_past(key);
+        let end = self.tombstones.get(&key).and_then(RunTombstone::end);
+        self.forget_tombstone(key);
         let position = reached.max(event.position());
         let (rank, attempt) = (position.rank, position.attempt);
         let furthest = RunEvent { rank, attempt, ..(**event).clone() };
@@ -100,7 +120,9 @@ impl StateMachine {
         let mut record = RunRecord::first(slot, Arc::clone(event), context.clone(), self.now);
         record.position = position;
         record.transitions = BTreeSet::from([event.transition_key(), furthest.transition_key()]);
-        self.runs.insert(key, Box::new(record));
+        record.ends.extend(end);
+        self.runs.insert(key, record);
+        self.changes.run_changed(key);
         self.arm_quiet_timer(key);
     }
 }

@@ -1,6 +1,7 @@
 //! Values that apply uses. They come through the log, never from a node's own configuration,
 //! so that every node applies alike (rule 20).
 
+use super::level::FeatureLevel;
 use std::time::Duration;
 
 /// Replicated settings. Durations in milliseconds of replicated time.
@@ -22,6 +23,18 @@ pub struct Settings {
     pub straggler_window_ms: u64,
     /// End of an unfinished group (`accumulator.ttl`).
     pub group_ttl_ms: u64,
+    /// Bytes that the state may take in memory (`store.memory`). 0, which stands for the default,
+    /// below the second feature level: older members do not know it.
+    pub memory_bytes: u64,
+}
+
+impl Settings {
+    /// These settings as all members of a cluster at `level` know them.
+    #[must_use]
+    pub fn at_level(&self, level: FeatureLevel) -> Self {
+        let is_known = level >= FeatureLevel::SECOND;
+        Self { memory_bytes: if is_known { self.memory_bytes } else { 0 }, ..self.clone() }
+    }
 }
 
 impl Default for Settings {
@@ -35,6 +48,7 @@ impl Default for Settings {
             accumulates: false,
             straggler_window_ms: millis(Duration::from_secs(5)),
             group_ttl_ms: millis(Duration::from_hours(1)),
+            memory_bytes: 0,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Slots: fixed hash buckets of runs, each with an owner and an epoch that rises with every move.
 
-use super::command::NodeId;
+use super::node::NodeId;
 use crate::clock::Timestamp;
 use std::fmt;
 

@@ -4,13 +4,16 @@
 //! end of its tasks, so its summary waits for stragglers, and is shown again for those that
 //! arrive later still.
 
-use super::expiry::Timer;
-use super::group::{Group, GroupKey};
+use super::group::Group;
+use super::group_key::GroupKey;
+use super::level::FeatureLevel;
+use super::memory::{ShareId, share_of};
 use super::run_record::{Origin, QueuedEvent};
+use super::timer::Timer;
 use super::{StateMachine, run_key};
 use crate::clock::Timestamp;
 use crate::effect::{Summary, SummaryRow};
-use crate::event::{ChildRef, Key, Position, RunEvent, RunKind, RunState};
+use crate::event::{ChildRef, Key, Position, RunEvent, RunKind, RunState, SkippedTask, is_ignored};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +22,8 @@ use std::time::Duration;
 pub(super) const SILENCE_MAX: Duration = Duration::from_hours(24);
 /// Members kept of one PipelineRun: Tekton's own bound on matrix fan-out is 256.
 const MEMBERS_MAX: usize = 512;
+/// Failed tasks that the text of their PipelineRun names.
+const FAILED_TOLD_MAX: usize = 3;
 
 /// One TaskRun or CustomRun as a summary shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,7 +119,34 @@ impl Accumulator {
         let missing = children
             .filter(|child| !self.members.values().any(|member| member.name == child.name))
             .map(missing_row);
-        known.chain(missing).collect()
+        let mut rows: Vec<_> = known.chain(missing).collect();
+        self.tell_apart(&mut rows);
+        let skipped = self.root.iter().flat_map(|root| &root.skipped_tasks);
+        rows.extend(skipped.map(skipped_row));
+        rows
+    }
+
+    /// Names rows as their pipeline shows them. Runs of one task that still read alike, those of a
+    /// matrix for one, go by their run.
+    fn tell_apart(&self, rows: &mut [SummaryRow]) {
+        let children = self.root.iter().flat_map(|root| &root.children);
+        let shown = children.filter(|child| !child.display_name.is_empty());
+        let shown: BTreeMap<_, _> =
+            shown.map(|child| (child.name.as_str(), child.display_name.as_str())).collect();
+        for row in rows.iter_mut() {
+            if let Some(name) = shown.get(row.run_name.as_str()) {
+                (*name).clone_into(&mut row.name);
+            }
+        }
+        let mut alike: BTreeMap<String, u32> = BTreeMap::new();
+        for row in rows.iter() {
+            *alike.entry(row.name.clone()).or_default() += 1;
+        }
+        for row in
+            rows.iter_mut().filter(|row| alike.get(&row.name).is_some_and(|count| *count > 1))
+        {
+            row.name.clone_from(&row.run_name);
+        }
     }
 }
 
@@ -139,6 +171,8 @@ impl Member {
             run_name: self.name.clone(),
             is_finally: self.is_finally,
             state: Some(self.state),
+            is_ignored: is_ignored(self.state, &self.reason),
+            is_skipped: false,
             reason: self.reason.clone(),
             started_at: self.started_at,
             finished_at: self.finished_at,
@@ -153,28 +187,76 @@ fn missing_row(child: &ChildRef) -> SummaryRow {
         run_name: child.name.clone(),
         is_finally: false,
         state: None,
+        is_ignored: false,
+        is_skipped: false,
         reason: String::new(),
         started_at: Timestamp::UNKNOWN,
         finished_at: Timestamp::UNKNOWN,
     }
 }
 
+fn skipped_row(task: &SkippedTask) -> SummaryRow {
+    let child = ChildRef { name: task.name.clone(), ..ChildRef::default() };
+    SummaryRow { is_skipped: true, reason: task.reason.clone(), ..missing_row(&child) }
+}
+
 impl StateMachine {
     /// Takes what an event says about a PipelineRun or one of its members, also when the event
     /// came too late to be sent anywhere.
     pub(super) fn summary_saw(&mut self, event: &RunEvent) {
-        let is_member = matches!(event.kind, RunKind::TaskRun | RunKind::CustomRun)
-            && !event.parent.uid.is_empty();
         let is_root = event.kind == RunKind::PipelineRun && self.settings.accumulates;
-        if !is_member && !is_root {
+        if is_root {
+            self.summary_takes(run_key(&event.uid), event, false);
+        }
+        let is_run = matches!(event.kind, RunKind::TaskRun | RunKind::CustomRun)
+            || event.kind == RunKind::PipelineRun && self.has_reached(FeatureLevel::SECOND);
+        let is_own_parent = event.kind == RunKind::PipelineRun && event.parent.uid == event.uid;
+        // Only PipelineRuns are summed up, no loop that stands alone.
+        let is_member = is_run && !event.parent.uid.is_empty() && !event.is_round();
+        if is_member && !is_own_parent {
+            let root = run_key(&event.parent.uid);
+            let share = self.share_of_run(root).filter(|_| self.has_reached(FeatureLevel::SECOND));
+            if share.is_some_and(|share| share != share_of(&event.namespace)) {
+                // A label names any run; a row in its summary is for members of its namespace.
+                self.counters.contradictions += 1;
+                return;
+            }
+            self.summary_takes(root, event, true);
+        }
+    }
+
+    /// Takes members out that came before their root and are of another namespace. Before anything is
+    /// read from them: what made the root fail is.
+    pub(super) fn drop_foreign_members(&mut self, key: Key, namespace: &str) {
+        let own = share_of(namespace);
+        let known = self.summaries.accumulators.get(&key);
+        let Some(accumulator) = known.filter(|known| known.root.is_none()) else { return };
+        let is_foreign =
+            |uid: &&String| self.share_of_run(run_key(uid)).is_some_and(|share| share != own);
+        let foreign: Vec<String> = accumulator.members.keys().filter(is_foreign).cloned().collect();
+        if foreign.is_empty() {
             return;
         }
-        let key = run_key(event.root_uid());
-        if self.past.contains_key(&key) && !self.accumulators.contains_key(&key) {
+        self.counters.contradictions += u64::try_from(foreign.len()).unwrap_or(u64::MAX);
+        if let Some(accumulator) = self.summaries.accumulators.get_mut(&key) {
+            accumulator.members.retain(|uid, _| !foreign.contains(uid));
+        }
+    }
+
+    /// The namespace that a run counts for, as a hash, of a run that is known and noted it.
+    pub(super) fn share_of_run(&self, key: Key) -> Option<ShareId> {
+        let live = self.runs.get(&key).map(|run| share_of(&run.facts.namespace));
+        live.or_else(|| {
+            self.tombstones.get(&key).map(|past| past.share).filter(|share| *share != 0)
+        })
+    }
+
+    fn summary_takes(&mut self, key: Key, event: &RunEvent, is_member: bool) {
+        if self.tombstones.contains_key(&key) && !self.summaries.accumulators.contains_key(&key) {
             return;
         }
         // Members are known even when no summary is built: the check names of a matrix need them.
-        let accumulator = self.accumulators.entry(key).or_default();
+        let accumulator = self.summaries.accumulators.get_or_default(key);
         let has_changed =
             if is_member { accumulator.take_member(event) } else { accumulator.take_root(event) };
         let is_ended = accumulator.is_root_final();
@@ -189,7 +271,7 @@ impl StateMachine {
     fn schedule_summary(&mut self, key: Key) {
         let now = self.now;
         let window_ms = self.settings.straggler_window_ms;
-        let Some(accumulator) = self.accumulators.get_mut(&key) else { return };
+        let Some(accumulator) = self.summaries.accumulators.get_mut(&key) else { return };
         let set_before = accumulator.due_at;
         let due_at = if accumulator.is_complete() {
             accumulator.is_incomplete = false;
@@ -209,9 +291,27 @@ impl StateMachine {
         }
     }
 
+    /// Ends, by silence, the accumulators of roots that never report themselves: those that were
+    /// made while no summary was built have no timer.
+    pub(super) fn time_accumulators(&mut self) {
+        let due_at = self.now.after(SILENCE_MAX);
+        let is_untimed = |accumulator: &Accumulator| {
+            !accumulator.due_at.is_known() && accumulator.renderings == 0
+        };
+        let accumulators = self.summaries.accumulators.iter();
+        let untimed = accumulators.filter(|(_, accumulator)| is_untimed(accumulator));
+        let untimed: Vec<Key> = untimed.map(|(key, _)| *key).collect();
+        for key in untimed {
+            if let Some(accumulator) = self.summaries.accumulators.get_mut(&key) {
+                accumulator.due_at = due_at;
+                self.timers.insert((due_at, Timer::Summary(key)));
+            }
+        }
+    }
+
     /// The timer of a summary; one that was set again since does nothing.
     pub(super) fn summary_due(&mut self, key: Key, due_at: Timestamp) {
-        let Some(accumulator) = self.accumulators.get_mut(&key) else { return };
+        let Some(accumulator) = self.summaries.accumulators.get_mut(&key) else { return };
         if accumulator.due_at != due_at {
             return;
         }
@@ -228,19 +328,20 @@ impl StateMachine {
 
     /// Whether the record of a run is needed for a summary that is still to be shown.
     pub(super) fn awaits_summary(&self, key: Key) -> bool {
-        let Some(accumulator) = self.accumulators.get(&key) else { return false };
+        let Some(accumulator) = self.summaries.accumulators.get(&key) else { return false };
         if accumulator.due_at.is_known() {
             return true;
         }
-        let group = accumulator.group.as_ref().and_then(|group| self.groups.get(group));
+        let group = accumulator.group.as_ref().and_then(|group| self.summaries.groups.get(group));
         let Some(group) = group.filter(|group| group.members.contains(&key)) else { return false };
-        let is_open = |run: &Key| self.accumulators.get(run).is_some_and(|m| !m.is_root_final());
+        let is_open =
+            |run: &Key| self.summaries.accumulators.get(run).is_some_and(|m| !m.is_root_final());
         // Only ended members wait, and only for those that are not: two cannot wait for each other.
         accumulator.is_root_final() && (group.renderings == 0 || group.members.iter().any(is_open))
     }
 
     pub(super) fn forget_accumulator(&mut self, key: Key) {
-        if let Some(accumulator) = self.accumulators.remove(&key) {
+        if let Some(accumulator) = self.summaries.accumulators.remove(&key) {
             self.timers.remove(&(accumulator.due_at, Timer::Summary(key)));
             if let Some(group) = accumulator.group {
                 self.leave_group(group, key);
@@ -248,10 +349,41 @@ impl StateMachine {
         }
     }
 
+    /// How often the summary of a run that stands alone was shown.
+    pub(super) fn renderings(&self, key: Key) -> u32 {
+        let accumulator =
+            self.summaries.accumulators.get(&key).filter(|known| known.group.is_none());
+        accumulator.map_or(0, |known| known.renderings)
+    }
+
+    /// Notes that a queued event has its summary right behind it.
+    pub(super) fn sum_up(&mut self, key: Key, sequence: u64) {
+        let queue = self.runs.get_mut(&key).into_iter().flat_map(|run| &mut run.queue);
+        for queued in queue.filter(|queued| queued.sequence == sequence) {
+            queued.context.is_summed_up = true;
+        }
+    }
+
+    /// The tasks of a PipelineRun that failed and made it fail, for a line of text.
+    pub(super) fn failed_tasks(&self, key: Key) -> String {
+        let Some(accumulator) = self.summaries.accumulators.get(&key) else { return String::new() };
+        let has_failed = |member: &&Member| {
+            let is_bad = matches!(member.state, RunState::Failure | RunState::Error);
+            is_bad && !is_ignored(member.state, &member.reason)
+        };
+        let mut failed: Vec<_> = accumulator.members.values().filter(has_failed).collect();
+        failed.sort_by_key(|member| (member.finished_at, member.name.clone()));
+        let more = failed.len().saturating_sub(FAILED_TOLD_MAX);
+        let told = failed.iter().take(FAILED_TOLD_MAX);
+        let told = told.map(|member| format!("{} ({})", member.row().name, member.reason));
+        let told = told.collect::<Vec<_>>().join(", ");
+        if more > 0 { format!("{told} and {more} more") } else { told }
+    }
+
     fn show_summary(&mut self, key: Key) {
         let sequence = self.take_sequence();
         let now = self.now;
-        let Some(accumulator) = self.accumulators.get_mut(&key) else { return };
+        let Some(accumulator) = self.summaries.accumulators.get_mut(&key) else { return };
         accumulator.due_at = Timestamp::UNKNOWN;
         accumulator.renderings += 1;
         if let Some(group) = accumulator.group.clone() {
@@ -275,13 +407,13 @@ impl StateMachine {
     /// The summary that a run, or group, shows; `None` until it is first due.
     #[must_use]
     pub fn summary(&self, run: Key) -> Option<Summary> {
-        if let Some(accumulator) = self.accumulators.get(&run) {
+        if let Some(accumulator) = self.summaries.accumulators.get(&run) {
             return (accumulator.renderings > 0 && accumulator.group.is_none())
                 .then(|| accumulator.root.as_ref().map(|root| run_summary(accumulator, root)))?;
         }
         let facts = &self.runs.get(&run)?.facts;
         let key = (facts.namespace.clone(), facts.group_id.clone());
-        let group = self.groups.get(&key)?;
+        let group = self.summaries.groups.get(&key)?;
         let is_shown = run_key(&Group::uid(&key, group.generation)) == run;
         is_shown.then(|| self.group_summary(&key, group))
     }

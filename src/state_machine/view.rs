@@ -1,7 +1,9 @@
-//! Read views: what is due for an owner, what is known of an event, and what answers questions.
+//! Read views: what is known of an event, and what answers questions.
 
+use super::claim::{Sight, Weight};
+use super::level::FeatureLevel;
 use super::outbox::EffectRecord;
-use super::run_record::{QueuedEvent, RunRecord};
+use super::run_record::RunRecord;
 use super::slot::{Slot, SlotId};
 use super::{Counters, DeadLetter, Fate, Grant, NodeId, Settings, StateMachine, run_key};
 use crate::clock::Timestamp;
@@ -10,15 +12,6 @@ use crate::event::{Key, RunEvent};
 
 /// A known transition is touched when this share of its memory's life has passed (rule 8).
 const TOUCH_SHARE: u64 = 4;
-
-/// Work that an owner may ask to begin.
-#[derive(Clone, Copy, Debug)]
-pub enum DueWork<'a> {
-    /// The event at the head of this run's queue has no plan.
-    Plan { run: Key, slot: SlotId, queued: &'a QueuedEvent },
-    /// This effect heads its lane and its time has come.
-    Send(&'a EffectRecord),
-}
 
 /// What applied state knows of an event that was sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,48 +80,10 @@ impl StateMachine {
         self.retired.iter().map(|(node, at)| (*node, *at))
     }
 
-    /// Plans to make and effects to begin for the slots of `node`, oldest first. `now` is the
-    /// owner's reading of replicated time; nothing is reserved by looking.
-    pub fn due_work(&self, node: NodeId, now: Timestamp) -> impl Iterator<Item = DueWork<'_>> {
-        let plans = self.unplanned.iter().filter_map(move |(_, key)| {
-            let run = self.runs.get(key)?;
-            let queued = run.queue.front()?;
-            let is_own = self.slots.get(run.slot).owner == Some(node);
-            is_own.then_some(DueWork::Plan { run: *key, slot: run.slot, queued })
-        });
-        let sends = self.outbox.ready(now).filter_map(move |effect| {
-            let is_own = self.slots.get(effect.slot).owner == Some(node);
-            let target = self.outbox.targets.get(&effect.target);
-            let is_free = target.is_none_or(|target| target.open.is_none());
-            let is_paused = self.is_paused(&effect.route.instance, now);
-            (is_own && is_free && !is_paused).then_some(DueWork::Send(effect))
-        });
-        let takeovers = self.outbox.open().filter_map(move |effect| {
-            let is_own = self.slots.get(effect.slot).owner == Some(node);
-            let is_paused = self.is_paused(&effect.route.instance, now);
-            (is_own && !is_paused && self.may_take_over(effect, now))
-                .then_some(DueWork::Send(effect))
-        });
-        plans.chain(sends).chain(takeovers)
-    }
-
-    /// When, after [`StateMachine::now`], the next effect may be begun. What may be begun already
-    /// is found by [`StateMachine::due_work`].
-    #[must_use]
-    pub fn next_send(&self) -> Option<Timestamp> {
-        let is_free = |effect: &EffectRecord, at| !self.is_paused(&effect.route.instance, at);
-        let takeovers = self.outbox.open().filter_map(|effect| {
-            self.takeover_at(effect).filter(|at| *at > self.now && is_free(effect, *at))
-        });
-        // What waits for the end of a pause is told by that end alone.
-        let ready = self.outbox.next_ready(self.now, is_free);
-        takeovers.chain(ready).chain(self.pauses.values().copied()).min()
-    }
-
     /// When the next summary is due, of those that are waited for.
     #[must_use]
     pub fn next_summary(&self) -> Option<Timestamp> {
-        let due = self.accumulators.values().map(|accumulator| accumulator.due_at);
+        let due = self.summaries.accumulators.values().map(|accumulator| accumulator.due_at);
         due.filter(|due_at| due_at.is_known()).min()
     }
 
@@ -142,13 +97,20 @@ impl StateMachine {
         }
         let key = run_key(&event.uid);
         if let Some(run) = self.runs.get(&key) {
-            let is_same = run.position.attempt == event.attempt
-                && run.transitions.contains(&event.transition_key())
-                && run.facts_digest == event.facts_digest();
+            let is_same = if self.has_reached(FeatureLevel::SECOND) {
+                Sight::of(run, event) == Sight::Same
+            } else {
+                run.position.attempt == event.attempt
+                    && run.transitions.contains(&event.transition_key())
+                    && run.facts_digest == event.facts_digest()
+                    && !run.owes_second_final(event)
+            };
             return is_same.then(|| known(self.touch_if_old(key, run.last_seen)));
         }
-        let past = self.past.get(&key)?;
-        past.knows(event).then(|| known(self.touch_if_old(key, past.last_seen)))
+        let past = self.tombstones.get(&key)?;
+        let is_same = past.knows(event)
+            && (!self.has_reached(FeatureLevel::SECOND) || past.weigh(event) == Weight::Known);
+        is_same.then(|| known(self.touch_if_old(key, past.last_seen)))
     }
 
     fn touch_if_old(&self, key: Key, last_seen: Timestamp) -> Option<Key> {
@@ -167,7 +129,7 @@ impl StateMachine {
     /// One unsettled effect.
     #[must_use]
     pub fn effect(&self, id: crate::effect::EffectId) -> Option<&EffectRecord> {
-        self.outbox.effects.get(&id)
+        self.outbox.effect(id)
     }
 
     /// The remote id that the last write to a target left.
@@ -197,17 +159,18 @@ impl StateMachine {
         self.outbox.effects.len()
     }
 
-    /// Events that are accepted and not planned.
+    /// Events that are accepted and not planned, those that wait for their PipelineRun among them.
     #[must_use]
     pub fn unplanned(&self) -> usize {
-        let runs = self.unplanned.iter().filter_map(|(_, key)| self.runs.get(key));
+        let waiting = self.runs.unplanned().chain(self.runs.waiting());
+        let runs = waiting.filter_map(|key| self.runs.get(&key));
         runs.map(|run| run.queue.len()).sum()
     }
 
     /// Run records in use: live ones, then shrunk ones.
     #[must_use]
     pub fn run_counts(&self) -> (usize, usize) {
-        (self.runs.len(), self.past.len())
+        (self.runs.len(), self.tombstones.len())
     }
 
     /// Delivery keys remembered.

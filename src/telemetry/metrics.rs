@@ -6,9 +6,9 @@
 
 use crate::effect::{RouteName, SkipReason};
 use crate::failure::FailureKind;
-use crate::state_machine::{CauseKind, Fate, StateMachine};
+use crate::state_machine::{CauseKind, Fate, Part, StateMachine};
 use prometheus::{
-    Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry,
+    Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
 
 /// Prefix of every metric name.
@@ -26,6 +26,8 @@ pub struct Metrics {
     refused: IntCounterVec,
     accept_seconds: HistogramVec,
     attempts: IntCounterVec,
+    state_bytes: IntGaugeVec,
+    state_bytes_max: IntGauge,
     state: IntGaugeVec,
     replica: IntGaugeVec,
     fates: IntGaugeVec,
@@ -68,6 +70,11 @@ impl Metrics {
         let accept_seconds =
             HistogramVec::new(seconds.buckets(ACCEPT_BUCKETS.to_vec()), &["outcome"])?;
         registry.register(Box::new(accept_seconds.clone()))?;
+        let bytes_max = IntGauge::new(
+            format!("{PREFIX}_state_bytes_max"),
+            "Memory that the state may take, store.memory.",
+        )?;
+        registry.register(Box::new(bytes_max.clone()))?;
         let metrics = Self {
             received: counter("events_received_total", "CloudEvents read.", &["kind"])?,
             refused: counter(
@@ -78,9 +85,11 @@ impl Metrics {
             attempts: counter(
                 "delivery_attempts_total",
                 "Attempts to deliver, by result.",
-                &["integration", "action", "result"],
+                &["integration", "instance", "action", "result"],
             )?,
             state: gauge("state", "Sizes of the replicated state.", &["of"])?,
+            state_bytes: gauge("state_bytes", "Memory that the state takes.", &["part"])?,
+            state_bytes_max: bytes_max,
             replica: gauge("replica", "This replica in its cluster.", &["of"])?,
             fates: gauge("ingest_events_total", "Events by fate, cluster-wide.", &["fate"])?,
             skipped: gauge("effects_skipped_total", "Skipped effects, cluster-wide.", &["reason"])?,
@@ -114,7 +123,7 @@ impl Metrics {
     pub fn expect_routes<'a>(&self, routes: impl IntoIterator<Item = &'a RouteName>) {
         for route in routes {
             for result in FailureKind::ALL.map(FailureKind::as_str).into_iter().chain([DELIVERED]) {
-                self.attempts.with_label_values(&[&route.kind, &route.action, result]);
+                self.attempts.with_label_values(&attempt_labels(route, result));
             }
         }
     }
@@ -137,7 +146,7 @@ impl Metrics {
     /// Counts an attempt; `failure` is `None` when it delivered.
     pub fn observe_attempt(&self, route: &RouteName, failure: Option<FailureKind>) {
         let result = failure.map_or(DELIVERED, FailureKind::as_str);
-        self.attempts.with_label_values(&[&route.kind, &route.action, result]).inc();
+        self.attempts.with_label_values(&attempt_labels(route, result)).inc();
     }
 
     /// Takes over what the replica knows of itself and its cluster, to be scraped next.
@@ -183,18 +192,31 @@ impl Metrics {
         for (of, size) in sizes {
             set(&self.state, of, u64::try_from(size).unwrap_or(u64::MAX));
         }
+        for part in Part::ALL {
+            set(&self.state_bytes, part.as_str(), state.part_bytes(part));
+        }
+        let memory = state.memory_use();
+        self.state_bytes_max.set(i64::try_from(memory.bytes_max).unwrap_or(i64::MAX));
         let totals = [
+            ("memory_full", u64::from(memory.is_full)),
             ("effects_delivered", counters.delivered),
             ("effects_in_doubt", counters.in_doubt),
             ("records_late", counters.late),
             ("dead_letters_dropped", counters.letters_dropped),
             ("summaries_incomplete", counters.incomplete_summaries),
             ("transitions_uncounted", counters.transitions_uncounted),
+            ("contradictions", counters.contradictions),
+            ("times_clamped", counters.times_clamped),
+            ("check_collisions", counters.check_collisions),
         ];
         for (of, total) in totals {
             set(&self.state, of, total);
         }
     }
+}
+
+fn attempt_labels<'a>(route: &'a RouteName, result: &'a str) -> [&'a str; 4] {
+    [&route.kind, &route.instance, &route.action, result]
 }
 
 fn set(gauge: &IntGaugeVec, label: &str, value: u64) {

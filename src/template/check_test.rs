@@ -1,8 +1,8 @@
 //! What is refused when a template is loaded, and where; which results a template mentions.
 
+use crate::event::{Keep, Names};
 use crate::template::limits::{ELSE_MAX, NESTING_MAX, TEMPLATE_BYTES_MAX};
-use crate::template::{DataKind, Named, Template};
-use std::collections::BTreeSet;
+use crate::template::{DataKind, Template};
 
 fn refusal(text: &str) -> String {
     Template::compile(text, DataKind::Event)
@@ -20,20 +20,29 @@ fn assert_refused(cases: &[(&str, &str)]) {
 fn unknown_names_are_refused_where_they_stand() {
     assert_refused(&[
         ("{{.Nam}}", "1:3: the event has no field or method `Nam`"),
-        ("a\nbé {{ .Repo.Ownr }}", "2:7: the repository has no field or method `Ownr`"),
+        (
+            "a\nbé {{ .Repo.Ownr }}",
+            "2:7: the repository has no field or method `Ownr`; did you mean \"Owner\"?",
+        ),
         ("{{.State.Foo}}", "1:3: text has no field or method `Foo`"),
         ("{{range .Results}}{{.Key}}{{end}}", "1:21: a result has no field or method `Key`"),
         (
             "{{with .Repo}}{{.RunName}}{{end}}",
-            "1:17: the repository has no field or method `RunName`",
+            "1:17: the repository has no field or method `RunName`; did you mean \"Name\"?",
         ),
-        ("{{$r := .Repo}}{{$r.Nope}}", "1:18: the repository has no field or method `Nope`"),
-        ("{{(index .Results 0).Nope}}", "1:3: a result has no field or method `Nope`"),
+        (
+            "{{$r := .Repo}}{{$r.Nope}}",
+            "1:18: the repository has no field or method `Nope`; did you mean \"Name\"?",
+        ),
+        (
+            "{{(index .Results 0).Nope}}",
+            "1:3: a result has no field or method `Nope`; did you mean \"Name\"?",
+        ),
         ("{{.StartedAt.Foo}}", "1:3: a time has no field or method `Foo`"),
         ("{{(.FinishedAt.Sub .StartedAt).Day}}", "1:3: a duration has no field or method `Day`"),
         (
             "{{define \"x\"}}{{.Nope}}{{end}}{{template \"x\" .Repo}}",
-            "1:17: the repository has no field or method `Nope`",
+            "1:17: the repository has no field or method `Nope`; did you mean \"Name\"?",
         ),
         (
             "{{if .RunName}}{{else}}{{.Nope}}{{end}}",
@@ -41,6 +50,85 @@ fn unknown_names_are_refused_where_they_stand() {
         ),
         ("{{$.Nope}}", "1:3: the event has no field or method `Nope`"),
     ]);
+}
+
+#[test]
+fn comparisons_with_a_word_that_the_field_never_holds_are_refused() {
+    let known = "it is one of pending, running, success, failure, error, canceled";
+    let rows = [
+        (
+            "{{if eq .State \"cancelled\"}}x{{end}}",
+            format!("1:16: `.State` is never `cancelled`: {known}; did you mean \"canceled\"?"),
+        ),
+        (
+            "{{if ne \"Success\" $.State}}x{{end}}",
+            format!("1:9: `.State` is never `Success`: {known}; did you mean \"success\"?"),
+        ),
+        (
+            "{{if eq .PreviousState \"success\" \"broken\"}}x{{end}}",
+            format!("1:34: `.PreviousState` is never `broken`: {known}"),
+        ),
+        (
+            "{{with .Repo}}{{if eq $.Resource \"TaskRun\"}}x{{end}}{{end}}",
+            "1:34: `.Resource` is never `TaskRun`: it is one of taskrun, pipelinerun, customrun, \
+             eventlistener; did you mean \"taskrun\"?"
+                .to_owned(),
+        ),
+    ];
+    for (text, expected) in rows {
+        assert_eq!(refusal(text), expected, "{text}");
+    }
+    for text in [
+        "{{if eq .State \"success\" \"failure\"}}x{{end}}",
+        "{{if eq .PreviousState \"\"}}x{{end}}",
+        "{{if eq .Reason \"Cancelled\"}}x{{end}}",
+        "{{range .Results}}{{if eq .Name \"State\"}}x{{end}}{{end}}",
+    ] {
+        assert_eq!(refusal(text), "", "{text}");
+    }
+}
+
+#[test]
+fn calls_that_fail_or_print_a_fault_for_every_event_are_refused() {
+    let order = "`slice` cannot end before it starts, nor start before 0";
+    let rows = [
+        ("{{slice .State -1 2}}", format!("1:3: {order}")),
+        ("{{slice .State 5 2}}", format!("1:3: {order}")),
+        (
+            "{{printf \"*[%s]*\"}}",
+            "1:10: the format of `printf` prints 1 of 0 arguments".to_owned(),
+        ),
+        ("{{printf \"%s\"}}", "1:10: the format of `printf` prints 1 of 0 arguments".to_owned()),
+        (
+            "{{.State | printf \"%s %5d\"}}",
+            "1:19: the format of `printf` prints 2 of 1 arguments".to_owned(),
+        ),
+        (
+            "{{printf \"100%%\" .State}}",
+            "1:10: the format of `printf` prints 0 of 1 arguments".to_owned(),
+        ),
+        (
+            "{{if eq .PRNumber \"7\"}}x{{end}}",
+            "1:6: `eq`: cannot compare an integer with text".to_owned(),
+        ),
+    ];
+    for (text, expected) in rows {
+        assert_eq!(refusal(text), expected, "{text}");
+    }
+    for text in [
+        "{{slice .State 2}}",
+        "{{slice .State 1 .Attempt}}",
+        "{{printf \"%-10.3s|%d%%|%v\" .State 7 .Attempt}}",
+        "{{printf \"%[1]s %[1]s\" .State}}",
+        "{{printf \"[%s]\" .State}}",
+        "{{.State | printf \"%s\"}}",
+        "{{\"%s\" | printf}}",
+        "{{printf .Ref 1 2}}",
+        "{{if eq .PRNumber 7}}x{{end}}",
+        "{{if eq .PRNumber nil}}x{{end}}",
+    ] {
+        assert_eq!(refusal(text), "", "{text}");
+    }
 }
 
 #[test]
@@ -76,7 +164,68 @@ fn unknown_and_refused_functions_say_so() {
         ),
         ("{{define \"unused\"}}{{shout}}{{end}}", "1:22: unknown function `shout`"),
         ("{{print shout}}", "1:9: unknown function `shout`"),
+        ("{{uper .State}}", "1:3: unknown function `uper`; did you mean \"upper\"?"),
+        ("{{.Sate}}", "1:3: the event has no field or method `Sate`; did you mean \"State\"?"),
     ]);
+}
+
+#[test]
+fn f10_f27_f31_arguments_that_can_never_work_are_refused_at_load() {
+    let no_layout = |layout: &str| {
+        format!(
+            "the layout {layout:?} has no part of Go's reference time in it: write for example \
+             \"2006-01-02 15:04:05 MST\""
+        )
+    };
+    let no_zone = |name: &str| {
+        format!(
+            "the time zone `{name}` is not known: write UTC, a name such as Europe/Berlin, or an \
+             offset such as +02:00"
+        )
+    };
+    assert_refused(&[
+        (
+            "{{dateInZone \"15:04\" .FinishedAt \"Europe/Berlni\"}}",
+            &format!("1:3: `dateInZone`: {}", no_zone("Europe/Berlni")),
+        ),
+        (
+            "{{\"CEST\" | dateInZone \"15:04\" .FinishedAt}}",
+            &format!("1:12: `dateInZone`: {}", no_zone("CEST")),
+        ),
+        (
+            "{{date \"YYYY-MM-DD\" .StartedAt}}",
+            &format!("1:3: `date`: {}", no_layout("YYYY-MM-DD")),
+        ),
+        ("{{.StartedAt.Format \"%H:%M\"}}", &format!("1:3: `Format`: {}", no_layout("%H:%M"))),
+        (
+            "{{durationRound \"2 hours\"}}",
+            "1:3: `durationRound`: \"2 hours\" is no duration: write for example 90s or 1h30m",
+        ),
+        ("{{date \"2006\" \"today\"}}", "1:3: `date`: argument 2 must be a time, not text"),
+        ("{{first .StartedAt}}", "1:3: `first`: argument 1 must be a list, not a time"),
+        ("{{trunc \"x\" .State}}", "1:3: `trunc`: argument 1 must be a whole number, not text"),
+        ("{{.StartedAt.Sub \"1h\"}}", "1:3: `Sub`: argument 1 must be a time, not text"),
+        ("{{index (list \"a\") 3}}", "1:3: `index`: index 3 is out of range for length 1"),
+        ("{{div .Attempt 0}}", "1:3: `div`: division by zero"),
+    ]);
+    let right = [
+        "{{dateInZone \"15:04 MST\" .FinishedAt \"Europe/Berlin\"}}",
+        "{{dateInZone \"15:04\" .FinishedAt .Labels.zone}}",
+        "{{date .Labels.layout .StartedAt}}",
+        "{{date \"\" .StartedAt}}",
+        "{{durationRound \"2h10m5s\"}}",
+        "{{durationRound (.FinishedAt.Sub .StartedAt)}}",
+        "{{trunc .Labels.length .State}}",
+        "{{(index .Results 3).Name}}",
+        "{{index .Labels \"a\"}}",
+        "{{if .State}}{{fail \"no\"}}{{end}}",
+        "{{(.Results | first).Name}}",
+        "{{list .State | first}}",
+    ];
+    for text in right {
+        let compiled = Template::compile(text, DataKind::Event);
+        assert!(compiled.is_ok(), "{text}: {:?}", compiled.err());
+    }
 }
 
 #[test]
@@ -231,23 +380,46 @@ fn calls_that_double_are_refused() {
     assert!(refusal(&text).ends_with("more than 20000 parts, counting each call of a template"));
 }
 
-fn named(text: &str) -> Named {
-    Template::compile(text, DataKind::Event).unwrap().named_results()
+fn reads(text: &str) -> Keep {
+    Template::compile(text, DataKind::Event).unwrap().reads().clone()
 }
 
-fn only(names: &[&str]) -> Named {
-    Named::Only(names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>())
+fn values(names: &[&str]) -> Keep {
+    Keep { values: Names::only(names.iter().copied()), ..Keep::default() }
 }
 
 #[test]
 fn parameters_and_results_read_by_name_are_listed() {
-    assert_eq!(named("{{.RunName}} {{.Labels.x}}"), only(&[]));
-    assert_eq!(named("{{.Params.image}} {{.Params.tag}}"), only(&["image", "tag"]));
-    assert_eq!(named("{{index .Params \"image\" | upper}}"), only(&["image"]));
-    assert_eq!(named("{{index .Results \"url\"}}"), only(&["url"]));
-    assert_eq!(named("{{if hasKey .Params \"a\"}}{{get .Params \"b\"}}{{end}}"), only(&["a", "b"]));
-    assert_eq!(named("{{define \"d\"}}{{.Params.x}}{{end}}{{template \"d\" .}}"), only(&["x"]));
-    assert_eq!(named("{{$e := .}}{{$e.Params.x}}"), only(&["x"]));
+    assert_eq!(reads("{{.RunName}}"), values(&[]));
+    assert_eq!(reads("{{.Params.image}} {{.Params.tag}}"), values(&["image", "tag"]));
+    assert_eq!(reads("{{index .Params \"image\" | upper}}"), values(&["image"]));
+    assert_eq!(reads("{{index .Results \"url\"}}"), values(&["url"]));
+    assert_eq!(
+        reads("{{if hasKey .Params \"a\"}}{{get .Params \"b\"}}{{end}}"),
+        values(&["a", "b"])
+    );
+    assert_eq!(reads("{{define \"d\"}}{{.Params.x}}{{end}}{{template \"d\" .}}"), values(&["x"]));
+    assert_eq!(reads("{{$e := .}}{{$e.Params.x}}"), values(&["x"]));
+}
+
+#[test]
+fn labels_and_annotations_read_by_name_are_listed_and_all_where_one_walks_over_them() {
+    let labels = |labels: Names| Keep { labels, ..Keep::default() };
+    let annotations = |annotations: Names| Keep { annotations, ..Keep::default() };
+    assert_eq!(reads("{{.Labels.x}}"), labels(Names::only(["x"])));
+    assert_eq!(reads("{{index .Labels \"a/b\"}}"), labels(Names::only(["a/b"])));
+    assert_eq!(reads("{{with .}}{{.Annotations.x}}{{end}}"), annotations(Names::only(["x"])));
+    assert_eq!(reads("{{get .Annotations \"a/b\"}}"), annotations(Names::only(["a/b"])));
+    for text in ["{{range .Labels}}{{.}}{{end}}", "{{toJson .Labels}}", "{{$l := .Labels}}x"] {
+        assert_eq!(reads(text), labels(Names::all()), "{text}");
+    }
+    assert_eq!(reads("{{index .Annotations .RunName}}"), annotations(Names::all()));
+    assert_eq!(reads("{{toJson .}}"), Keep::all());
+    assert_eq!(reads("{{.Labels.x}}{{len .Labels}}").labels, {
+        let mut names = Names::only(["x"]);
+        names.add_all();
+        names
+    });
 }
 
 #[test]
@@ -263,6 +435,6 @@ fn walking_over_parameters_or_results_needs_all_of_them() {
         "{{$p := .Params}}{{.RunName}}",
         "{{.Params.a}}{{.Params}}",
     ] {
-        assert_eq!(named(text), Named::All, "{text}");
+        assert!(reads(text).values.is_all(), "{text}");
     }
 }

@@ -5,13 +5,17 @@ use super::time::{millis_of, short_duration};
 use super::value::{record_value, time_value};
 use crate::clock::Timestamp;
 use crate::effect::{Summary, SummaryRow};
-use crate::event::{NamedValue, Repository, RunContext, RunEvent, RunState, description};
+use crate::event::{
+    CheckWriter, NamedValue, Repository, RunContext, RunEvent, RunState, description,
+};
 use gotmpl::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// State word of a member that was announced but never heard of.
 const UNKNOWN_STATE: &str = "unknown";
+/// State word of a task that its pipeline left out.
+const SKIPPED: &str = "skipped";
 
 /// The data of one rendering. Build it once and render any number of templates with it.
 #[derive(Clone, Debug)]
@@ -37,6 +41,8 @@ impl Data {
             ("TaskDisplayName", text(&event.task_display_name)),
             ("PipelineDisplayName", text(&event.pipeline_display_name)),
             ("IsFinallyTask", Value::Bool(event.is_finally)),
+            ("Ignored", Value::Bool(event.is_ignored())),
+            ("FailedTasks", text(&context.failed_tasks)),
             ("SCMEventType", text(&event.scm_event_type)),
             ("TaskCount", Value::Int(i64::try_from(event.children.len()).unwrap_or(i64::MAX))),
             ("State", text(event.state.as_str())),
@@ -63,6 +69,19 @@ impl Data {
         ]))
     }
 
+    /// The data of a `context` template.
+    #[must_use]
+    pub fn check(writer: &CheckWriter, event: &RunEvent) -> Self {
+        Self(record_value([
+            ("Kind", text(writer.kind.as_str())),
+            ("Pipeline", text(&writer.root)),
+            ("Task", text(&writer.task_path())),
+            ("Combination", text(&writer.combination)),
+            ("Context", text(&event.scm.context)),
+            ("Namespace", text(&event.namespace)),
+        ]))
+    }
+
     /// The data of a summary template.
     #[must_use]
     pub fn summary(summary: &Summary) -> Self {
@@ -79,11 +98,27 @@ impl Data {
 fn task(row: &SummaryRow) -> Value {
     record_value([
         ("Name", text(&row.name)),
-        ("State", text(row.state.map_or(UNKNOWN_STATE, RunState::as_str))),
-        ("Emoji", text(emoji(row.state))),
+        ("State", text(row_state(row))),
+        ("Emoji", text(row_emoji(row))),
         ("Duration", text(&row_duration(row.started_at, row.finished_at))),
         ("Reason", text(&row.reason)),
+        ("RunName", text(&row.run_name)),
+        ("Ignored", Value::Bool(row.is_ignored)),
+        ("Skipped", Value::Bool(row.is_skipped)),
     ])
+}
+
+fn row_state(row: &SummaryRow) -> &'static str {
+    let unknown = if row.is_skipped { SKIPPED } else { UNKNOWN_STATE };
+    row.state.map_or(unknown, RunState::as_str)
+}
+
+fn row_emoji(row: &SummaryRow) -> &'static str {
+    match (row.is_skipped, row.is_ignored) {
+        (true, _) => "⏭️",
+        (_, true) => "⚠️",
+        (false, false) => emoji(row.state),
+    }
 }
 
 /// Empty until both ends are known.

@@ -104,7 +104,7 @@ fn a_task_without_both_ends_has_no_duration() {
 fn a_summary_lists_its_members() {
     let Data(value) = Data::summary(&summary());
     let Value::List(tasks) = value.field("Tasks").unwrap() else { panic!("no list") };
-    assert_eq!(text_of(&tasks[0]), "{1m23s ✅ lint Why success}");
-    assert_eq!(text_of(&tasks[2]), "{ ❔ deploy Why unknown}");
+    assert_eq!(text_of(&tasks[0]), "{1m23s ✅ false lint Why lint-run false success}");
+    assert_eq!(text_of(&tasks[2]), "{ ❔ false deploy Why deploy-run false unknown}");
     assert_eq!(value.field("IsIncomplete"), Some(&Value::Bool(true)));
 }

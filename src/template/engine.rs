@@ -1,7 +1,9 @@
 //! [`Template`]: a Go template, checked when compiled and rendered under limits.
 
 use super::check::{Fault, Located, check, check_balance};
+use super::constants::constant_variables;
 use super::data::Data;
+use super::escape::{Markup, escape_marked};
 use super::functions::engine_functions;
 use super::limits::{
     BoundedText, ELSE_MAX, OUTPUT_BYTES_MAX, RANGE_ITERATIONS_MAX, TEMPLATE_BYTES_MAX,
@@ -9,9 +11,9 @@ use super::limits::{
 use super::place::Place;
 use super::rewrite::Rewriter;
 use super::shape::DataKind;
+use crate::event::Keep;
 use gotmpl::parse::{DefineNode, ListNode, Parser};
 use std::any::Any;
-use std::collections::BTreeSet;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -25,15 +27,7 @@ const MAIN: &str = "\0main";
 pub struct Template {
     text: Arc<str>,
     compiled: Arc<gotmpl::Template>,
-    named: Named,
-}
-
-/// Which parameters and results a template mentions.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Named {
-    /// It walks over them, so all.
-    All,
-    Only(BTreeSet<String>),
+    keep: Keep,
 }
 
 /// Why a text is no template, and where.
@@ -74,28 +68,37 @@ impl Template {
         check_size(text)?;
         let (main, defines) = parse(text)?;
         check_balance(text)?;
-        let named = check(text, &main, &defines, kind.shape())?;
+        let keep = check(text, &main, &defines, kind.shape())?;
         let compiled = Arc::new(assemble(text, main, defines));
-        Ok(Self { text: Arc::from(text), compiled, named })
+        Ok(Self { text: Arc::from(text), compiled, keep })
     }
 
-    /// Renders the template with `data`.
+    /// Renders the template with `data` as plain text.
     ///
     /// # Errors
     /// The data does not fit a call of the template, or a limit is reached. No partial output is
     /// given.
     pub fn render(&self, data: &Data) -> Result<String, RenderError> {
+        self.render_for(data, Markup::Plain)
+    }
+
+    /// Renders the template with `data`, which is escaped wherever it is printed but by `raw`; the
+    /// template's own text stands as it is.
+    ///
+    /// # Errors
+    /// As [`Template::render`].
+    pub fn render_for(&self, data: &Data, markup: Markup) -> Result<String, RenderError> {
         guarded(|| {
             let mut output = BoundedText::default();
             self.compiled.execute_template_fmt(&mut output, MAIN, &data.0)?;
-            Ok(output.into_string())
+            Ok(escape_marked(&output.into_string(), markup))
         })
     }
 
-    /// The parameters and results the text mentions: only these need to be kept with an event.
+    /// What the text reads of params, results, labels and annotations.
     #[must_use]
-    pub fn named_results(&self) -> Named {
-        self.named.clone()
+    pub fn reads(&self) -> &Keep {
+        &self.keep
     }
 }
 
@@ -162,7 +165,9 @@ fn parse(text: &str) -> Result<(ListNode, Vec<DefineNode>), TemplateError> {
 }
 
 fn assemble(text: &str, main: ListNode, defines: Vec<DefineNode>) -> gotmpl::Template {
-    let rewriter = Rewriter { text };
+    let bodies = [&main].into_iter().chain(defines.iter().map(|define| &define.body));
+    let constants = constant_variables(bodies);
+    let rewriter = Rewriter { text, constants: &constants };
     let engine = gotmpl::Template::new(MAIN)
         .funcs(engine_functions())
         .max_range_iters(RANGE_ITERATIONS_MAX)

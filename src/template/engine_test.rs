@@ -138,7 +138,7 @@ fn printf_formats_times_durations_and_records() {
 fn failures_while_rendering_carry_their_place() {
     assert_renders(&[
         ("é{{(index .Results 9).Name}}", "failed 1:5: index: index 9 is out of range for length 2"),
-        ("a\n  {{div 1 0}}", "failed 2:5: div: division by zero"),
+        ("a\n  {{div 1 0}}", "refused 2:5: `div`: division by zero"),
         (
             "{{range $x := list 1 \"a\"}}{{$x.Name}}{{end}}",
             "failed 1:29: an integer has no field or method `Name`",

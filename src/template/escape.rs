@@ -1,45 +1,243 @@
-//! Escaping of run data for the places it is shown in, so that a message from a run does not
-//! turn into markup.
+//! Escaping of run data for the place it is shown in, so that a message from a run does not turn
+//! into markup. Templates mark what they print ([`marked`]); once a text is rendered, each mark is
+//! escaped for the place where it stands ([`escape_marked`]): the text of the template is trusted,
+//! the data is not.
 
-/// ASCII characters that start markup in GitHub, GitLab and Gitea Markdown. CommonMark lets each
-/// of them be taken literally after a backslash.
-const MARKDOWN_SPECIAL: &str = "\\`*_[]<>|~#&!";
+use super::context::{Place, Written};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// Escapes text for use within a line of Markdown. Mentions (`@name`) stay what they are: Markdown
-/// has no escape that all providers honour.
+/// Borders of data in a rendered text: noncharacters, which no text is allowed to hold.
+pub(super) const DATA_START: char = '\u{fdd0}';
+pub(super) const DATA_END: char = '\u{fdd1}';
+
+/// Keeps what follows it from being taken for markup, and is not seen.
+const ZERO_WIDTH_SPACE: char = '\u{200b}';
+
+/// ASCII characters that start markup in the Markdown of GitHub, GitLab and Gitea. CommonMark lets
+/// each of them be taken literally after a backslash.
+const MARKDOWN_SPECIAL: &str = "\\`*_[]|~#!";
+
+/// What an address may hold: the reserved and unreserved characters of RFC 3986 and `%`, but for
+/// parentheses, which may end a link, and `@`, which may mention somebody.
+const ADDRESS: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b':')
+    .remove(b'/')
+    .remove(b'?')
+    .remove(b'#')
+    .remove(b'!')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'\'')
+    .remove(b'*')
+    .remove(b'+')
+    .remove(b',')
+    .remove(b';')
+    .remove(b'=')
+    .remove(b'%');
+
+/// How the target of a text reads it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Markup {
+    /// As it stands.
+    Plain,
+    /// Markdown with HTML in it, as forges show it.
+    Markdown,
+    /// Slack's mrkdwn.
+    Slack,
+}
+
+/// `text` as data, for [`escape_marked`].
+pub(super) fn marked(text: &str) -> String {
+    format!("{DATA_START}{}{DATA_END}", unmarked(text))
+}
+
+/// `text` without anything that could pass for a border of data.
+pub(super) fn unmarked(text: &str) -> String {
+    text.replace([DATA_START, DATA_END], "")
+}
+
+/// A rendered text with its data escaped, each piece for the place where it stands.
+pub(super) fn escape_marked(rendered: &str, markup: Markup) -> String {
+    let mut written = Written::default();
+    let mut rest = rendered;
+    while let Some((literal, after)) = rest.split_once(DATA_START) {
+        let (data, after) = after.split_once(DATA_END).unwrap_or((after, ""));
+        written.push(literal);
+        let escaped = match markup {
+            Markup::Plain => data.to_owned(),
+            Markup::Markdown => for_markdown(data, written.place_in_markdown(after)),
+            Markup::Slack => for_slack(data, written.place_in_slack()),
+        };
+        written.push(&escaped);
+        rest = after;
+    }
+    written.push(rest);
+    written.into_text()
+}
+
+fn for_markdown(data: &str, place: Place) -> String {
+    match place {
+        Place::LineStart => escape_block(data, true),
+        Place::Text => escape_block(data, false),
+        Place::OneLine => escape_markdown(&one_line(data)),
+        Place::Address => escape_address(data),
+        Place::Attribute => escape_attribute(data),
+        Place::CodeSpan => code(&one_line(data)).replace('`', "'"),
+        Place::CodeBlock => code_block(data),
+    }
+}
+
+fn for_slack(data: &str, place: Place) -> String {
+    match place {
+        Place::Address => escape_address(data).replace('&', "&amp;"),
+        Place::Text
+        | Place::LineStart
+        | Place::OneLine
+        | Place::Attribute
+        | Place::CodeSpan
+        | Place::CodeBlock => escape_slack(data),
+    }
+}
+
+/// Escapes text for use within a line of Markdown, or of the HTML in it. `@name` stays readable and
+/// mentions nobody; an address stays one, since forges make a link of it as it stands.
 #[must_use]
 pub fn escape_markdown(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        if MARKDOWN_SPECIAL.contains(character) {
-            escaped.push('\\');
+    let words = text.split_inclusive(char::is_whitespace);
+    words.fold(String::with_capacity(text.len()), |mut escaped, word| {
+        let end = if is_address(word) { address_end(word) } else { 0 };
+        let (address, rest) = word.split_at(end);
+        escaped.push_str(&escape_address(address));
+        escape_word(&mut escaped, address.chars().last(), rest);
+        escaped
+    })
+}
+
+fn is_address(word: &str) -> bool {
+    word.starts_with("https://") || word.starts_with("http://")
+}
+
+/// Where the address ends that a word starts with: before the punctuation of the sentence.
+fn address_end(word: &str) -> usize {
+    word.trim_end_matches(|next: char| next.is_whitespace() || ".,;:!?)'\"".contains(next)).len()
+}
+
+fn escape_word(escaped: &mut String, mut before: Option<char>, word: &str) {
+    for next in word.chars() {
+        match next {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '@' if may_mention(before) => escaped.extend(['@', ZERO_WIDTH_SPACE]),
+            special if MARKDOWN_SPECIAL.contains(special) => escaped.extend(['\\', special]),
+            other => escaped.push(other),
         }
-        escaped.push(character);
+        before = Some(next);
+    }
+}
+
+/// Escapes text for Slack's mrkdwn, where three characters control links and mentions, and for its
+/// look-alikes, in which `@name` mentions. Emphasis (`*`, `_`) has no escape there.
+#[must_use]
+pub fn escape_slack(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    let mut before = None;
+    for next in text.chars() {
+        match next {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '@' if may_mention(before) => escaped.extend(['@', ZERO_WIDTH_SPACE]),
+            other => escaped.push(other),
+        }
+        before = Some(next);
     }
     escaped
 }
 
-/// Escapes text for Slack's mrkdwn, where three characters control links and mentions. Emphasis
-/// (`*`, `_`) has no escape there.
+/// Percent-encodes what could end the address of a link, in Markdown as in Slack. What is encoded
+/// already stays.
 #[must_use]
-pub fn escape_slack(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+pub fn escape_address(text: &str) -> String {
+    utf8_percent_encode(text, ADDRESS).to_string()
+}
+
+/// Within a word `@` mentions nobody: addresses and digests (`name@sha256:`) stay whole.
+fn may_mention(before: Option<char>) -> bool {
+    before.is_none_or(|before| !before.is_ascii_alphanumeric() && before != '_')
+}
+
+/// Several lines of Markdown: none of them may start a list, a code block or a rule. The first one
+/// `is_at_line_start` of what was written, or goes on a line.
+fn escape_block(data: &str, is_at_line_start: bool) -> String {
+    let lines = data.split(['\n', '\r']).enumerate();
+    let lines = lines.filter(|(index, line)| *index == 0 || !line.trim().is_empty());
+    let escaped = lines.map(|(index, line)| {
+        let starts_line = index > 0 || is_at_line_start;
+        let line = if starts_line { line.trim_start() } else { line };
+        let escaped = escape_markdown(line);
+        if starts_line { escape_line_start(&escaped) } else { escaped }
+    });
+    escaped.collect::<Vec<_>>().join("\n")
+}
+
+/// A line that cannot start a list (`-`, `+`, `1.`), a rule or a heading (`---`, `===`).
+fn escape_line_start(line: &str) -> String {
+    let digits = line.bytes().take_while(u8::is_ascii_digit).count();
+    match line.as_bytes().get(digits) {
+        Some(b'-' | b'+' | b'=') if digits == 0 => format!("\\{line}"),
+        Some(b'.' | b')') if digits > 0 => {
+            let (number, rest) = line.split_at(digits);
+            format!("{number}\\{rest}")
+        }
+        _ => line.to_owned(),
+    }
+}
+
+/// Within the quotes of an attribute every special character is an entity: it reads the same, and
+/// is no markup should there be no attribute after all.
+fn escape_attribute(data: &str) -> String {
+    let entity = |next: char| match next {
+        '&' | '<' | '>' | '"' | '\'' | '@' => format!("&#{};", u32::from(next)),
+        special if MARKDOWN_SPECIAL.contains(special) => format!("&#{};", u32::from(special)),
+        other => other.to_string(),
+    };
+    one_line(data).chars().map(entity).collect()
+}
+
+/// Within code nothing is markup but its end. A `<` that would start a tag does not, should the
+/// code stand in HTML.
+fn code(data: &str) -> String {
+    let mut kept = String::with_capacity(data.len());
+    let mut characters = data.chars().peekable();
+    while let Some(next) = characters.next() {
+        kept.push(next);
+        let starts_tag = |after: &char| after.is_ascii_alphabetic() || "/!?".contains(*after);
+        if next == '<' && characters.peek().is_some_and(starts_tag) {
+            kept.push(ZERO_WIDTH_SPACE);
+        }
+    }
+    kept
+}
+
+/// No line of it ends the code block.
+fn code_block(data: &str) -> String {
+    let line = |line: &str| match line.trim_start().starts_with(['`', '~']) {
+        true => format!("{ZERO_WIDTH_SPACE}{line}"),
+        false => line.to_owned(),
+    };
+    code(data).split('\n').map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn one_line(text: &str) -> String {
+    text.replace(['\n', '\r'], " ")
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn markdown_markup_becomes_literal() {
-        assert_eq!(escape_markdown("a_b *c* [d](e)"), "a\\_b \\*c\\* \\[d\\](e)");
-        assert_eq!(escape_markdown("<b>|x\\"), "\\<b\\>\\|x\\\\");
-        assert_eq!(escape_markdown("plain, (text)."), "plain, (text).");
-    }
-
-    #[test]
-    fn slack_control_characters_become_entities_once() {
-        assert_eq!(escape_slack("<!channel> & co"), "&lt;!channel&gt; &amp; co");
-        assert_eq!(escape_slack("&lt;"), "&amp;lt;");
-    }
-}
+#[path = "escape_test.rs"]
+mod tests;

@@ -4,7 +4,8 @@ use super::{Data, DataKind, Template};
 use crate::clock::Timestamp;
 use crate::effect::{Summary, SummaryRow};
 use crate::event::{
-    ChildRef, NamedValue, Parent, Rank, Repository, RunContext, RunEvent, RunKind, RunState, Scm,
+    ChildRef, NamedValue, Naming, Parent, Rank, Repository, RunContext, RunEvent, RunKind,
+    RunState, Scm,
 };
 use std::collections::BTreeMap;
 
@@ -34,6 +35,7 @@ pub(super) fn event() -> RunEvent {
         started_at: STARTED,
         finished_at: FINISHED,
         parent: Parent::default(),
+        naming: Naming::default(),
         task_name: String::new(),
         pipeline_name: "build".to_owned(),
         pipeline_task: String::new(),
@@ -44,6 +46,7 @@ pub(super) fn event() -> RunEvent {
         is_finally: false,
         scm_event_type: "pull_request".to_owned(),
         children: vec![ChildRef::default(), ChildRef::default()],
+        skipped_tasks: Vec::new(),
         scm: scm(),
         jira_issue_key: "OPS-9".to_owned(),
         group_id: "release".to_owned(),
@@ -85,6 +88,7 @@ pub(super) fn context() -> RunContext {
         check_name: "tekton/build".to_owned(),
         previous_state: Some(RunState::Success),
         target_url: "https://dash.example/build-x1".to_owned(),
+        ..RunContext::default()
     }
 }
 
@@ -100,6 +104,8 @@ fn row(name: &str, state: Option<RunState>, seconds: u64) -> SummaryRow {
         is_finally: false,
         state,
         reason: "Why".to_owned(),
+        is_ignored: false,
+        is_skipped: false,
         started_at: if seconds == 0 { Timestamp::UNKNOWN } else { STARTED },
         finished_at,
     }

@@ -101,18 +101,31 @@ const ELEMENTS: &[(&str, Element)] = &[
 ];
 
 /// A moment in a zone, split into what layouts print.
-struct Moment {
+struct Moment<'z> {
     civil: DateTime,
     offset_seconds: i32,
+    /// What the zone is called at that moment, where it has a name.
+    zone_name: Option<&'z str>,
 }
 
 /// Formats a moment in a fixed zone. The moment is in milliseconds since 1970, held between the
 /// zero time and the end of the calendar.
 pub(super) fn format_time(millis: i64, offset_seconds: i32, layout: &str) -> String {
+    format_in_zone(millis, offset_seconds, None, layout)
+}
+
+/// The same in a zone that may have a name, such as CET.
+pub(super) fn format_in_zone(
+    millis: i64,
+    offset_seconds: i32,
+    zone_name: Option<&str>,
+    layout: &str,
+) -> String {
     let offset = Offset::from_seconds(offset_seconds).unwrap_or(Offset::UTC);
     let held = millis.clamp(ZERO_TIME_MS, TIME_MS_MAX);
     let instant = Timestamp::from_millisecond(held).unwrap_or(Timestamp::UNIX_EPOCH);
-    let moment = Moment { civil: offset.to_datetime(instant), offset_seconds: offset.seconds() };
+    let (civil, offset_seconds) = (offset.to_datetime(instant), offset.seconds());
+    let moment = Moment { civil, offset_seconds, zone_name };
     let mut text = String::with_capacity(layout.len());
     let mut rest = layout;
     while let Some(first) = rest.chars().next() {
@@ -166,7 +179,7 @@ fn element(rest: &str) -> Option<(usize, Element)> {
 
 /// A fraction of a second at the start of `rest`: a point or comma and a run of one digit, 0 to
 /// print all digits, 9 to leave out trailing zeros. Gives its length and text.
-fn fraction(rest: &str, moment: &Moment) -> Option<(usize, String)> {
+fn fraction(rest: &str, moment: &Moment<'_>) -> Option<(usize, String)> {
     let mut characters = rest.chars();
     let separator = characters.next().filter(|first| matches!(first, '.' | ','))?;
     let digit = characters.next().filter(|next| matches!(next, '0' | '9'))?;
@@ -183,7 +196,7 @@ fn fraction(rest: &str, moment: &Moment) -> Option<(usize, String)> {
     Some((length, text))
 }
 
-impl Moment {
+impl Moment<'_> {
     fn write(&self, element: Element, text: &mut String) {
         let civil = self.civil;
         let month = month_name(civil.month());
@@ -204,6 +217,9 @@ impl Moment {
             Element::Second(pad) => push(text, i32::from(civil.second()), 2, pad),
             Element::UpperHalf => text.push_str(if civil.hour() < 12 { "AM" } else { "PM" }),
             Element::LowerHalf => text.push_str(if civil.hour() < 12 { "am" } else { "pm" }),
+            Element::ZoneName if self.zone_name.is_some() => {
+                text.push_str(self.zone_name.unwrap_or_default());
+            }
             Element::ZoneName if self.offset_seconds == 0 => text.push_str("UTC"),
             // A fixed zone has no name: Go prints its offset.
             Element::ZoneName => {

@@ -2,6 +2,8 @@
 //! no clock, no file, no randomness, so the same text and data always give the same output.
 
 mod check;
+mod constants;
+mod context;
 mod data;
 mod engine;
 mod escape;
@@ -20,7 +22,7 @@ mod time;
 mod value;
 
 pub use data::Data;
-pub use engine::{Named, RenderError, Template, TemplateError};
-pub use escape::{escape_markdown, escape_slack};
+pub use engine::{RenderError, Template, TemplateError};
+pub use escape::{Markup, escape_address, escape_markdown, escape_slack};
 pub use limits::{truncate_bytes, truncate_chars, truncate_utf16};
 pub use shape::DataKind;

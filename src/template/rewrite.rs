@@ -2,17 +2,37 @@
 //! know records, times and durations, every call carries its place, and printing goes through
 //! Go's text forms. Runs after the checks, on trees they accepted.
 
-use super::functions::{FORMAT, MEMBER, PRINT, PRINTED, SHOWN, WALK};
+use super::constants::{is_constant, is_constant_pipe};
+use super::functions::{
+    FORMAT, MEMBER, PRINT, PRINT_DATA, PRINTED, SHOWN, SHOWN_DATA, WALK, is_plain_format,
+};
 use super::place::Place;
 use gotmpl::parse::{
     ActionNode, BranchNode, CommandNode, Expr, ListNode, Node, Number, PipeNode, Pos, SmolStr,
     TemplateNode,
 };
+use std::collections::BTreeSet;
+
+/// Functions whose result is printed as it is: what they hold of the data is no markup.
+const TRUSTED: [&str; 4] = ["raw", "IssueRef", "PRRef", "UserMention"];
+
+/// How an action prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Printing {
+    /// What the template itself says.
+    Own,
+    /// What the data says.
+    Data,
+    /// A format of the template's, with data in it.
+    Format,
+}
 
 /// Rewrites the trees of one template text.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rewriter<'t> {
     pub text: &'t str,
+    /// Variables that only ever hold what is written out in the template.
+    pub constants: &'t BTreeSet<SmolStr>,
 }
 
 impl Rewriter<'_> {
@@ -50,29 +70,68 @@ impl Rewriter<'_> {
         }
     }
 
-    /// An action without a declaration prints.
+    /// An action without a declaration prints: what is written out in the template as it is,
+    /// anything else as data.
     fn action(self, action: ActionNode) -> ActionNode {
-        let mut pipe = self.pipe(action.pipe);
-        if pipe.decl.is_empty() {
-            pipe.commands.push(self.call(pipe.pos, PRINT, Vec::new()));
+        let pos = action.pos;
+        if !action.pipe.decl.is_empty() {
+            return ActionNode { pos, pipe: self.pipe(action.pipe) };
         }
-        ActionNode { pos: action.pos, pipe }
+        let (shown, print) = match self.printing(&action.pipe) {
+            Printing::Own => (SHOWN, Some(PRINT)),
+            Printing::Data => (SHOWN, Some(PRINT_DATA)),
+            Printing::Format => (SHOWN_DATA, None),
+        };
+        let mut pipe = self.pipe_showing(action.pipe, shown);
+        pipe.commands.extend(print.map(|print| self.call(pipe.pos, print, Vec::new())));
+        ActionNode { pos, pipe }
+    }
+
+    fn printing(self, pipe: &PipeNode) -> Printing {
+        if is_constant_pipe(pipe, self.constants) {
+            return Printing::Own;
+        }
+        match pipe.commands.last().map(|command| command.args.as_slice()) {
+            Some([Expr::Identifier(_, name), ..]) if TRUSTED.contains(&name.as_str()) => {
+                Printing::Own
+            }
+            Some([Expr::Identifier(_, name), Expr::String(_, format), ..])
+                if name == "printf" && is_plain_format(format) =>
+            {
+                Printing::Format
+            }
+            _ => Printing::Data,
+        }
     }
 
     fn pipe(self, pipe: PipeNode) -> PipeNode {
+        self.pipe_showing(pipe, SHOWN)
+    }
+
+    /// A pipeline in which the arguments of a `printf` at its end go through `shown`.
+    fn pipe_showing(self, pipe: PipeNode, shown: &'static str) -> PipeNode {
+        let last = pipe.commands.len().saturating_sub(1);
         let commands = pipe.commands.into_iter().enumerate();
-        let commands = commands.flat_map(|(index, command)| self.command(command, index > 0));
+        let commands = commands.flat_map(|(index, command)| {
+            let shown = if index == last { shown } else { SHOWN };
+            self.command(command, index > 0, shown)
+        });
         PipeNode { commands: commands.collect(), ..pipe }
     }
 
     /// A command becomes one or more: `is_piped` when it receives the result of the one before.
-    fn command(self, command: CommandNode, is_piped: bool) -> Vec<CommandNode> {
+    fn command(
+        self,
+        command: CommandNode,
+        is_piped: bool,
+        shown: &'static str,
+    ) -> Vec<CommandNode> {
         let pos = command.pos;
         let mut rest = command.args.into_iter();
         let Some(first) = rest.next() else { return Vec::new() };
         match first {
             Expr::Identifier(pos, name) if name == "printf" => {
-                self.printf(pos, rest.collect(), is_piped)
+                self.printf(pos, rest.collect(), is_piped, shown)
             }
             Expr::Identifier(pos, name) => vec![self.named_call(pos, name, self.all(rest))],
             Expr::Field(pos, names) => {
@@ -136,8 +195,14 @@ impl Rewriter<'_> {
     }
 
     /// `printf` stays with the engine; what goes in and comes out is checked around it.
-    fn printf(self, pos: Pos, args: Vec<Expr>, is_piped: bool) -> Vec<CommandNode> {
-        let guard = |index: usize| if index == 0 { FORMAT } else { SHOWN };
+    fn printf(
+        self,
+        pos: Pos,
+        args: Vec<Expr>,
+        is_piped: bool,
+        shown: &'static str,
+    ) -> Vec<CommandNode> {
+        let guard = |index: usize| if index == 0 { FORMAT } else { shown };
         let mut commands = Vec::new();
         if is_piped {
             commands.push(self.call(pos, guard(args.len()), Vec::new()));
@@ -145,7 +210,11 @@ impl Rewriter<'_> {
         let mut printed = vec![Expr::Identifier(pos, SmolStr::from("printf"))];
         for (index, arg) in args.into_iter().enumerate() {
             let arg_pos = arg.pos();
-            let checked = self.call(arg_pos, guard(index), vec![self.expression(arg)]);
+            let guard = match guard(index) {
+                SHOWN_DATA if is_constant(&arg, self.constants) => SHOWN,
+                guard => guard,
+            };
+            let checked = self.call(arg_pos, guard, vec![self.expression(arg)]);
             printed.push(nested(arg_pos, vec![checked]));
         }
         commands.push(CommandNode { pos, args: printed });

@@ -10,6 +10,8 @@ pub enum DataKind {
     Event,
     /// The members of a PipelineRun or group.
     Summary,
+    /// Who writes a check.
+    Check,
 }
 
 impl DataKind {
@@ -18,6 +20,7 @@ impl DataKind {
         match self {
             Self::Event => Shape::Event,
             Self::Summary => Shape::Summary,
+            Self::Check => Shape::Check,
         }
     }
 }
@@ -33,9 +36,10 @@ pub(super) enum Shape {
     Number,
     Time,
     Duration,
-    /// A map from names to text, in which an absent key reads as "".
-    TextMap,
-    /// The parameters: a [`Shape::TextMap`] whose used names matter.
+    /// The labels: a map from names to text, in which an absent key reads as "" and whose used names
+    /// matter. So the annotations and the parameters.
+    Labels,
+    Annotations,
     Params,
     Event,
     Repository,
@@ -44,6 +48,7 @@ pub(super) enum Shape {
     Summary,
     Task,
     Tasks,
+    Check,
 }
 
 /// What a name behind a dot stands for.
@@ -69,6 +74,8 @@ pub(super) const EVENT_FIELDS: &[(&str, Shape)] = &[
     ("TaskDisplayName", Shape::Text),
     ("PipelineDisplayName", Shape::Text),
     ("IsFinallyTask", Shape::Bool),
+    ("Ignored", Shape::Bool),
+    ("FailedTasks", Shape::Text),
     ("SCMEventType", Shape::Text),
     ("TaskCount", Shape::Integer),
     ("State", Shape::Text),
@@ -87,8 +94,8 @@ pub(super) const EVENT_FIELDS: &[(&str, Shape)] = &[
     ("FinishedAt", Shape::Time),
     ("Reason", Shape::Text),
     ("Attempt", Shape::Integer),
-    ("Labels", Shape::TextMap),
-    ("Annotations", Shape::TextMap),
+    ("Labels", Shape::Labels),
+    ("Annotations", Shape::Annotations),
     ("Params", Shape::Params),
     ("PreviousState", Shape::Text),
     ("Ref", Shape::Text),
@@ -124,6 +131,19 @@ pub(super) const TASK_FIELDS: &[(&str, Shape)] = &[
     ("Emoji", Shape::Text),
     ("Duration", Shape::Text),
     ("Reason", Shape::Text),
+    ("RunName", Shape::Text),
+    ("Ignored", Shape::Bool),
+    ("Skipped", Shape::Bool),
+];
+
+/// What is settled of a check: the parts that its name may be made of.
+pub(super) const CHECK_FIELDS: &[(&str, Shape)] = &[
+    ("Kind", Shape::Text),
+    ("Pipeline", Shape::Text),
+    ("Task", Shape::Text),
+    ("Combination", Shape::Text),
+    ("Context", Shape::Text),
+    ("Namespace", Shape::Text),
 ];
 
 /// Methods of a time: name, number of arguments, result.
@@ -168,12 +188,13 @@ impl Shape {
     pub(super) fn member(self, name: &str) -> Option<Member> {
         match self {
             Self::Any => Some(Member::Method { args: 0..=usize::MAX, result: Self::Any }),
-            Self::TextMap | Self::Params => Some(Member::Field(Self::Text)),
+            Self::Labels | Self::Annotations | Self::Params => Some(Member::Field(Self::Text)),
             Self::Event => field(EVENT_FIELDS, name),
             Self::Repository => field(REPOSITORY_FIELDS, name),
             Self::NamedValue => field(NAMED_VALUE_FIELDS, name),
             Self::Summary => field(SUMMARY_FIELDS, name),
             Self::Task => field(TASK_FIELDS, name),
+            Self::Check => field(CHECK_FIELDS, name),
             Self::Time => method(TIME_METHODS, name),
             Self::Duration => method(DURATION_METHODS, name),
             Self::Text
@@ -185,13 +206,40 @@ impl Shape {
         }
     }
 
+    /// The members that a value of this shape has; none where any name is one.
+    pub(super) fn member_names(self) -> Vec<&'static str> {
+        let fields = |of: &[(&'static str, Self)]| of.iter().map(|(name, _)| *name).collect();
+        let methods =
+            |of: &[(&'static str, usize, Self)]| of.iter().map(|(name, _, _)| *name).collect();
+        match self {
+            Self::Event => fields(EVENT_FIELDS),
+            Self::Repository => fields(REPOSITORY_FIELDS),
+            Self::NamedValue => fields(NAMED_VALUE_FIELDS),
+            Self::Summary => fields(SUMMARY_FIELDS),
+            Self::Task => fields(TASK_FIELDS),
+            Self::Check => fields(CHECK_FIELDS),
+            Self::Time => methods(TIME_METHODS),
+            Self::Duration => methods(DURATION_METHODS),
+            Self::Any
+            | Self::Text
+            | Self::Bool
+            | Self::Integer
+            | Self::Number
+            | Self::Labels
+            | Self::Annotations
+            | Self::Params
+            | Self::NamedValues
+            | Self::Tasks => Vec::new(),
+        }
+    }
+
     /// Shape of the key and of an element that `range` yields; `None` when it cannot range.
     pub(super) fn elements(self) -> Option<(Self, Self)> {
         match self {
             Self::Any => Some((Self::Any, Self::Any)),
             Self::NamedValues => Some((Self::Integer, Self::NamedValue)),
             Self::Tasks => Some((Self::Integer, Self::Task)),
-            Self::TextMap | Self::Params => Some((Self::Text, Self::Text)),
+            Self::Labels | Self::Annotations | Self::Params => Some((Self::Text, Self::Text)),
             Self::Integer => Some((Self::Integer, Self::Integer)),
             Self::Text
             | Self::Bool
@@ -202,6 +250,7 @@ impl Shape {
             | Self::Repository
             | Self::NamedValue
             | Self::Summary
+            | Self::Check
             | Self::Task => None,
         }
     }
@@ -209,7 +258,12 @@ impl Shape {
     /// Whether the value is a record, which has fields but no text of its own.
     pub(super) fn is_record(self) -> bool {
         match self {
-            Self::Event | Self::Repository | Self::NamedValue | Self::Summary | Self::Task => true,
+            Self::Event
+            | Self::Repository
+            | Self::NamedValue
+            | Self::Summary
+            | Self::Check
+            | Self::Task => true,
             Self::Any
             | Self::Text
             | Self::Bool
@@ -217,7 +271,8 @@ impl Shape {
             | Self::Number
             | Self::Time
             | Self::Duration
-            | Self::TextMap
+            | Self::Labels
+            | Self::Annotations
             | Self::Params
             | Self::NamedValues
             | Self::Tasks => false,
@@ -233,7 +288,7 @@ impl Shape {
             Self::Integer | Self::Number => "a number",
             Self::Time => "a time",
             Self::Duration => "a duration",
-            Self::TextMap | Self::Params => "a map",
+            Self::Labels | Self::Annotations | Self::Params => "a map",
             Self::Event => "the event",
             Self::Repository => "the repository",
             Self::NamedValue => "a result",
@@ -241,6 +296,7 @@ impl Shape {
             Self::Summary => "the summary",
             Self::Task => "a task",
             Self::Tasks => "the list of tasks",
+            Self::Check => "the check",
         }
     }
 }
@@ -270,7 +326,7 @@ mod tests {
 
     #[test]
     fn any_key_of_a_text_map_is_text() {
-        assert_eq!(Shape::TextMap.member("absent"), Some(Member::Field(Shape::Text)));
+        assert_eq!(Shape::Labels.member("absent"), Some(Member::Field(Shape::Text)));
     }
 
     #[test]

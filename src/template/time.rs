@@ -84,6 +84,45 @@ pub(super) fn duration_text(nanos: i64) -> String {
     }
 }
 
+/// Reads a duration as Go's `ParseDuration` does: `1h30m`, `1.5h`, `-90s`, `0`. `None` for a text
+/// that is none, or is beyond the range.
+pub(super) fn parse_duration(text: &str) -> Option<i64> {
+    const UNITS: [(&str, f64); 8] = [
+        ("h", 3.6e12),
+        ("ms", 1e6),
+        ("m", 6e10),
+        ("us", 1e3),
+        ("µs", 1e3),
+        ("μs", 1e3),
+        ("ns", 1.0),
+        ("s", 1e9),
+    ];
+    let (is_negative, mut rest) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    if rest == "0" {
+        return Some(0);
+    }
+    let mut nanos = 0_i64;
+    while !rest.is_empty() {
+        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+        let (number, after) = rest.split_at(end);
+        let (unit, size) = UNITS.iter().find(|(unit, _)| after.starts_with(unit))?;
+        let part = number.parse::<f64>().ok()? * size;
+        nanos = nanos.checked_add(whole(part)?)?;
+        rest = after.get(unit.len()..)?;
+    }
+    (nanos != 0 || text.contains('0')).then_some(if is_negative { -nanos } else { nanos })
+}
+
+/// A number of nanoseconds within the range of a duration.
+#[expect(clippy::cast_possible_truncation, reason = "checked to be within the range")]
+fn whole(nanos: f64) -> Option<i64> {
+    const LIMIT: f64 = 9e18;
+    (nanos < LIMIT).then_some(nanos.round() as i64)
+}
+
 /// A run's duration to the second, as summaries show it.
 pub(super) fn short_duration(duration: Duration) -> String {
     let nanos = i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX);
@@ -129,6 +168,26 @@ mod tests {
             (i64::MIN, "-2562047h47m16.854775808s"),
         ] {
             assert_eq!(duration_text(nanos), text);
+        }
+    }
+
+    #[test]
+    fn durations_are_read_as_go_reads_them() {
+        for (text, nanos) in [
+            ("2h10m5s", Some(7_805_000_000_000)),
+            ("1.5h", Some(5_400_000_000_000)),
+            ("250ms", Some(250_000_000)),
+            ("-90s", Some(-90_000_000_000)),
+            ("0", Some(0)),
+            ("0s", Some(0)),
+            ("", None),
+            ("-", None),
+            ("2 hours", None),
+            ("90", None),
+            ("h", None),
+            ("9999999999h", None),
+        ] {
+            assert_eq!(parse_duration(text), nanos, "{text}");
         }
     }
 

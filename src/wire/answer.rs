@@ -45,13 +45,14 @@ fn to_answer(answer: &Applied) -> proto::Answer {
         }
         Applied::Refused(refusal) => WireAnswer::Refused(to_refusal(*refusal)),
         Applied::Replayed(count) => WireAnswer::Replayed(*count),
+        Applied::Deleted(count) => WireAnswer::Deleted(*count),
     };
     proto::Answer { kind: Some(kind) }
 }
 
 fn from_answer(answer: proto::Answer) -> Result<Applied, WireError> {
     let Some(kind) = answer.kind else {
-        let (field, accepted) = ("Answer.kind", "one of the fields 1 to 5");
+        let (field, accepted) = ("Answer.kind", "one of the fields 1 to 6");
         return Err(WireError::UnknownVariant { field, accepted });
     };
     Ok(match kind {
@@ -64,6 +65,7 @@ fn from_answer(answer: proto::Answer) -> Result<Applied, WireError> {
         WireAnswer::Begun(begun) => Applied::Begun(from_each(begun.grants, from_grant)?),
         WireAnswer::Refused(refusal) => Applied::Refused(from_refusal(refusal, "Answer.refused")?),
         WireAnswer::Replayed(count) => Applied::Replayed(count),
+        WireAnswer::Deleted(count) => Applied::Deleted(count),
     })
 }
 

@@ -23,7 +23,7 @@ fn of(kind: Option<WireAnswer>) -> Vec<u8> {
 fn every_answer_comes_back() {
     let answers = all_answers();
     let kinds: HashSet<_> = answers.iter().map(std::mem::discriminant).collect();
-    assert_eq!(kinds.len(), 5);
+    assert_eq!(kinds.len(), 6);
     for answer in &answers {
         let one = vec![answer.clone()];
         assert_eq!(decode_answers(&encode_answers(&one)), Ok(one));
@@ -47,13 +47,14 @@ fn the_form_of_answers_stays_as_it_is() {
         Applied::Begun(vec![Grant { effect: EffectId(KEY), attempt: 2 }]),
         Applied::Refused(Refusal::StaleBoot),
         Applied::Replayed(3),
+        Applied::Deleted(3),
     ];
     assert_eq!(hex(&encode_answers(&answers)), GOLDEN);
 }
 
 const GOLDEN: &str = concat!(
     "41010a020a000a0f120d0801100719a1000000000000000a181a160a140a1000112233445566778899aabbccddee",
-    "ff10020a0220020a022803",
+    "ff10020a0220020a0228030a023003",
 );
 
 #[test]
@@ -73,7 +74,7 @@ fn another_kind_or_version_is_refused_by_name() {
 fn an_unknown_answer_is_refused_not_skipped() {
     // Field 1 of the answers: an answer whose only field is number 15, an empty message.
     let bytes = [b'A', 1, 0x0a, 2, 0x7a, 0];
-    let accepted = "one of the fields 1 to 5";
+    let accepted = "one of the fields 1 to 6";
     let refused = WireError::UnknownVariant { field: "Answer.kind", accepted };
     assert_eq!(decode_answers(&bytes), Err(refused.clone()));
     assert_eq!(decode_answers(&of(None)), Err(refused));

@@ -15,7 +15,7 @@ use super::scalar::{
 };
 use crate::clock::Timestamp;
 use crate::state_machine::{
-    AttemptResult, Begin, Boot, Command, Entry, FailedRoute, Grant, NodeId, Outcome, Owner,
+    AttemptOutcome, AttemptResult, Begin, Boot, Command, Entry, FailedRoute, Grant, NodeId, Owner,
     Planned, ReplayItem, Settings, SlotMove,
 };
 use prost::Message;
@@ -71,6 +71,9 @@ pub(super) fn to_command(command: &Command) -> proto::Command {
         Command::Replay(items) => {
             WireCommand::Replay(proto::Replay { items: items.iter().map(to_item).collect() })
         }
+        Command::DeleteLetters(letters) => {
+            WireCommand::DeleteLetters(proto::DeleteLetters { letters: letters.clone() })
+        }
         Command::Retire { node } => WireCommand::Retire(proto::Retire { node: node.0 }),
         Command::Pause { instance, until } => {
             WireCommand::Pause(proto::Pause { instance: instance.clone(), until_ms: until.0 })
@@ -86,7 +89,7 @@ pub(super) fn to_command(command: &Command) -> proto::Command {
 
 fn from_command(command: proto::Command) -> Result<Command, WireError> {
     let Some(kind) = command.kind else {
-        let (field, accepted) = ("Command.kind", "one of the fields 1 to 14");
+        let (field, accepted) = ("Command.kind", "one of the fields 1 to 15");
         return Err(WireError::UnknownVariant { field, accepted });
     };
     Ok(match kind {
@@ -102,6 +105,7 @@ fn from_command(command: proto::Command) -> Result<Command, WireError> {
             effects: from_effect_ids(&park.effects, "Park.effects")?,
         },
         WireCommand::Replay(replay) => Command::Replay(from_each(replay.items, from_item)?),
+        WireCommand::DeleteLetters(delete) => Command::DeleteLetters(delete.letters),
         WireCommand::Retire(retire) => Command::Retire { node: NodeId(retire.node) },
         WireCommand::Pause(pause) => {
             Command::Pause { instance: pause.instance, until: Timestamp(pause.until_ms) }
@@ -124,6 +128,7 @@ pub(super) fn to_settings(settings: &Settings) -> proto::Settings {
         accumulates: settings.accumulates,
         straggler_window_ms: settings.straggler_window_ms,
         group_ttl_ms: settings.group_ttl_ms,
+        memory_bytes: settings.memory_bytes,
     }
 }
 
@@ -137,6 +142,7 @@ pub(super) fn from_settings(settings: proto::Settings) -> Settings {
         accumulates: settings.accumulates,
         straggler_window_ms: settings.straggler_window_ms,
         group_ttl_ms: settings.group_ttl_ms,
+        memory_bytes: settings.memory_bytes,
     }
 }
 
@@ -255,7 +261,7 @@ fn from_failed(failed: proto::FailedRoute) -> Result<FailedRoute, WireError> {
     })
 }
 
-fn to_outcome(outcome: &Outcome) -> proto::Outcome {
+fn to_outcome(outcome: &AttemptOutcome) -> proto::Outcome {
     let result = match &outcome.result {
         AttemptResult::Delivered(receipt) => WireResult::Delivered(to_receipt(receipt)),
         AttemptResult::RetryIn { wait_ms, cause } => {
@@ -272,7 +278,7 @@ fn to_outcome(outcome: &Outcome) -> proto::Outcome {
     }
 }
 
-fn from_outcome(outcome: proto::Outcome) -> Result<Outcome, WireError> {
+fn from_outcome(outcome: proto::Outcome) -> Result<AttemptOutcome, WireError> {
     let Some(result) = outcome.result else {
         let (field, accepted) = ("Outcome.result", "one of the fields 3 to 7");
         return Err(WireError::UnknownVariant { field, accepted });
@@ -289,7 +295,7 @@ fn from_outcome(outcome: proto::Outcome) -> Result<Outcome, WireError> {
         }
         WireResult::Unsent(proto::Unsent {}) => AttemptResult::Unsent,
     };
-    Ok(Outcome {
+    Ok(AttemptOutcome {
         effect: from_effect_id(&outcome.effect, "Outcome.effect")?,
         attempt: outcome.attempt,
         result,

@@ -125,9 +125,9 @@ fn another_kind_of_record_is_refused() {
 
 #[test]
 fn rule_22_an_unknown_command_is_refused_not_skipped() {
-    // Field 2 of the entry: a command whose only field is number 15, an empty message.
-    let bytes = [b'E', 1, 0x12, 2, 0x7a, 0];
-    let accepted = "one of the fields 1 to 14";
+    // Field 2 of the entry: a command whose only field is number 16, an empty message.
+    let bytes = [b'E', 1, 0x12, 3, 0x82, 0x01, 0];
+    let accepted = "one of the fields 1 to 15";
     let refused = WireError::UnknownVariant { field: "Command.kind", accepted };
     assert_eq!(decode_entry(&bytes), Err(refused));
 }

@@ -61,6 +61,12 @@ impl EncodedCommands {
         self.bytes.len()
     }
 
+    /// The commands of a set that nobody has taken yet; empty otherwise.
+    #[must_use]
+    pub fn into_commands(self) -> Vec<Command> {
+        self.decoded.unwrap_or_default()
+    }
+
     /// Takes them, and keeps the stored form for another time.
     #[must_use]
     pub fn take(&mut self) -> Self {

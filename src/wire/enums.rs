@@ -3,7 +3,8 @@
 
 use super::{WireError, proto};
 use crate::effect::{Delivery, SkipReason};
-use crate::event::{Rank, RunKind, RunState};
+use crate::event::check::RootKind;
+use crate::event::{NotSettled, Rank, RunKind, RunState};
 use crate::failure::FailureKind;
 use crate::state_machine::{CauseKind, Fate, Refusal};
 
@@ -39,6 +40,33 @@ paired!(
         (RunKind::CustomRun) = CustomRun,
         (RunKind::EventListener) = EventListener,
     ]
+);
+
+paired!(
+    to_root_kind,
+    from_root_kind,
+    RootKind,
+    [
+        (RootKind::Pipeline) = Pipeline,
+        (RootKind::PipelineRuns) = PipelineRuns,
+        (RootKind::PipelineRun) = PipelineRun,
+        (RootKind::PipelinesAsCode) = PipelinesAsCode,
+        (RootKind::Task) = Task,
+        (RootKind::TaskRuns) = TaskRuns,
+        (RootKind::TaskRun) = TaskRun,
+        (RootKind::CustomTask) = CustomTask,
+        (RootKind::CustomRuns) = CustomRuns,
+        (RootKind::CustomRun) = CustomRun,
+        (RootKind::EventListener) = EventListener,
+        (RootKind::Group) = Group,
+    ]
+);
+
+paired!(
+    to_not_settled,
+    from_not_settled,
+    NotSettled,
+    [(NotSettled::AwaitsName) = AwaitsName, (NotSettled::AwaitsParent) = AwaitsParent,]
 );
 
 paired!(
@@ -87,6 +115,11 @@ paired!(
         (SkipReason::Superseded) = Superseded,
         (SkipReason::OlderThanTarget) = OlderThanTarget,
         (SkipReason::RouteGone) = RouteGone,
+        (SkipReason::SameId) = SameId,
+        (SkipReason::CheckNotSettled) = CheckNotSettled,
+        (SkipReason::WorseStateStands) = WorseStateStands,
+        (SkipReason::ImpossibleFacts) = ImpossibleFacts,
+        (SkipReason::NotAllowed) = NotAllowed,
     ]
 );
 
@@ -161,7 +194,7 @@ mod tests {
         for value in causes.chain([CauseKind::Poison, CauseKind::BacklogFull]) {
             assert_eq!(from_cause_kind(to_cause_kind(value), "x"), Ok(value));
         }
-        for value in (0..4).filter_map(Rank::from_u8) {
+        for value in [Rank::Queued, Rank::Started, Rank::Running, Rank::Terminal] {
             assert_eq!(from_rank(to_rank(value), "x"), Ok(value));
         }
         for value in [Delivery::Latest, Delivery::Stream] {

@@ -1,10 +1,18 @@
 //! Events and what is known of their runs, to and from the wire.
 
-use super::enums::{from_rank, from_run_kind, from_run_state, to_rank, to_run_kind, to_run_state};
+use super::enums::{
+    from_not_settled, from_rank, from_root_kind, from_run_kind, from_run_state, to_not_settled,
+    to_rank, to_root_kind, to_run_kind, to_run_state,
+};
+use super::proto::naming::Reference as WireReference;
 use super::scalar::{from_pairs, from_values, required, to_pairs, to_values};
 use super::{WireError, proto};
 use crate::clock::Timestamp;
-use crate::event::{ChildRef, Parent, Position, Repository, RunAge, RunContext, RunEvent, Scm};
+use crate::event::{
+    CheckWriter, ChildRef, Naming, Parent, Position, Reference, Repository, RunAge, RunContext,
+    RunEvent, Scm, SkippedTask,
+};
+use std::sync::Arc;
 
 pub(super) fn to_event(event: &RunEvent) -> proto::RunEvent {
     proto::RunEvent {
@@ -45,6 +53,8 @@ pub(super) fn to_event(event: &RunEvent) -> proto::RunEvent {
         params: to_values(&event.params),
         results: to_values(&event.results),
         cut: event.cut.clone(),
+        naming: (event.naming != Naming::default()).then(|| to_naming(&event.naming)),
+        skipped_tasks: event.skipped_tasks.iter().map(to_skipped_task).collect(),
     }
 }
 
@@ -87,6 +97,8 @@ pub(super) fn from_event(event: proto::RunEvent) -> Result<RunEvent, WireError> 
         params: from_values(event.params),
         results: from_values(event.results),
         cut: event.cut,
+        naming: event.naming.map(from_naming).unwrap_or_default(),
+        skipped_tasks: event.skipped_tasks.into_iter().map(from_skipped_task).collect(),
     })
 }
 
@@ -99,11 +111,81 @@ fn from_parent(parent: proto::Parent) -> Parent {
 }
 
 fn to_child(child: &ChildRef) -> proto::ChildRef {
-    proto::ChildRef { name: child.name.clone(), pipeline_task: child.pipeline_task.clone() }
+    proto::ChildRef {
+        name: child.name.clone(),
+        pipeline_task: child.pipeline_task.clone(),
+        display_name: child.display_name.clone(),
+    }
 }
 
 fn from_child(child: proto::ChildRef) -> ChildRef {
-    ChildRef { name: child.name, pipeline_task: child.pipeline_task }
+    ChildRef {
+        name: child.name,
+        pipeline_task: child.pipeline_task,
+        display_name: child.display_name,
+    }
+}
+
+fn to_skipped_task(task: &SkippedTask) -> proto::SkippedTask {
+    proto::SkippedTask { name: task.name.clone(), reason: task.reason.clone() }
+}
+
+fn from_skipped_task(task: proto::SkippedTask) -> SkippedTask {
+    SkippedTask { name: task.name, reason: task.reason }
+}
+
+fn to_naming(naming: &Naming) -> proto::Naming {
+    let reference = match &naming.reference {
+        Reference::Unknown => None,
+        Reference::Name(name) => Some(WireReference::Name(name.clone())),
+        Reference::Resolver => Some(WireReference::Resolver(proto::Resolver {})),
+        Reference::Inline => Some(WireReference::Inline(proto::Inline {})),
+    };
+    proto::Naming {
+        reference,
+        is_resolved: naming.is_resolved,
+        generate_name: naming.generate_name.clone(),
+        original_name: naming.original_name.clone(),
+        custom_kind: naming.custom_kind.clone(),
+        iteration: naming.iteration.clone(),
+        owner: naming.owner.clone(),
+    }
+}
+
+fn from_naming(naming: proto::Naming) -> Naming {
+    let reference = match naming.reference {
+        None => Reference::Unknown,
+        Some(WireReference::Name(name)) => Reference::Name(name),
+        Some(WireReference::Resolver(_)) => Reference::Resolver,
+        Some(WireReference::Inline(_)) => Reference::Inline,
+    };
+    Naming {
+        reference,
+        is_resolved: naming.is_resolved,
+        generate_name: naming.generate_name,
+        original_name: naming.original_name,
+        custom_kind: naming.custom_kind,
+        iteration: naming.iteration,
+        owner: naming.owner,
+    }
+}
+
+pub(super) fn to_writer(writer: &CheckWriter) -> proto::CheckWriter {
+    proto::CheckWriter {
+        kind: to_root_kind(writer.kind),
+        root: writer.root.clone(),
+        tasks: writer.tasks.clone(),
+        combination: writer.combination.clone(),
+    }
+}
+
+pub(super) fn from_writer(writer: proto::CheckWriter) -> Result<CheckWriter, WireError> {
+    Ok(CheckWriter {
+        kind: from_root_kind(writer.kind, "CheckWriter.kind")?,
+        root: writer.root,
+        tasks: writer.tasks,
+        combination: writer.combination,
+    })
 }
 
 fn to_scm(scm: &Scm) -> proto::Scm {
@@ -161,6 +243,10 @@ pub(super) fn to_context(context: &RunContext) -> proto::RunContext {
         check_name: context.check_name.clone(),
         previous_state: context.previous_state.map(to_run_state),
         target_url: context.target_url.clone(),
+        writer: context.writer.as_deref().map(to_writer),
+        not_settled: context.not_settled.map(to_not_settled),
+        failed_tasks: context.failed_tasks.clone(),
+        is_summed_up: context.is_summed_up,
     }
 }
 
@@ -169,8 +255,16 @@ pub(super) fn from_context(context: proto::RunContext) -> Result<RunContext, Wir
         .previous_state
         .map(|state| from_run_state(state, "RunContext.previous_state"))
         .transpose()?;
+    let not_settled = context
+        .not_settled
+        .map(|reason| from_not_settled(reason, "RunContext.not_settled"))
+        .transpose()?;
     Ok(RunContext {
         check_name: context.check_name,
+        writer: context.writer.map(from_writer).transpose()?.map(Arc::new),
+        not_settled,
+        failed_tasks: context.failed_tasks,
+        is_summed_up: context.is_summed_up,
         previous_state,
         target_url: context.target_url,
     })

@@ -1,16 +1,20 @@
 //! A state for tests in which every field has a value of its own, so that none can be left out of
 //! its stored form unseen. It need not be one that a log leads to.
 
-use super::sample::{cause, full_event, route};
+use super::sample::{FIRST_REASONS, cause, full_event, named_event, route};
 use crate::clock::Timestamp;
 use crate::effect::{Delivery, EffectId, Receipt, SkipReason, TargetKey};
-use crate::event::{Key, Position, Rank, RunAge, RunContext, RunEvent, RunState};
+use crate::event::check::RootKind;
+use crate::event::{
+    CheckWriter, Key, NotSettled, Position, Rank, RunAge, RunContext, RunEvent, RunState,
+};
 use crate::failure::FailureKind;
 use crate::state_machine::{
-    Accumulator, CauseKind, Counters, DeadLetter, EffectRecord, Fate, FeatureLevel, Finished,
-    Group, Member, Moment, NodeId, OpenBegin, Origin, Outbox, PastRun, QueuedEvent, ReplacedBegin,
-    RunRecord, Settings, SettledEffect, Settlement, Slot, SlotId, SlotMap, StateMachine,
-    TargetRecord, Timer, Writer,
+    Accumulator, CauseKind, CopyOnWrite, Counters, DeadLetter, EffectRecord, End, Fate,
+    FeatureLevel, Finished, Group, KeptCheck, Member, NodeId, OpenBegin, Origin, Outbox,
+    OwedRepair, QueuedEvent, ReplacedBegin, RunRecord, RunTombstone, Settings, SettledEffect,
+    Settlement, Slot, SlotId, SlotMap, Standing, StateMachine, TargetRecord, TimelineEntry, Timer,
+    Writer,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,26 +36,124 @@ pub(super) fn full_state() -> StateMachine {
         retired: [(NodeId(1015), Timestamp(1016)), (NodeId(0), Timestamp::UNKNOWN)].into(),
         pauses: [("paused-instance".to_owned(), Timestamp(1017))].into(),
         delivery_expiry: [(Timestamp(1009), Key(1)), (Timestamp(1008), Key(2))].into(),
-        runs: [
-            (RUN, Box::new(full_run())),
-            (Key(0x0303), Box::new(RunRecord { unsettled: 0, ..full_run() })),
-        ]
-        .into(),
-        past: [(Key(0x0404), full_past())].into(),
+        tombstones: [(Key(0x0404), full_past())].into(),
         forgotten_before: Timestamp(1010),
         outbox: full_outbox(),
-        history: [(Key(0x0505), full_finished())].into(),
-        accumulators: [(RUN, full_accumulator()), (Key(0x0606), Accumulator::default())].into(),
-        groups: [(group_key(), full_group()), (Default::default(), Group::default())].into(),
-        dead_letters: [(1011, full_letter())].into(),
+        history: [(Key(0x0505), full_finished())].into_iter().collect(),
         timers: all_timers().map(|timer| (Timestamp(1012), timer)).into(),
         next_sequence: 1013,
-        next_letter: 1014,
         counters: full_counters(),
         ..StateMachine::default()
     };
+    state.summaries.accumulators.insert(RUN, full_accumulator());
+    state.summaries.accumulators.insert(Key(0x0606), Accumulator::default());
+    state.summaries.groups.insert(group_key(), full_group());
+    state.summaries.groups.insert(Default::default(), Group::default());
+    state.runs.insert(RUN, full_run());
+    state.runs.insert(Key(0x0303), RunRecord { unsettled: 0, ..full_run() });
+    state.dead_letters.go_on_after(1014);
+    state.dead_letters.keep(full_letter());
     state.rebuild_indexes();
     state
+}
+
+/// What came with the second feature level, in the same state.
+pub(super) fn second_state() -> StateMachine {
+    let mut state = full_state();
+    state.feature_level = FeatureLevel::SECOND;
+    state.settings.memory_bytes = 1018;
+    state.counters.skipped = SkipReason::ALL.into_iter().zip(3011..).collect();
+    state.counters.check_collisions = 3047;
+    add_second_runs(&mut state);
+    let kept = KeptCheck { writer: writer(RootKind::Group), name: "kept-name".to_owned() };
+    state.tombstones.insert(
+        Key(0x0405),
+        RunTombstone { share: 5504, check: Some(Box::new(kept)), ..full_past() },
+    );
+    let last = Writer { age: full_age(), position: full_position(), sequence: 7003 };
+    let standing = Standing { writer: last, state: RunState::Failure };
+    let standings = [(Key(0x0701), standing)].into();
+    let target = TargetRecord { share: 7006, standings, ..TargetRecord::default() };
+    state.outbox.targets.insert(TargetKey("standing".to_owned()), target);
+    state.timers.insert((Timestamp(1012), Timer::Parent(Key(9004))));
+    state.counters.contradictions = 3048;
+    state.counters.times_clamped = 3049;
+    let end = |state, at| End { state, at: Timestamp(at), version: at + 1, is_revision: true };
+    for run in state.runs.records_mut().values_mut() {
+        run.ends = vec![end(RunState::Canceled, 5601), end(RunState::Error, 5603)];
+        run.returns = 5605;
+        run.queue.push_back(full_queued(Origin::Revised, 5606));
+        run.note(TimelineEntry { is_contradiction: true, ..full_timeline_entry(Fate::Superseded) });
+    }
+    for effect in state.outbox.effects.values_mut() {
+        effect.first_begun_at = Timestamp(5700);
+    }
+    let repair = OwedRepair {
+        due_at: Timestamp(5701),
+        effect: EFFECT,
+        attempt: 5702,
+        run: RUN,
+        route: route("repaired", "action"),
+        writer: full_writer(),
+        is_set: true,
+        is_of_repair: true,
+    };
+    let target = TargetKey("repaired".to_owned());
+    state.timers.insert((Timestamp(5701), Timer::Repair(target.clone())));
+    state.repairs.insert(target, repair);
+    for past in state.tombstones.values_mut() {
+        (past.end_state, past.end_version) = (Some(RunState::Failure), 5607);
+    }
+    state.rebuild_indexes();
+    state
+}
+
+/// Runs whose checks wait, are not settled, or are of each kind of root.
+fn add_second_runs(state: &mut StateMachine) {
+    let waiting = RunRecord {
+        facts: Arc::new(named_event()),
+        context: RunContext {
+            not_settled: Some(NotSettled::AwaitsParent),
+            writer: None,
+            ..second_context(RootKind::Pipeline)
+        },
+        waits_until: Timestamp(5010),
+        look_at: Timestamp(5012),
+        queue: [full_queued(
+            Origin::Silence { effect: EFFECT, route: route("kind", "action") },
+            5011,
+        )]
+        .into(),
+        ..full_run()
+    };
+    let settled = RootKind::ALL.into_iter().zip(0x0307..).map(|(kind, key)| {
+        let run = RunRecord { context: second_context(kind), is_given_up: true, ..full_run() };
+        (Key(key), run)
+    });
+    for (key, run) in settled {
+        state.runs.insert(key, run);
+    }
+    state.runs.insert(Key(0x0306), waiting);
+    let awaits_name = RunContext { not_settled: Some(NotSettled::AwaitsName), ..full_context() };
+    state.runs.insert(Key(0x0305), RunRecord { context: awaits_name, ..full_run() });
+}
+
+fn second_context(kind: RootKind) -> RunContext {
+    RunContext {
+        writer: Some(Arc::new(writer(kind))),
+        failed_tasks: "failed-task (Reason)".to_owned(),
+        is_summed_up: true,
+        ..full_context()
+    }
+}
+
+fn writer(kind: RootKind) -> CheckWriter {
+    CheckWriter {
+        kind,
+        root: "root".to_owned(),
+        tasks: vec!["task:1".to_owned(), "inner".to_owned()],
+        combination: "2".to_owned(),
+    }
 }
 
 fn group_key() -> (String, String) {
@@ -72,6 +174,7 @@ fn full_settings() -> Settings {
         accumulates: true,
         straggler_window_ms: 2006,
         group_ttl_ms: 2007,
+        memory_bytes: 0,
     }
 }
 
@@ -80,7 +183,7 @@ fn full_counters() -> Counters {
     let dead = dead.into_iter().chain([CauseKind::Poison, CauseKind::BacklogFull]);
     Counters {
         fates: Fate::ALL.into_iter().zip(3001..).collect(),
-        skipped: SkipReason::ALL.into_iter().zip(3011..).collect(),
+        skipped: FIRST_REASONS.into_iter().zip(3011..).collect(),
         dead: dead.zip(3021..).collect(),
         delivered: 3041,
         in_doubt: 3042,
@@ -88,6 +191,9 @@ fn full_counters() -> Counters {
         letters_dropped: 3044,
         incomplete_summaries: 3045,
         transitions_uncounted: 3046,
+        contradictions: 0,
+        times_clamped: 0,
+        check_collisions: 0,
     }
 }
 
@@ -105,6 +211,7 @@ fn full_context() -> RunContext {
         check_name: "check-name".to_owned(),
         previous_state: Some(RunState::Canceled),
         target_url: "https://dashboard.example.test/run".to_owned(),
+        ..RunContext::default()
     }
 }
 
@@ -124,11 +231,16 @@ fn full_run() -> RunRecord {
         transitions: [Key(5004), Key(5005)].into(),
         transitions_uncounted: 5006,
         has_second_final: true,
+        ends: Vec::new(),
+        returns: 0,
         queue: all_origins().map(|origin| full_queued(origin, 5007)).into(),
-        timeline: Fate::ALL.map(full_moment).into(),
+        timeline: Fate::ALL.map(full_timeline_entry).into(),
         settled: settlements.map(full_settled).into(),
         unsettled: 5008,
         last_seen: Timestamp(5009),
+        waits_until: Timestamp::UNKNOWN,
+        is_given_up: false,
+        look_at: Timestamp::UNKNOWN,
     }
 }
 
@@ -153,14 +265,15 @@ fn full_queued(origin: Origin, sequence: u64) -> QueuedEvent {
     }
 }
 
-fn full_moment(fate: Fate) -> Moment {
-    Moment {
+fn full_timeline_entry(fate: Fate) -> TimelineEntry {
+    TimelineEntry {
         at: Timestamp(5301),
         ce_time: Timestamp(5302),
         state: RunState::Error,
         reason: "Reason".to_owned(),
         attempt: 5303,
         fate,
+        is_contradiction: false,
     }
 }
 
@@ -177,14 +290,22 @@ fn full_settled(settlement: Settlement) -> SettledEffect {
     }
 }
 
-fn full_past() -> PastRun {
-    PastRun {
+fn full_past() -> RunTombstone {
+    RunTombstone {
         attempt: 5501,
         rank: Rank::Started,
         facts_digest: u64::MAX - 55,
         last_seen: Timestamp(5502),
         changed_at: Timestamp(5503),
+        end_state: None,
+        end_version: 0,
+        check: None,
+        share: 0,
     }
+}
+
+fn full_writer() -> Writer {
+    Writer { age: full_age(), position: full_position(), sequence: 7001 }
 }
 
 fn full_age() -> RunAge {
@@ -239,17 +360,19 @@ fn full_outbox() -> Outbox {
         ..full_effect()
     };
     let lane = (full_effect().lane(), [EFFECT, later.id].into());
-    let effects = BTreeMap::from([(EFFECT, full_effect()), (later.id, later)]);
+    let effects = [full_effect(), later].map(|effect| (effect.id, CopyOnWrite::new(effect)));
     let target = TargetRecord {
-        writer: Some(Writer { age: full_age(), position: full_position(), sequence: 7001 }),
+        writer: Some(full_writer()),
         remote_id: "target-remote".to_owned(),
         open: Some(EFFECT),
         touched_at: Timestamp(7002),
+        standings: BTreeMap::new(),
+        share: 0,
     };
     let untouched = (TargetKey("untouched".to_owned()), TargetRecord::default());
-    let targets = BTreeMap::from([(full_effect().target, target), untouched]);
+    let targets = [(full_effect().target, target), untouched].into_iter().collect();
     let begin = ReplacedBegin { node: NodeId(7003), boot: 7004, effect: full_effect() };
-    Outbox::restore(effects, targets, [((EFFECT, 7005), begin)].into(), [lane].into())
+    Outbox::restore(effects.into(), targets, [((EFFECT, 7005), begin)].into(), [lane].into())
 }
 
 fn full_effect() -> EffectRecord {
@@ -266,6 +389,7 @@ fn full_effect() -> EffectRecord {
         origin: Origin::Summary { rendering: 7103 },
         accepted_at: Timestamp(7104),
         attempts: 7105,
+        first_begun_at: Timestamp::UNKNOWN,
         not_before: Timestamp(7106),
         open: Some(OpenBegin { node: NodeId(7107), boot: 7108, at: Timestamp(7109) }),
         ended_boots: 7110,

@@ -3,14 +3,13 @@
 
 use super::sample::{cause, full_event, route};
 use crate::clock::Timestamp;
-use crate::effect::{
-    Delivery, EffectId, PlannedEffect, Receipt, RouteName, SkipReason, Skipped, TargetKey,
-};
+use crate::effect::{Delivery, PlannedEffect, Receipt, RouteName, SkipReason, Skipped, TargetKey};
 use crate::event::{ChildRef, Key, Parent, Rank, RunEvent, RunKind, RunState};
 use crate::failure::FailureKind;
 use crate::state_machine::{
-    AttemptResult, Begin, Boot, CauseKind, Command, DueWork, Entry, FailedRoute, Grant, NodeId,
-    Outcome, Owner, Planned, QueuedEvent, ReplayItem, Settings, SlotId, SlotMove, StateMachine,
+    AttemptOutcome, AttemptResult, Begin, Boot, CauseKind, Command, DueWork, Entry, FailedRoute,
+    FeatureLevel, Grant, NodeId, Owner, Planned, QueuedEvent, ReplayItem, Settings, SlotId,
+    SlotMove, StateMachine,
 };
 use std::collections::BTreeMap;
 
@@ -159,7 +158,7 @@ impl History {
         let Some(effect) = picked(&open, pick) else { return };
         let (effect, attempt) = (effect.id, effect.attempts);
         let result = result_of(how);
-        self.commit(vec![Command::Record(vec![Outcome { effect, attempt, result }])]);
+        self.commit(vec![Command::Record(vec![AttemptOutcome { effect, attempt, result }])]);
     }
 
     fn record_late(&mut self, how: u8) {
@@ -167,7 +166,7 @@ impl History {
             return;
         };
         let result = result_of(how);
-        self.commit(vec![Command::Record(vec![Outcome { effect, attempt, result }])]);
+        self.commit(vec![Command::Record(vec![AttemptOutcome { effect, attempt, result }])]);
     }
 
     fn reboot(&mut self, pick: u8, how: u8) {
@@ -214,6 +213,9 @@ impl History {
     fn replay(&mut self, pick: u8, how: u8) {
         let letters: Vec<_> = self.state.dead_letters.values().collect();
         let Some(letter) = picked(&letters, pick) else { return };
+        if how % 5 == 4 {
+            return self.commit(vec![Command::DeleteLetters(vec![letter.id])]);
+        }
         let event = how.is_multiple_of(2).then(|| Box::new((*letter.event).clone()));
         let items = vec![ReplayItem { letter: letter.id, event }];
         self.commit(vec![Command::Replay(items)]);
@@ -257,6 +259,7 @@ fn report(at: Timestamp, who: u8, what: u8, late: u8) -> RunEvent {
     let child = |task| ChildRef {
         name: format!("run-{run}-task-{task}"),
         pipeline_task: format!("task-{task}"),
+        ..ChildRef::default()
     };
     RunEvent {
         ce_id: format!("{who}-{what}-{last_transition}"),
@@ -285,7 +288,7 @@ fn report(at: Timestamp, who: u8, what: u8, late: u8) -> RunEvent {
 /// and some fail.
 fn plan_of(run: Key, queued: &QueuedEvent, how: u8) -> Planned {
     let planned = |route: RouteName, target: String, delivery| PlannedEffect {
-        id: EffectId::of(queued.transition_key(), &route, queued.origin.replays()),
+        id: queued.effect_id(&route, FeatureLevel::FIRST),
         route,
         target: TargetKey(target),
         delivery,

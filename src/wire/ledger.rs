@@ -42,6 +42,9 @@ pub(super) fn to_counters(counters: &Counters) -> proto::Counters {
         letters_dropped: counters.letters_dropped,
         incomplete_summaries: counters.incomplete_summaries,
         transitions_uncounted: counters.transitions_uncounted,
+        contradictions: counters.contradictions,
+        times_clamped: counters.times_clamped,
+        check_collisions: counters.check_collisions,
     }
 }
 
@@ -71,6 +74,9 @@ pub(super) fn from_counters(counters: proto::Counters) -> Result<Counters, WireE
         letters_dropped: counters.letters_dropped,
         incomplete_summaries: counters.incomplete_summaries,
         transitions_uncounted: counters.transitions_uncounted,
+        contradictions: counters.contradictions,
+        times_clamped: counters.times_clamped,
+        check_collisions: counters.check_collisions,
     })
 }
 
@@ -163,13 +169,15 @@ pub(super) fn to_timer(due_at: Timestamp, timer: &Timer) -> proto::Timer {
         Timer::Quiet(run) => WireTimer::Quiet(to_key(*run)),
         Timer::Target(target) => WireTimer::Target(target.0.clone()),
         Timer::DeadLetter(letter) => WireTimer::DeadLetter(*letter),
+        Timer::Parent(run) => WireTimer::Parent(to_key(*run)),
+        Timer::Repair(target) => WireTimer::Repair(target.0.clone()),
     };
     proto::Timer { due_at_ms: due_at.0, kind: Some(kind) }
 }
 
 pub(super) fn from_timer(timer: proto::Timer) -> Result<(Timestamp, Timer), WireError> {
     let Some(kind) = timer.kind else {
-        let (field, accepted) = ("Timer.kind", "one of the fields 2 to 6");
+        let (field, accepted) = ("Timer.kind", "one of the fields 2 to 8");
         return Err(WireError::UnknownVariant { field, accepted });
     };
     let kind = match kind {
@@ -181,6 +189,8 @@ pub(super) fn from_timer(timer: proto::Timer) -> Result<(Timestamp, Timer), Wire
         WireTimer::Quiet(run) => Timer::Quiet(from_key(&run, "Timer.quiet")?),
         WireTimer::Target(target) => Timer::Target(TargetKey(target)),
         WireTimer::DeadLetter(letter) => Timer::DeadLetter(letter),
+        WireTimer::Parent(run) => Timer::Parent(from_key(&run, "Timer.parent")?),
+        WireTimer::Repair(target) => Timer::Repair(TargetKey(target)),
     };
     Ok((Timestamp(timer.due_at_ms), kind))
 }

@@ -5,6 +5,9 @@
 //! applied on another makes their states differ (rule 22).
 
 mod answer;
+#[cfg(test)]
+#[path = "changes_test.rs"]
+mod changes;
 mod command;
 mod effect;
 mod encoded;
@@ -21,6 +24,9 @@ pub(crate) mod golden;
 #[cfg(test)]
 mod history;
 mod ledger;
+#[cfg(test)]
+#[path = "level_test.rs"]
+mod level;
 mod outbox;
 mod proto;
 mod run;
@@ -35,4 +41,4 @@ pub use command::{decode_entry, encode_entry};
 pub use encoded::{EncodedCommands, command_bytes};
 pub use envelope::FORMAT_VERSION;
 pub use error::WireError;
-pub use state::{decode_state, digest, encode_state};
+pub use state::{decode_state, digest, encode_state, encode_state_in_parts};

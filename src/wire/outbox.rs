@@ -3,14 +3,19 @@
 
 use super::effect::{from_cause, from_effect_id, from_route, to_cause, to_effect_id, to_route};
 use super::enums::{from_delivery, to_delivery};
+use super::enums::{from_run_state, to_run_state};
 use super::event::{from_age, from_context, from_position, to_age, to_context, to_position};
 use super::event_table::{EventTable, StoredEvents};
 use super::run::{from_origin, to_origin};
-use super::scalar::{from_each, from_key, from_slot, required, to_key};
+use super::scalar::{from_each, from_key, from_slot, insert_once, required, to_key};
 use super::{WireError, proto};
 use crate::clock::Timestamp;
 use crate::effect::{EffectId, TargetKey};
-use crate::state_machine::{EffectRecord, NodeId, OpenBegin, ReplacedBegin, TargetRecord, Writer};
+use crate::event::Key;
+use crate::state_machine::{
+    EffectRecord, NodeId, OpenBegin, OwedRepair, ReplacedBegin, Standing, TargetRecord, Writer,
+};
+use std::collections::BTreeMap;
 
 pub(super) fn to_lane<'a>(
     effects: impl Iterator<Item = &'a EffectRecord>,
@@ -49,6 +54,7 @@ fn to_effect(effect: &EffectRecord, events: &mut EventTable) -> proto::Effect {
         origin: Some(to_origin(&effect.origin)),
         accepted_at_ms: effect.accepted_at.0,
         attempts: effect.attempts,
+        first_begun_at_ms: effect.first_begun_at.0,
         not_before_ms: effect.not_before.0,
         open: effect.open.as_ref().map(to_open),
         ended_boots: effect.ended_boots,
@@ -72,6 +78,7 @@ fn from_effect(effect: proto::Effect, events: &StoredEvents) -> Result<EffectRec
         origin: from_origin(effect.origin, "Effect.origin")?,
         accepted_at: Timestamp(effect.accepted_at_ms),
         attempts: effect.attempts,
+        first_begun_at: Timestamp(effect.first_begun_at_ms),
         not_before: Timestamp(effect.not_before_ms),
         open: effect.open.map(from_open),
         ended_boots: effect.ended_boots,
@@ -112,18 +119,72 @@ pub(super) fn to_target(key: &TargetKey, target: &TargetRecord) -> proto::Target
         remote_id: target.remote_id.clone(),
         open: target.open.map(to_effect_id),
         touched_at_ms: target.touched_at.0,
+        standings: target.standings.iter().map(to_standing).collect(),
+        share: target.share,
     }
+}
+
+fn to_standing((by, standing): (&Key, &Standing)) -> proto::Standing {
+    proto::Standing {
+        by: to_key(*by),
+        writer: Some(to_writer(&standing.writer)),
+        state: to_run_state(standing.state),
+    }
+}
+
+fn from_standing(standing: proto::Standing) -> Result<(Key, Standing), WireError> {
+    let by = from_key(&standing.by, "Standing.by")?;
+    let record = Standing {
+        writer: from_writer(required(standing.writer, "Standing.writer")?)?,
+        state: from_run_state(standing.state, "Standing.state")?,
+    };
+    Ok((by, record))
 }
 
 pub(super) fn from_target(target: proto::Target) -> Result<(TargetKey, TargetRecord), WireError> {
     let open = target.open.map(|id| from_effect_id(&id, "Target.open")).transpose()?;
+    let mut standings = BTreeMap::new();
+    for standing in target.standings {
+        let (by, standing) = from_standing(standing)?;
+        insert_once(&mut standings, by, standing, "Target.standings")?;
+    }
     let record = TargetRecord {
         writer: target.writer.map(from_writer).transpose()?,
         remote_id: target.remote_id,
         open,
         touched_at: Timestamp(target.touched_at_ms),
+        standings,
+        share: target.share,
     };
     Ok((TargetKey(target.key), record))
+}
+
+pub(super) fn to_repair(target: &TargetKey, repair: &OwedRepair) -> proto::OwedRepair {
+    proto::OwedRepair {
+        target: target.0.clone(),
+        due_at_ms: repair.due_at.0,
+        effect: to_effect_id(repair.effect),
+        attempt: repair.attempt,
+        run: to_key(repair.run),
+        route: Some(to_route(&repair.route)),
+        writer: Some(to_writer(&repair.writer)),
+        is_set: repair.is_set,
+        is_of_repair: repair.is_of_repair,
+    }
+}
+
+pub(super) fn from_repair(repair: proto::OwedRepair) -> Result<(TargetKey, OwedRepair), WireError> {
+    let record = OwedRepair {
+        due_at: Timestamp(repair.due_at_ms),
+        effect: from_effect_id(&repair.effect, "OwedRepair.effect")?,
+        attempt: repair.attempt,
+        run: from_key(&repair.run, "OwedRepair.run")?,
+        route: from_route(repair.route, "OwedRepair.route")?,
+        writer: from_writer(required(repair.writer, "OwedRepair.writer")?)?,
+        is_set: repair.is_set,
+        is_of_repair: repair.is_of_repair,
+    };
+    Ok((TargetKey(repair.target), record))
 }
 
 pub(super) fn to_replaced(

@@ -63,7 +63,7 @@ fn rule_22_an_unknown_record_is_refused_not_skipped() {
     bytes.extend([3, 0xfa, 0x01, 0]);
     let refused = WireError::UnknownVariant {
         field: "SnapshotRecord.record",
-        accepted: "one of the fields 1 to 21",
+        accepted: "one of the fields 1 to 22",
     };
     assert_eq!(decode_state(&bytes).unwrap_err(), refused);
 }
@@ -169,10 +169,10 @@ fn a_record_without_a_part_is_refused_by_the_name_of_the_part() {
 
 #[test]
 fn a_record_of_an_unknown_variant_is_refused() {
-    let (field, accepted) = ("Timer.kind", "one of the fields 2 to 6");
+    let (field, accepted) = ("Timer.kind", "one of the fields 2 to 8");
     let refused = WireError::UnknownVariant { field, accepted };
     assert_eq!(change!(Timer, |m| m.kind = None), refused);
-    let (field, accepted) = ("Origin.kind", "one of the fields 1 to 4");
+    let (field, accepted) = ("Origin.kind", "one of the fields 1 to 6");
     let refused = WireError::UnknownVariant { field, accepted };
     let origin = Some(proto::Origin { kind: None });
     assert_eq!(change!(Lane, |m| m.effects[0].origin.clone_from(&origin)), refused);

@@ -5,7 +5,9 @@ use super::enums::{
     from_cause_kind, from_fate, from_rank, from_run_state, from_skip_reason, to_cause_kind,
     to_fate, to_rank, to_run_state, to_skip_reason,
 };
-use super::event::{from_age, from_context, from_position, to_age, to_context, to_position};
+use super::event::{
+    from_age, from_context, from_position, from_writer, to_age, to_context, to_position, to_writer,
+};
 use super::event_table::{EventTable, StoredEvents};
 use super::proto::{origin::Kind as WireOrigin, settled_effect::Settlement as WireSettlement};
 use super::scalar::{from_each, from_key, from_key_set, from_slot, required, to_key, to_keys};
@@ -14,7 +16,8 @@ use crate::clock::Timestamp;
 use crate::effect::TargetKey;
 use crate::event::Key;
 use crate::state_machine::{
-    Finished, Moment, Origin, PastRun, QueuedEvent, RunRecord, SettledEffect, Settlement,
+    CopyOnWrite, End, Finished, KeptCheck, Origin, QueuedEvent, RunRecord, RunTombstone,
+    SettledEffect, Settlement, TimelineEntry,
 };
 
 pub(super) fn to_run(key: Key, run: &RunRecord, events: &mut EventTable) -> proto::Run {
@@ -33,13 +36,18 @@ pub(super) fn to_run(key: Key, run: &RunRecord, events: &mut EventTable) -> prot
         settled: run.settled.iter().map(to_settled).collect(),
         unsettled: run.unsettled,
         last_seen_ms: run.last_seen.0,
+        ends: run.ends.iter().map(to_end).collect(),
+        returns: run.returns,
+        waits_until_ms: run.waits_until.0,
+        is_given_up: run.is_given_up,
+        look_at_ms: run.look_at.0,
     }
 }
 
 pub(super) fn from_run(
     run: proto::Run,
     events: &StoredEvents,
-) -> Result<(Key, Box<RunRecord>), WireError> {
+) -> Result<(Key, CopyOnWrite<RunRecord>), WireError> {
     let key = from_key(&run.key, "Run.key")?;
     let record = RunRecord {
         slot: from_slot(run.slot, "Run.slot")?,
@@ -55,8 +63,31 @@ pub(super) fn from_run(
         settled: from_each(run.settled, from_settled)?,
         unsettled: run.unsettled,
         last_seen: Timestamp(run.last_seen_ms),
+        ends: from_each(run.ends, from_end)?,
+        returns: run.returns,
+        waits_until: Timestamp(run.waits_until_ms),
+        is_given_up: run.is_given_up,
+        look_at: Timestamp(run.look_at_ms),
     };
-    Ok((key, Box::new(record)))
+    Ok((key, CopyOnWrite::new(record)))
+}
+
+fn to_end(end: &End) -> proto::AttemptEnd {
+    proto::AttemptEnd {
+        state: to_run_state(end.state),
+        at_ms: end.at.0,
+        version: end.version,
+        is_revision: end.is_revision,
+    }
+}
+
+fn from_end(end: proto::AttemptEnd) -> Result<End, WireError> {
+    Ok(End {
+        state: from_run_state(end.state, "End.state")?,
+        at: Timestamp(end.at_ms),
+        version: end.version,
+        is_revision: end.is_revision,
+    })
 }
 
 pub(super) fn to_origin(origin: &Origin) -> proto::Origin {
@@ -64,6 +95,7 @@ pub(super) fn to_origin(origin: &Origin) -> proto::Origin {
         Origin::Reported { is_latest_only } => {
             WireOrigin::Reported(proto::Reported { is_latest_only: *is_latest_only })
         }
+        Origin::Revised => WireOrigin::Revised(proto::Revised {}),
         Origin::Summary { rendering } => {
             WireOrigin::Summary(proto::SummaryShown { rendering: *rendering })
         }
@@ -80,6 +112,10 @@ pub(super) fn to_origin(origin: &Origin) -> proto::Origin {
             attempt: *attempt,
             route: Some(to_route(route)),
         }),
+        Origin::Silence { effect, route } => WireOrigin::Silence(proto::Silence {
+            effect: to_effect_id(*effect),
+            route: Some(to_route(route)),
+        }),
     };
     proto::Origin { kind: Some(kind) }
 }
@@ -89,13 +125,14 @@ pub(super) fn from_origin(
     field: &'static str,
 ) -> Result<Origin, WireError> {
     let Some(kind) = required(origin, field)?.kind else {
-        let (field, accepted) = ("Origin.kind", "one of the fields 1 to 4");
+        let (field, accepted) = ("Origin.kind", "one of the fields 1 to 6");
         return Err(WireError::UnknownVariant { field, accepted });
     };
     Ok(match kind {
         WireOrigin::Reported(reported) => {
             Origin::Reported { is_latest_only: reported.is_latest_only }
         }
+        WireOrigin::Revised(proto::Revised {}) => Origin::Revised,
         WireOrigin::Summary(summary) => Origin::Summary { rendering: summary.rendering },
         WireOrigin::Replay(replay) => Origin::Replay {
             letter: replay.letter,
@@ -107,6 +144,10 @@ pub(super) fn from_origin(
             effect: from_effect_id(&repair.effect, "Repair.effect")?,
             attempt: repair.attempt,
             route: from_route(repair.route, "Repair.route")?,
+        },
+        WireOrigin::Silence(silence) => Origin::Silence {
+            effect: from_effect_id(&silence.effect, "Silence.effect")?,
+            route: from_route(silence.route, "Silence.route")?,
         },
     })
 }
@@ -136,7 +177,7 @@ fn from_queued(
     })
 }
 
-fn to_moment(moment: &Moment) -> proto::Moment {
+fn to_moment(moment: &TimelineEntry) -> proto::Moment {
     proto::Moment {
         at_ms: moment.at.0,
         ce_time_ms: moment.ce_time.0,
@@ -144,17 +185,19 @@ fn to_moment(moment: &Moment) -> proto::Moment {
         reason: moment.reason.clone(),
         attempt: moment.attempt,
         fate: to_fate(moment.fate),
+        is_contradiction: moment.is_contradiction,
     }
 }
 
-fn from_moment(moment: proto::Moment) -> Result<Moment, WireError> {
-    Ok(Moment {
+fn from_moment(moment: proto::Moment) -> Result<TimelineEntry, WireError> {
+    Ok(TimelineEntry {
         at: Timestamp(moment.at_ms),
         ce_time: Timestamp(moment.ce_time_ms),
         state: from_run_state(moment.state, "Moment.state")?,
         reason: moment.reason,
         attempt: moment.attempt,
         fate: from_fate(moment.fate, "Moment.fate")?,
+        is_contradiction: moment.is_contradiction,
     })
 }
 
@@ -202,7 +245,7 @@ fn from_settled(settled: proto::SettledEffect) -> Result<SettledEffect, WireErro
     })
 }
 
-pub(super) fn to_past(key: Key, past: &PastRun) -> proto::Past {
+pub(super) fn to_past(key: Key, past: &RunTombstone) -> proto::Past {
     proto::Past {
         key: to_key(key),
         attempt: past.attempt,
@@ -210,17 +253,35 @@ pub(super) fn to_past(key: Key, past: &PastRun) -> proto::Past {
         facts_digest: past.facts_digest,
         last_seen_ms: past.last_seen.0,
         changed_at_ms: past.changed_at.0,
+        end_state: past.end_state.map(to_run_state),
+        end_version: past.end_version,
+        check: past.check.as_deref().map(to_kept),
+        share: past.share,
     }
 }
 
-pub(super) fn from_past(past: proto::Past) -> Result<(Key, PastRun), WireError> {
+fn to_kept(check: &KeptCheck) -> proto::KeptCheck {
+    proto::KeptCheck { writer: Some(to_writer(&check.writer)), name: check.name.clone() }
+}
+
+fn from_kept(check: proto::KeptCheck) -> Result<Box<KeptCheck>, WireError> {
+    let writer = from_writer(required(check.writer, "KeptCheck.writer")?)?;
+    Ok(Box::new(KeptCheck { writer, name: check.name }))
+}
+
+pub(super) fn from_past(past: proto::Past) -> Result<(Key, RunTombstone), WireError> {
     let key = from_key(&past.key, "Past.key")?;
-    let record = PastRun {
+    let end_state = past.end_state.map(|state| from_run_state(state, "Past.end_state"));
+    let record = RunTombstone {
         attempt: past.attempt,
         rank: from_rank(past.rank, "Past.rank")?,
         facts_digest: past.facts_digest,
         last_seen: Timestamp(past.last_seen_ms),
         changed_at: Timestamp(past.changed_at_ms),
+        end_state: end_state.transpose()?,
+        end_version: past.end_version,
+        check: past.check.map(from_kept).transpose()?,
+        share: past.share,
     };
     Ok((key, record))
 }

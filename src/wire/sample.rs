@@ -5,21 +5,33 @@ use crate::effect::{
     Delivery, EffectId, PlannedEffect, Receipt, RouteName, SkipReason, Skipped, TargetKey,
 };
 use crate::event::{
-    ChildRef, Key, NamedValue, Parent, Rank, Repository, RunEvent, RunKind, RunState, Scm,
+    ChildRef, Key, NamedValue, Naming, Parent, Rank, Reference, Repository, RunEvent, RunKind,
+    RunState, Scm, SkippedTask,
 };
 use crate::failure::FailureKind;
 use crate::state_machine::{
-    Accepted, Applied, AttemptResult, Begin, Boot, Cause, CauseKind, Command, FailedRoute, Fate,
-    FeatureLevel, Grant, NodeId, Outcome, Owner, Planned, Refusal, ReplayItem, Settings, SlotId,
-    SlotMove,
+    Accepted, Applied, AttemptOutcome, AttemptResult, Begin, Boot, Cause, CauseKind, Command,
+    FailedRoute, Fate, FeatureLevel, Grant, NodeId, Owner, Planned, Refusal, ReplayItem, Settings,
+    SlotId, SlotMove,
 };
 use std::collections::BTreeMap;
 
 /// When the event happened.
 const START_MS: u64 = 1_790_000_000_000;
+/// The reasons that the first feature level knows.
+pub(super) const FIRST_REASONS: [SkipReason; 8] = [
+    SkipReason::WhenFalse,
+    SkipReason::FilteredByName,
+    SkipReason::FilteredByKind,
+    SkipReason::OtherProvider,
+    SkipReason::MissingFacts,
+    SkipReason::Superseded,
+    SkipReason::OlderThanTarget,
+    SkipReason::RouteGone,
+];
 const NODES: [NodeId; 2] = [NodeId(0xa1), NodeId(0xb2)];
 
-/// An event in which every field has a value of its own.
+/// An event in which every field of the first feature level has a value of its own.
 pub(super) fn full_event() -> RunEvent {
     let pair = |name: &str| (name.to_owned(), format!("{name} value"));
     let value = |name: &str| NamedValue { name: name.to_owned(), value: format!("{name} value") };
@@ -44,6 +56,7 @@ pub(super) fn full_event() -> RunEvent {
         started_at: Timestamp(START_MS + 4),
         finished_at: Timestamp(START_MS + 5),
         parent: Parent { uid: text("parent-uid"), name: text("parent-name") },
+        naming: Naming::default(),
         task_name: text("task-name"),
         pipeline_name: text("pipeline-name"),
         pipeline_task: text("pipeline-task"),
@@ -53,7 +66,12 @@ pub(super) fn full_event() -> RunEvent {
         pipeline_display_name: text("Pipeline"),
         is_finally: true,
         scm_event_type: text("push"),
-        children: vec![ChildRef { name: text("child"), pipeline_task: text("child-task") }],
+        children: vec![ChildRef {
+            name: text("child"),
+            pipeline_task: text("child-task"),
+            ..ChildRef::default()
+        }],
+        skipped_tasks: Vec::new(),
         scm: full_scm(),
         jira_issue_key: text("ABC-1"),
         group_id: text("group"),
@@ -63,6 +81,30 @@ pub(super) fn full_event() -> RunEvent {
         results: vec![value("result")],
         cut: vec![text("message")],
     }
+}
+
+/// The same event with what came with the second feature level.
+pub(super) fn named_event() -> RunEvent {
+    let text = str::to_owned;
+    let child = ChildRef { display_name: text("Child"), ..full_event().children.remove(0) };
+    RunEvent {
+        naming: Naming {
+            reference: Reference::Name(text("reference")),
+            is_resolved: true,
+            generate_name: text("generate-"),
+            original_name: text("original"),
+            custom_kind: text("Kind.group"),
+            iteration: text("7"),
+            owner: text("owner"),
+        },
+        children: vec![child],
+        skipped_tasks: vec![SkippedTask { name: text("skipped"), reason: text("why") }],
+        ..full_event()
+    }
+}
+
+fn referred(reference: Reference) -> RunEvent {
+    RunEvent { naming: Naming { reference, ..Naming::default() }, ..full_event() }
 }
 
 fn full_scm() -> Scm {
@@ -128,6 +170,21 @@ pub(super) fn all_commands() -> Vec<Command> {
     ]
 }
 
+/// What commands gained with the second feature level.
+pub(super) fn second_commands() -> Vec<Command> {
+    let slot = SlotId::new(255).unwrap();
+    let owner = Owner { node: NODES[0], boot: 4, slot, epoch: 9 };
+    let plan = second_plan(Key::of(&["run"]), EffectId(Key::of(&["effect"])));
+    vec![
+        Command::Settings(Settings { memory_bytes: 268_435_456, ..full_settings() }),
+        Command::Accept(Box::new(named_event())),
+        Command::Accept(Box::new(referred(Reference::Resolver))),
+        Command::Accept(Box::new(referred(Reference::Inline))),
+        Command::Begin(Begin { owner, planned: Some(plan), asked: vec![] }),
+        Command::DeleteLetters(vec![0, u64::MAX]),
+    ]
+}
+
 /// Numbers and no defaults: those may change, and what they were is in the bytes of releases.
 fn full_settings() -> Settings {
     Settings {
@@ -139,6 +196,7 @@ fn full_settings() -> Settings {
         accumulates: true,
         straggler_window_ms: 5_000,
         group_ttl_ms: 3_600_000,
+        memory_bytes: 0,
     }
 }
 
@@ -161,7 +219,7 @@ fn full_plan(run: Key, id: EffectId) -> Planned {
                 delivery: Delivery::Stream,
             },
         ],
-        skipped: SkipReason::ALL.map(|reason| Skipped { route: message.clone(), reason }).to_vec(),
+        skipped: FIRST_REASONS.map(|reason| Skipped { route: message.clone(), reason }).to_vec(),
         failed: vec![FailedRoute {
             route: message,
             cause: cause(CauseKind::Delivery(FailureKind::Render)),
@@ -169,7 +227,13 @@ fn full_plan(run: Key, id: EffectId) -> Planned {
     }
 }
 
-fn all_outcomes(effect: EffectId) -> Vec<Outcome> {
+/// A plan with every reason for which nothing is owed.
+fn second_plan(run: Key, id: EffectId) -> Planned {
+    let skipped = SkipReason::ALL.map(|reason| Skipped { route: route("slack", "notify"), reason });
+    Planned { skipped: skipped.to_vec(), ..full_plan(run, id) }
+}
+
+fn all_outcomes(effect: EffectId) -> Vec<AttemptOutcome> {
     let receipt = Receipt { remote_id: "comment 5".to_owned(), status: 65535 };
     let results = [
         AttemptResult::Delivered(receipt),
@@ -181,7 +245,7 @@ fn all_outcomes(effect: EffectId) -> Vec<Outcome> {
     results
         .into_iter()
         .zip(1..)
-        .map(|(result, attempt)| Outcome { effect, attempt, result })
+        .map(|(result, attempt)| AttemptOutcome { effect, attempt, result })
         .collect()
 }
 
@@ -201,6 +265,8 @@ pub(super) fn all_answers() -> Vec<Applied> {
         ]),
         Applied::Replayed(0),
         Applied::Replayed(u64::MAX),
+        Applied::Deleted(0),
+        Applied::Deleted(u64::MAX),
     ];
     answers.extend(Fate::ALL.map(|fate| accepted(fate, Some(NodeId(0xa1)))));
     answers.extend(Refusal::ALL.map(Applied::Refused));

@@ -4,7 +4,7 @@
 use super::WireError;
 use super::proto;
 use crate::event::{Key, NamedValue};
-use crate::state_machine::{FeatureLevel, SlotId};
+use crate::state_machine::{FeatureLevel, Record, SlotId, Tracked};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Length of an encoded key.
@@ -110,6 +110,20 @@ pub(super) fn from_pairs(
         insert_once(&mut map, pair.name, pair.value, field)?;
     }
     Ok(map)
+}
+
+/// As [`insert_once`], into a map whose entries are weighed.
+pub(super) fn insert_tracked<K: Ord + Clone + std::fmt::Debug, V: Record<K>>(
+    map: &mut Tracked<K, V>,
+    key: K,
+    value: V,
+    field: &'static str,
+) -> Result<(), WireError> {
+    if map.contains_key(&key) {
+        return Err(WireError::Repeated { field, found: format!("{key:?}") });
+    }
+    map.insert(key, value);
+    Ok(())
 }
 
 /// Puts an entry into a map that must not have it yet: none is lost without a word.

@@ -9,13 +9,17 @@ use super::ledger::{
     DELIVERY_BYTES, from_counters, from_deliveries, from_letter, from_slot_record, from_timer,
     to_counters, to_deliveries, to_letter, to_slot, to_timer,
 };
-use super::outbox::{from_lane, from_replaced, from_target, to_lane, to_replaced, to_target};
+use super::outbox::{
+    from_lane, from_repair, from_replaced, from_target, to_lane, to_repair, to_replaced, to_target,
+};
 use super::proto::{self, snapshot_record::Record};
 use super::run::{from_finished, from_past, from_run, to_finished, to_past, to_run};
-use super::scalar::{from_level, insert_once};
+use super::scalar::{from_level, insert_once, insert_tracked};
 use super::summary::{from_accumulator, from_group, to_accumulator, to_group};
 use crate::clock::Timestamp;
-use crate::state_machine::{FeatureLevel, NodeId, Slot, SlotId, SlotMap, StateMachine};
+use crate::state_machine::{
+    CopyOnWrite, FeatureLevel, NodeId, Slot, SlotId, SlotMap, StateMachine,
+};
 use prost::Message;
 use std::collections::BTreeMap;
 
@@ -24,15 +28,21 @@ const MESSAGE: &str = "SnapshotRecord";
 /// The stored form of a state. Equal states give equal bytes.
 #[must_use]
 pub fn encode_state(state: &StateMachine) -> Vec<u8> {
-    let mut bytes = Kind::Snapshot.header().to_vec();
+    let mut bytes = Vec::new();
+    encode_state_in_parts(state, |part| bytes.extend_from_slice(part));
+    bytes
+}
+
+/// The same record by record: a large state is never in memory a second time.
+pub fn encode_state_in_parts(state: &StateMachine, mut take: impl FnMut(&[u8])) {
+    take(&Kind::Snapshot.header());
     let mut records = 0;
     Writing::new(|record| {
-        bytes.extend(of(record).encode_length_delimited_to_vec());
+        take(&of(record).encode_length_delimited_to_vec());
         records += 1;
     })
     .write(state);
-    bytes.extend(of(Record::End(proto::End { records })).encode_length_delimited_to_vec());
-    bytes
+    take(&of(Record::End(proto::End { records })).encode_length_delimited_to_vec());
 }
 
 /// Reads what [`encode_state`] wrote and builds the indexes.
@@ -87,7 +97,7 @@ fn of(record: Record) -> proto::SnapshotRecord {
 }
 
 fn from_record(record: proto::SnapshotRecord) -> Result<Record, WireError> {
-    let (field, accepted) = ("SnapshotRecord.record", "one of the fields 1 to 21");
+    let (field, accepted) = ("SnapshotRecord.record", "one of the fields 1 to 22");
     record.record.ok_or(WireError::UnknownVariant { field, accepted })
 }
 
@@ -129,7 +139,7 @@ impl<F: FnMut(Record)> Writing<F> {
             now_ms: state.now.0,
             forgotten_before_ms: state.forgotten_before.0,
             next_sequence: state.next_sequence,
-            next_letter: state.next_letter,
+            next_letter: state.dead_letters.last(),
         }));
         self.put(Record::Settings(to_settings(&state.settings)));
         // Absent at the first level, so that states of builds that knew no other stay as they are.
@@ -158,7 +168,7 @@ impl<F: FnMut(Record)> Writing<F> {
             let run = to_run(*key, run, &mut self.events);
             self.put(Record::Run(run));
         }
-        for (key, past) in &state.past {
+        for (key, past) in &state.tombstones {
             self.put(Record::Past(to_past(*key, past)));
         }
         for (key, finished) in &state.history {
@@ -167,11 +177,11 @@ impl<F: FnMut(Record)> Writing<F> {
     }
 
     fn write_summaries(&mut self, state: &StateMachine) {
-        for (key, accumulator) in &state.accumulators {
+        for (key, accumulator) in &state.summaries.accumulators {
             let accumulator = to_accumulator(*key, accumulator, &mut self.events);
             self.put(Record::Accumulator(accumulator));
         }
-        for (key, group) in &state.groups {
+        for (key, group) in &state.summaries.groups {
             let group = to_group(key, group, &mut self.events);
             self.put(Record::Group(group));
         }
@@ -189,6 +199,9 @@ impl<F: FnMut(Record)> Writing<F> {
         for (key, begin) in &outbox.replaced {
             let begin = to_replaced(*key, begin, &mut self.events);
             self.put(Record::Replaced(begin));
+        }
+        for (target, repair) in &state.repairs {
+            self.put(Record::OwedRepair(to_repair(target, repair)));
         }
     }
 
@@ -238,48 +251,56 @@ impl Reading {
             Record::Event(event) => events.add(event)?,
             Record::Run(run) => {
                 let (key, run) = from_run(run, events)?;
-                insert_once(&mut state.runs, key, run, "Run.key")?;
+                insert_tracked(state.runs.records_mut(), key, run, "Run.key")?;
             }
             Record::Past(past) => {
                 let (key, past) = from_past(past)?;
-                insert_once(&mut state.past, key, past, "Past.key")?;
+                insert_once(&mut state.tombstones, key, past, "Past.key")?;
             }
             Record::Finished(finished) => {
                 let (key, finished) = from_finished(finished)?;
-                insert_once(&mut state.history, key, finished, "Finished.key")?;
+                insert_tracked(&mut state.history, key, finished, "Finished.key")?;
             }
             Record::Accumulator(accumulator) => {
                 let (key, accumulator) = from_accumulator(accumulator, events)?;
-                insert_once(&mut state.accumulators, key, accumulator, "Accumulator.key")?;
+                let known = &mut state.summaries.accumulators;
+                insert_tracked(known, key, accumulator, "Accumulator.key")?;
             }
             Record::Group(group) => {
                 let (key, group) = from_group(group, events)?;
-                insert_once(&mut state.groups, key, group, "Group.key")?;
+                insert_tracked(&mut state.summaries.groups, key, group, "Group.key")?;
             }
             Record::Lane(lane) => self.take_lane(lane)?,
             Record::Target(target) => {
                 let (key, target) = from_target(target)?;
-                insert_once(&mut state.outbox.targets, key, target, "Target.key")?;
+                insert_tracked(&mut state.outbox.targets, key, target, "Target.key")?;
             }
             Record::Replaced(begin) => {
                 let (key, begin) = from_replaced(begin, events)?;
                 insert_once(&mut state.outbox.replaced, key, begin, "Replaced.id")?;
             }
-            Record::DeadLetter(letter) => {
-                let letter = from_letter(letter, events)?;
-                insert_once(&mut state.dead_letters, letter.id, letter, "DeadLetter.id")?;
+            Record::OwedRepair(repair) => {
+                let (target, repair) = from_repair(repair)?;
+                insert_once(&mut state.repairs, target, repair, "OwedRepair.target")?;
             }
+            Record::DeadLetter(letter) => self.take_letter(letter)?,
             Record::Timer(timer) => self.take_timer(timer)?,
             Record::End(_) => {}
         }
         Ok(())
     }
 
+    fn take_letter(&mut self, letter: proto::DeadLetter) -> Result<(), WireError> {
+        let letter = from_letter(letter, &self.events)?;
+        let Some(before) = self.state.dead_letters.keep(letter) else { return Ok(()) };
+        Err(WireError::Repeated { field: "DeadLetter.id", found: before.id.to_string() })
+    }
+
     fn take_clock(&mut self, clock: &proto::Clock) {
         self.state.now = Timestamp(clock.now_ms);
         self.state.forgotten_before = Timestamp(clock.forgotten_before_ms);
         self.state.next_sequence = clock.next_sequence;
-        self.state.next_letter = clock.next_letter;
+        self.state.dead_letters.go_on_after(clock.next_letter);
     }
 
     fn take_lane(&mut self, lane: proto::Lane) -> Result<(), WireError> {
@@ -290,7 +311,8 @@ impl Reading {
             insert_once(&mut outbox.lanes, first.lane(), ids, "Lane.effects")?;
         }
         for effect in effects {
-            insert_once(&mut outbox.effects, effect.id, effect, "Effect.id")?;
+            let (id, effect) = (effect.id, CopyOnWrite::new(effect));
+            insert_once(&mut outbox.effects, id, effect, "Effect.id")?;
         }
         Ok(())
     }
@@ -320,6 +342,8 @@ impl Reading {
 #[cfg(test)]
 #[path = "state_test.rs"]
 mod tests;
+#[cfg(test)]
+pub(super) use tests::filled;
 
 #[cfg(test)]
 #[path = "refusal_test.rs"]

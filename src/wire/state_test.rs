@@ -3,7 +3,7 @@
 use super::*;
 use crate::event::Key;
 use crate::state_machine::{Command, Counters, Entry, FeatureLevel, SettledEffect, Settlement};
-use crate::wire::full_state::full_state;
+use crate::wire::full_state::{full_state, second_state};
 use crate::wire::history::{History, fixed_steps};
 use crate::wire::{decode_entry, encode_entry};
 use proptest::prelude::*;
@@ -71,21 +71,24 @@ fn is_late(settled: &SettledEffect) -> bool {
 }
 
 /// Which parts of a state hold something.
-fn filled(state: &StateMachine) -> Vec<(&'static str, bool)> {
+pub(in crate::wire) fn filled(state: &StateMachine) -> Vec<(&'static str, bool)> {
     let runs = || state.runs.values();
     let effects = || state.outbox.effects.values();
     vec![
         ("deliveries", !state.deliveries.is_empty()),
         ("retired", !state.retired.is_empty()),
         ("paused", !state.pauses.is_empty()),
-        ("past", !state.past.is_empty()),
+        ("past", !state.tombstones.is_empty()),
         ("forgotten_before", state.forgotten_before.is_known()),
         ("history", !state.history.is_empty()),
-        ("groups", !state.groups.is_empty()),
-        ("flushed groups", state.groups.values().any(|group| group.renderings > 0)),
-        ("accumulated members", state.accumulators.values().any(|a| !a.members.is_empty())),
+        ("groups", !state.summaries.groups.is_empty()),
+        ("flushed groups", state.summaries.groups.values().any(|group| group.renderings > 0)),
+        (
+            "accumulated members",
+            state.summaries.accumulators.values().any(|a| !a.members.is_empty()),
+        ),
         ("dead letters", !state.dead_letters.is_empty()),
-        ("unplanned", !state.unplanned.is_empty()),
+        ("unplanned", state.runs.unplanned().next().is_some()),
         ("moved slots", state.slots().any(|(_, slot)| slot.moved_at.is_known())),
         ("transitions", runs().any(|run| run.transitions.len() > 1)),
         ("second finals", runs().any(|run| run.has_second_final)),
@@ -157,7 +160,7 @@ const LONG_STEPS_MAX: usize = 3000;
 fn bytes_do_not_depend_on_who_shares_memory_with_whom() {
     let state = long_history();
     let mut copied = state.clone();
-    for run in copied.runs.values_mut() {
+    for run in copied.runs.records_mut().values_mut() {
         run.facts = Arc::new((*run.facts).clone());
         for queued in &mut run.queue {
             queued.event = Arc::new((*queued.event).clone());
@@ -171,7 +174,7 @@ fn bytes_do_not_depend_on_who_shares_memory_with_whom() {
 fn an_event_that_many_records_share_is_written_once() {
     let mut state = long_history();
     let before = encode_state(&state).len();
-    let run = state.runs.values_mut().find(|run| !run.queue.is_empty()).unwrap();
+    let run = state.runs.records_mut().values_mut().find(|run| !run.queue.is_empty()).unwrap();
     let queued = run.queue[0].clone();
     run.queue.extend(std::iter::repeat_n(queued, 10));
     let grown = encode_state(&state).len() - before;
@@ -180,12 +183,13 @@ fn an_event_that_many_records_share_is_written_once() {
 
 #[test]
 fn every_field_of_a_state_comes_back() {
-    let state = full_state();
-    let bytes = encode_state(&state);
-    let decoded = decode_state(&bytes).unwrap();
-    assert_eq!(everything(&decoded), everything(&state));
-    assert!(encode_state(&decoded) == bytes);
-    assert_eq!(digest(&decoded), digest(&state));
+    for state in [full_state(), second_state()] {
+        let bytes = encode_state(&state);
+        let decoded = decode_state(&bytes).unwrap();
+        assert_eq!(everything(&decoded), everything(&state));
+        assert!(encode_state(&decoded) == bytes);
+        assert_eq!(digest(&decoded), digest(&state));
+    }
 }
 
 #[test]
@@ -239,9 +243,9 @@ fn rule_21_every_kind_of_record_counts_in_the_digest() {
         |state| state.boots.clear(),
         |state| state.retired.clear(),
         |state| state.pauses.clear(),
-        |state| state.runs.clear(),
+        |state| state.runs.records_mut().clear(),
         |state| state.history.clear(),
-        |state| state.accumulators.clear(),
+        |state| state.summaries.accumulators.clear(),
         |state| state.outbox.targets.clear(),
         |state| state.timers.clear(),
     ];

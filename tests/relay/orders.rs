@@ -22,8 +22,8 @@ async fn a_cluster_of_one_cannot_be_given_away() {
     assert_eq!(run(setup.folder(), &itself).await.stdout, format!("{own} leads\n"));
     // Its only member has what it has.
     let finalize = ["cluster", "finalize", "--url", &url];
-    assert_eq!(run(setup.folder(), &finalize).await.stdout, "feature level 1\n");
-    assert_eq!(relay.get("/api/v1/cluster").await["feature_level"], 1);
+    assert_eq!(run(setup.folder(), &finalize).await.stdout, "feature level 2\n");
+    assert_eq!(relay.get("/api/v1/cluster").await["feature_level"], 2);
     let status = run(setup.folder(), &["cluster", "status", "--url", &url]).await.stdout;
     assert!(status.contains("quorum yes, view ") && status.contains(&own), "{status}");
     relay.stop().await;

@@ -178,7 +178,7 @@ fn an_outage_of_twelve_hours_delays_everything_and_loses_nothing() {
     let (run, target, events) = outage(Duration::from_hours(12));
     assert_eq!(timelines(target.transitions()), reported(&events));
     assert_eq!(target.repeated, 0);
-    assert_eq!(target.checks()["tekton/ok"], "success");
+    assert_eq!(target.checks()["tekton/run:ok"], "success");
     assert_eq!(run.state().dead_letters().count(), 0);
     assert_eq!(run.state().backlog(), 0);
 }

@@ -55,10 +55,20 @@ fn header<'r>(request: &'r Recorded, name: &str) -> &'r str {
     header.map_or("", |(_, value)| value)
 }
 
+/// The headers of a request but for those that belong to the connection it was recorded on.
+pub fn headers_of(request: &Recorded) -> impl Iterator<Item = (&str, &str)> {
+    let headers = request.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    headers.filter(|(name, _)| {
+        let is_of_connection =
+            ["content-length", "host", "connection", "accept-encoding", "transfer-encoding"];
+        !is_of_connection.iter().any(|known| name.eq_ignore_ascii_case(known))
+    })
+}
+
 /// The facts in each request.
 pub fn run_events(requests: &[Recorded]) -> Vec<RunEvent> {
     let events = requests.iter().flat_map(|request| request.cloud_events().unwrap());
-    let decoded = events.map(|event| decode(&event, Timestamp(1), &Keep::All).unwrap());
+    let decoded = events.map(|event| decode(&event, Timestamp(1), &Keep::all()).unwrap());
     decoded
         .map(|decoded| match decoded {
             Decoded::Run(event) => *event,

@@ -12,12 +12,12 @@ mod seeded;
 mod signal;
 mod wait;
 
-pub use client::{client, client_builder};
+pub use client::{admin_token, client, client_builder};
 pub use command::{Finished, run};
 pub use config::{POD_HEADER, write_config};
-pub use events::{Expected, copy_of_the_recording, named, recorded, run_events};
+pub use events::{Expected, copy_of_the_recording, headers_of, named, recorded, run_events};
 pub use ports::{PORTS, free_address, free_ports};
-pub use receiver::{Call, Receiver, Seen};
+pub use receiver::{Call, Receiver, Scripted, Seen};
 pub use seeded::Seeded;
 pub use signal::signal;
 pub use wait::{eventually, reached, try_reach};

@@ -5,7 +5,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, Method, StatusCode, Uri};
+use http::{HeaderMap, HeaderName, Method, StatusCode, Uri};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -22,8 +22,16 @@ pub struct Call {
     pub status: u16,
 }
 
-/// The status to refuse a call with; `None` takes it.
-type Script = Box<dyn FnMut(&Call) -> Option<u16> + Send>;
+/// An answer that a scenario gives instead of the receiver's own.
+#[derive(Clone, Debug, Default)]
+pub struct Scripted {
+    pub status: u16,
+    pub headers: Vec<(&'static str, String)>,
+    pub body: Value,
+}
+
+/// The answer to a call; `None` takes it.
+type Script = Box<dyn FnMut(&Call) -> Option<Scripted> + Send>;
 
 struct Memory {
     calls: Vec<Call>,
@@ -70,7 +78,14 @@ impl Receiver {
     }
 
     /// Refuses the calls for which `script` gives a status.
-    pub fn refuse(&self, script: impl FnMut(&Call) -> Option<u16> + Send + 'static) {
+    pub fn refuse(&self, mut script: impl FnMut(&Call) -> Option<u16> + Send + 'static) {
+        self.answer(move |call| {
+            script(call).map(|status| Scripted { status, ..Scripted::default() })
+        });
+    }
+
+    /// Answers the calls for which `script` gives an answer.
+    pub fn answer(&self, script: impl FnMut(&Call) -> Option<Scripted> + Send + 'static) {
         lock(&self.shared.memory).script = Box::new(script);
     }
 
@@ -109,19 +124,22 @@ async fn take(
 ) -> Response {
     let body = serde_json::from_slice(&body).unwrap_or_default();
     let mut call = Call { method, path: uri.path().to_owned(), headers, body, status: 0 };
-    let (status, answer) = {
+    let answer = {
         let mut memory = lock(&shared.memory);
-        let (status, answer) = match (memory.script)(&call) {
-            Some(status) => (status, Value::Null),
-            None => memory.take(&call),
-        };
-        call.status = status;
+        let answer = (memory.script)(&call).unwrap_or_else(|| {
+            let (status, body) = memory.take(&call);
+            Scripted { status, body, ..Scripted::default() }
+        });
+        call.status = answer.status;
         memory.calls.push(call);
-        (status, answer)
+        answer
     };
     let mut held = shared.held.clone();
     let _ = held.wait_for(|is_held| !is_held).await;
-    (StatusCode::from_u16(status).unwrap(), answer.to_string()).into_response()
+    let status = StatusCode::from_u16(answer.status).unwrap();
+    let headers = answer.headers.into_iter().map(|(name, value)| (name, value.parse().unwrap()));
+    let headers = headers.map(|(name, value)| (HeaderName::from_static(name), value));
+    (status, headers.collect::<HeaderMap>(), answer.body.to_string()).into_response()
 }
 
 impl Memory {
@@ -129,12 +147,12 @@ impl Memory {
         let parts: Vec<&str> = call.path.trim_matches('/').split('/').collect();
         let text = call.body["body"].as_str().unwrap_or_default().to_owned();
         match (call.method.as_str(), parts.as_slice()) {
-            ("POST", ["repos", _, _, "statuses", _]) => {
+            ("POST", ["repos", _, _, "statuses", _] | ["repositories", _, "statuses", _]) => {
                 (201, json!({"id": 1, "state": call.body["state"]}))
             }
             ("GET", ["repos", _, _, "issues", pr, "comments"]) => (200, self.thread(pr)),
             ("POST", ["repos", _, _, "issues", pr, "comments"]) => {
-                let id = self.comments.len() as u64 + 1;
+                let id = self.comments.last_key_value().map_or(0, |(id, _)| *id) + 1;
                 self.comments.insert(id, (pr.parse().unwrap(), text));
                 (201, json!({"id": id}))
             }
@@ -144,6 +162,12 @@ impl Memory {
                         comment.1 = text;
                         (200, json!({"id": id.parse::<u64>().unwrap()}))
                     }
+                    None => (404, json!({"message": "Not Found"})),
+                }
+            }
+            ("DELETE", ["repos", _, _, "issues", "comments", id]) => {
+                match self.comments.remove(&id.parse().unwrap()) {
+                    Some(_) => (204, Value::Null),
                     None => (404, json!({"message": "Not Found"})),
                 }
             }

@@ -1,9 +1,14 @@
 //! What this replica itself has applied, without asking the leader: to be compared with others.
 
 use crate::api::{Api, Problem, ProblemId};
+use crate::cluster::StateDigest;
 use axum::Json;
 use axum::extract::State;
 use serde_json::{Value, json};
+use std::time::Duration;
+
+/// A digest is told again for this long.
+const DIGEST_FRESH: Duration = Duration::from_secs(1);
 
 /// Index, and owner and epoch of each slot, by number.
 pub(super) async fn slots(State(api): State<Api>) -> Json<Value> {
@@ -17,9 +22,30 @@ pub(super) async fn slots(State(api): State<Api>) -> Json<Value> {
     Json(json!({ "applied_index": applied.index, "slots": slots.collect::<Vec<_>>() }))
 }
 
+/// The digest that was told last. Taking one is a pass over the whole state, which would hold up
+/// events if callers could ask for one after the other.
+#[derive(Default)]
+pub struct FreshDigest(tokio::sync::Mutex<Option<(Duration, StateDigest)>>);
+
+impl FreshDigest {
+    /// A digest not older than [`DIGEST_FRESH`]. One caller takes it, the others wait for it.
+    async fn of(&self, api: &Api) -> Result<StateDigest, tokio::task::JoinError> {
+        let mut kept = self.0.lock().await;
+        let now = api.clock.monotonic();
+        if let Some((taken_at, digest)) = *kept
+            && now.saturating_sub(taken_at) < DIGEST_FRESH
+        {
+            return Ok(digest);
+        }
+        let digest = api.cluster.applied_digest().await?;
+        *kept = Some((now, digest));
+        Ok(digest)
+    }
+}
+
 /// Index and digest of the applied state.
 pub(super) async fn digest(State(api): State<Api>) -> Result<Json<Value>, Problem> {
-    let digest = api.cluster.applied_digest().await;
+    let digest = api.digest.of(&api).await;
     let digest = digest.map_err(|error| Problem::new(ProblemId::Internal, error.to_string()))?;
     Ok(Json(json!({
         "applied_index": digest.index,

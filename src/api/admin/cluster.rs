@@ -1,6 +1,7 @@
 //! `GET /api/v1/cluster`: who is in the cluster and who owns what.
 
 use crate::api::Api;
+use crate::api::health::warnings;
 use crate::cluster::{ClusterView, MemberView};
 use axum::Json;
 use axum::extract::State;
@@ -9,7 +10,9 @@ use serde_json::{Value, json};
 /// The leader's view where it answers, else that of this replica.
 pub(super) async fn show(State(api): State<Api>) -> Json<Value> {
     let view = api.cluster.view().await;
-    Json(to_json(&view, &api.cluster.node_id().to_string()))
+    let mut shown = to_json(&view, &api.cluster.node_id().to_string());
+    shown["warnings"] = json!(warnings(&api));
+    Json(shown)
 }
 
 fn to_json(view: &ClusterView, own: &str) -> Value {
@@ -60,7 +63,7 @@ fn member_json(member: &MemberView, view: &ClusterView) -> Value {
         "matched_index": member.matched_index,
         "lag": member.lag,
         "last_contact_ms": member.last_contact_ms,
-        "sick": member.is_sick,
+        "unhealthy": member.is_unhealthy,
         "slots": member.slots,
     })
 }

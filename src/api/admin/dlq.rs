@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Letters in one answer, as the Go relay has it.
-const PAGE_MAX: usize = 100;
+pub(super) const PAGE_MAX: usize = 100;
 /// Causes listed by the analytics.
 const TOP_CAUSES_MAX: usize = 10;
 
@@ -39,7 +39,8 @@ fn page(state: &StateMachine, limit: usize, offset: usize) -> Value {
     })
 }
 
-fn entry(letter: &DeadLetter) -> Value {
+/// A letter as it is listed.
+pub(super) fn entry(letter: &DeadLetter) -> Value {
     let event = &letter.event;
     json!({
         "id": letter.id.to_string(),

@@ -1,7 +1,8 @@
 //! Orders to the cluster, taken by any replica: `DELETE /api/v1/cluster/members/{id}`,
 //! `POST /api/v1/cluster/transfer` and `POST /api/v1/cluster/finalize`.
 
-use super::access;
+use super::body::{self, Members};
+use super::read_body;
 use crate::api::{Api, Problem, ProblemId};
 use crate::cluster::{FinalizeError, OrderError};
 use crate::state_machine::NodeId;
@@ -16,9 +17,7 @@ const REQUEST_BYTES_MAX: usize = 4 * 1024;
 pub(super) async fn remove(
     State(api): State<Api>,
     Path(id): Path<String>,
-    request: Request,
 ) -> Result<Json<Value>, Problem> {
-    access::require(&api, request.headers(), request.extensions()).await?;
     let removed = api.cluster.remove(node_id("id", &id)?).await.map_err(problem)?;
     Ok(Json(json!({ "removed": removed.node.to_string(), "name": removed.name })))
 }
@@ -28,40 +27,22 @@ pub(super) async fn transfer(
     State(api): State<Api>,
     request: Request,
 ) -> Result<Json<Value>, Problem> {
-    let (parts, body) = request.into_parts();
-    access::require(&api, &parts.headers, &parts.extensions).await?;
-    let body = axum::body::to_bytes(body, REQUEST_BYTES_MAX).await;
-    let to = heir(&body.map_err(|_| invalid("failed to read body"))?)?;
+    let to = heir(&read_body(request, REQUEST_BYTES_MAX).await?)?;
     let leader = api.cluster.transfer(to).await.map_err(problem)?;
     Ok(Json(json!({ "leader": leader.node.to_string(), "name": leader.name })))
 }
 
 /// Raises the feature level, and tells which is in force.
-pub(super) async fn finalize(
-    State(api): State<Api>,
-    request: Request,
-) -> Result<Json<Value>, Problem> {
-    access::require(&api, request.headers(), request.extensions()).await?;
+pub(super) async fn finalize(State(api): State<Api>) -> Result<Json<Value>, Problem> {
     let level = api.cluster.finalize().await.map_err(|error| not_final(&error))?;
     Ok(Json(json!({ "feature_level": level.0 })))
 }
 
 /// The node that is to lead; `None` where the body leaves it open.
 fn heir(body: &[u8]) -> Result<Option<NodeId>, Problem> {
-    if body.iter().all(u8::is_ascii_whitespace) {
-        return Ok(None);
-    }
-    let body: Value = serde_json::from_slice(body).map_err(|_| invalid("invalid JSON body"))?;
-    let Some(fields) = body.as_object() else {
-        return Err(invalid("the body is no JSON object"));
-    };
-    if let Some(name) = fields.keys().find(|name| *name != "to") {
-        return Err(invalid(&format!("unknown field {name:?}; accepted: to")));
-    }
-    match fields.get("to") {
-        None | Some(Value::Null) => Ok(None),
-        Some(to) => node_id("to", to.as_str().unwrap_or_default()).map(Some),
-    }
+    let body = body::parse(body)?;
+    let to = Members::of(&body, &["to"])?.text("to")?;
+    to.map(|to| node_id("to", to)).transpose()
 }
 
 /// Ids are up to 16 hexadecimal digits, and never zero.
@@ -87,7 +68,7 @@ fn problem(error: OrderError) -> Problem {
         | OrderError::Draining(_)
         | OrderError::Silent(_)
         | OrderError::Behind { .. }
-        | OrderError::NoHeir => ProblemId::Conflict,
+        | OrderError::NoTransferTarget => ProblemId::Conflict,
         OrderError::NoLeader | OrderError::Unconfirmed => ProblemId::NotCarriedOut,
     };
     Problem::new(id, error.to_string())
@@ -109,7 +90,7 @@ mod tests {
 
     #[test]
     fn an_empty_body_leaves_the_heir_open() {
-        for body in ["", " \n", "{}", r#"{"to":null}"#] {
+        for body in ["", " \n", "{}"] {
             assert_eq!(heir(body.as_bytes()).unwrap(), None, "{body}");
         }
         let to = heir(br#"{"to":"00000000000000ab"}"#).unwrap();
@@ -121,9 +102,10 @@ mod tests {
         for (body, told) in [
             ("{", "invalid JSON body"),
             ("[]", "the body is no JSON object"),
-            (r#"{"node":"ab"}"#, "unknown field \"node\"; accepted: to"),
+            (r#"{"node":"ab"}"#, "unknown key \"node\"; accepted: to"),
             (r#"{"to":"relay-1"}"#, "to \"relay-1\" is no node id"),
-            (r#"{"to":7}"#, "to \"\" is no node id"),
+            (r#"{"to":7}"#, "to 7 is not accepted"),
+            (r#"{"to":null}"#, "to is null"),
             (r#"{"to":"+1"}"#, "to \"+1\" is no node id"),
             (r#"{"to":"0"}"#, "to \"0\" is no node id"),
         ] {

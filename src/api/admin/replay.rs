@@ -1,10 +1,11 @@
 //! `POST /api/v1/dlq/replay`: the Go relay's filter and override. A replayed letter is queued
 //! again and planned with the present configuration; `replayed` counts what was queued.
 
-use super::access;
+use super::body::{self, Members};
+use super::letters::{Filter, listed};
+use super::read_body;
 use crate::api::{Api, Problem, ProblemId};
-use crate::clock::Timestamp;
-use crate::event::{RunEvent, RunState, with_override};
+use crate::event::{RunEvent, with_override};
 use crate::state_machine::{Applied, Command, DeadLetter, ReplayItem};
 use axum::Json;
 use axum::extract::{Request, State};
@@ -18,11 +19,10 @@ const LETTERS_PER_ENTRY_MAX: usize = 500;
 /// What to replay and what to change in it.
 #[derive(Debug, Default)]
 struct Selection {
-    ids: Option<Vec<u64>>,
-    provider: Option<String>,
-    state: Option<RunState>,
-    after: Option<Timestamp>,
+    filter: Filter,
     payload: Option<Map<String, Value>>,
+    /// Show what would be queued, and queue nothing.
+    is_dry_run: bool,
 }
 
 /// Queues the selected letters; an empty body selects all.
@@ -30,14 +30,24 @@ pub(super) async fn replay(
     State(api): State<Api>,
     request: Request,
 ) -> Result<Json<Value>, Problem> {
-    let (parts, body) = request.into_parts();
-    access::require(&api, &parts.headers, &parts.extensions).await?;
-    let body = axum::body::to_bytes(body, REQUEST_BYTES_MAX)
-        .await
-        .map_err(|_| invalid("failed to read body"))?;
-    let selection = Selection::parse(&body)?;
-    let (items, filtered) = api.cluster.read(|state| select(state.dead_letters(), &selection))?;
+    let selection = Selection::parse(&read_body(request, REQUEST_BYTES_MAX).await?)?;
+    let (items, filtered) = api.cluster.read(|state| {
+        selection.filter.check_known(state.dead_letters())?;
+        select(state.dead_letters(), &selection)
+    })?;
     let overridden = if selection.payload.is_some() { items.len() } else { 0 };
+    if selection.is_dry_run {
+        let chosen = items.iter().map(|item| item.letter).collect();
+        let letters = api.cluster.read(|state| listed(state.dead_letters(), &chosen));
+        return Ok(Json(json!({
+            "dry_run": true,
+            "replayed": 0,
+            "would_replay": items.len(),
+            "filtered": filtered,
+            "overridden": overridden,
+            "letters": letters,
+        })));
+    }
     let replayed = queue(&api, items).await?;
     Ok(Json(json!({
         "replayed": replayed,
@@ -55,16 +65,9 @@ async fn queue(api: &Api, items: Vec<ReplayItem>) -> Result<u64, Problem> {
             .propose(vec![Command::Replay(chunk.to_vec())])
             .await
             .map_err(|error| Problem::new(ProblemId::NotAccepted, error.to_string()))?;
-        replayed += answers.iter().map(queued).sum::<u64>();
+        replayed += answers.iter().map(Applied::letters).sum::<u64>();
     }
     Ok(replayed)
-}
-
-fn queued(answer: &Applied) -> u64 {
-    match answer {
-        Applied::Replayed(count) => *count,
-        Applied::Done | Applied::Accepted(_) | Applied::Begun(_) | Applied::Refused(_) => 0,
-    }
 }
 
 /// The letters that match, oldest first, and how many did not.
@@ -75,7 +78,7 @@ fn select<'a>(
     let mut items = Vec::new();
     let mut filtered = 0;
     for letter in letters {
-        if !selection.admits(letter) {
+        if !selection.filter.admits(letter) {
             filtered += 1;
             continue;
         }
@@ -87,41 +90,17 @@ fn select<'a>(
 
 impl Selection {
     fn parse(body: &[u8]) -> Result<Self, Problem> {
-        if body.iter().all(u8::is_ascii_whitespace) {
-            return Ok(Self::default());
-        }
-        let root: Value = serde_json::from_slice(body).map_err(|_| invalid("invalid JSON body"))?;
-        let text = |path: &str| {
-            root.pointer(path).and_then(Value::as_str).filter(|t| !t.is_empty()).map(str::to_owned)
+        let body = body::parse(body)?;
+        let root = Members::of(&body, &["filter", "override", "dry_run"])?;
+        let (is_dry_run, filter) = (root.flag("dry_run")?, Filter::of(&root)?);
+        let Some(change) = root.members("override", &["payload", "timestamp"])? else {
+            return Ok(Self { filter, payload: None, is_dry_run });
         };
-        let state = text("/filter/state").map(|word| {
-            let accepted = "pending, running, success, failure, error, canceled";
-            let problem = || invalid(&format!("filter.state {word:?} is none of {accepted}"));
-            RunState::parse(&word).ok_or_else(problem)
-        });
-        let after = text("/filter/after").map(|time| {
-            let problem = || invalid(&format!("invalid timestamp in filter.after: {time:?}"));
-            Timestamp::parse_rfc3339(&time).ok_or_else(problem)
-        });
-        let ids = root
-            .pointer("/filter/ids")
-            .and_then(Value::as_array)
-            .map(|ids| ids.iter().filter_map(letter_id).collect());
-        if root.pointer("/override/timestamp").is_some_and(|value| !value.is_null()) {
+        if change.value("timestamp").is_some() {
             let detail = "override.timestamp is not needed here: a replay goes past the dedupe";
             return Err(invalid(detail));
         }
-        let payload = root.pointer("/override/payload").and_then(Value::as_object).cloned();
-        let (state, after) = (state.transpose()?, after.transpose()?);
-        Ok(Self { ids, provider: text("/filter/provider"), state, after, payload })
-    }
-
-    fn admits(&self, letter: &DeadLetter) -> bool {
-        let event = &letter.event;
-        self.ids.as_ref().is_none_or(|ids| ids.contains(&letter.id))
-            && self.provider.as_ref().is_none_or(|provider| *provider == event.scm.provider)
-            && self.state.is_none_or(|state| state == event.state)
-            && self.after.is_none_or(|after| letter.failed_at > after)
+        Ok(Self { filter, payload: change.object("payload")?.cloned(), is_dry_run })
     }
 
     fn overridden(&self, letter: &DeadLetter) -> Result<Option<Box<RunEvent>>, Problem> {
@@ -136,11 +115,6 @@ fn invalid(detail: &str) -> Problem {
     Problem::new(ProblemId::InvalidRequest, detail)
 }
 
-/// Ids are listed as text; numbers are understood too.
-fn letter_id(id: &Value) -> Option<u64> {
-    id.as_u64().or_else(|| id.as_str()?.parse().ok())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,22 +122,26 @@ mod tests {
     #[test]
     fn an_empty_body_selects_everything() {
         let selection = Selection::parse(b" \n").unwrap();
-        assert!(
-            selection.ids.is_none() && selection.state.is_none() && selection.payload.is_none()
-        );
+        assert!(selection.filter.is_open() && selection.payload.is_none());
+        assert!(!selection.is_dry_run);
     }
 
     #[test]
-    fn a_bad_filter_names_the_field_and_the_value() {
-        let problem = Selection::parse(br#"{"filter":{"state":"cancelled"}}"#).unwrap_err();
-        assert!(problem.detail.contains("filter.state \"cancelled\""), "{}", problem.detail);
-        let problem = Selection::parse(br#"{"filter":{"after":"noon"}}"#).unwrap_err();
-        assert!(problem.detail.contains("filter.after: \"noon\""), "{}", problem.detail);
-    }
-
-    #[test]
-    fn ids_are_taken_as_text_and_as_numbers() {
-        let selection = Selection::parse(br#"{"filter":{"ids":["7",8]}}"#).unwrap();
-        assert_eq!(selection.ids, Some(vec![7, 8]));
+    fn s09_a_body_that_is_not_understood_selects_nothing() {
+        for (body, told) in [
+            (r#"{"ids":["1"]}"#, "unknown key \"ids\"; accepted: filter, override, dry_run"),
+            (r#"{"filter":{"id":["1"]}}"#, "did you mean \"ids\"?"),
+            (r#"{"override":{"payloads":{}}}"#, "did you mean \"payload\"?"),
+            (r#"{"override":{"payload":"x"}}"#, "override.payload \"x\" is not accepted"),
+            (r#"{"dry_run":"yes"}"#, "dry_run \"yes\" is not accepted"),
+            (r#"{"dry_run":null}"#, "dry_run is null"),
+            (r#"{"filter":null}"#, "filter is null"),
+            (r#"{"override":null}"#, "override is null"),
+            (r#"{"override":{"payload":null}}"#, "override.payload is null"),
+        ] {
+            let problem = Selection::parse(body.as_bytes()).unwrap_err();
+            assert_eq!(problem.id, ProblemId::InvalidRequest);
+            assert!(problem.detail.contains(told), "{body}: {}", problem.detail);
+        }
     }
 }

@@ -1,8 +1,9 @@
 //! `GET /api/v1/runs/{uid}`: what is known of a run, what was sent for it, and why not.
 
 use crate::api::{Api, Problem, ProblemId};
+use crate::event::NotSettled;
 use crate::state_machine::{
-    EffectRecord, Moment, RunView, SettledEffect, Settlement, StateMachine,
+    EffectRecord, RunView, SettledEffect, Settlement, StateMachine, TimelineEntry,
 };
 use axum::Json;
 use axum::extract::{Path, State};
@@ -33,6 +34,7 @@ fn run(view: &RunView<'_>) -> Value {
         "reason": event.reason,
         "attempt": event.attempt,
         "check_name": record.context.check_name,
+        "check_not_settled": record.context.not_settled.map(NotSettled::as_str),
         "previous_state": record.context.previous_state.map(|state| state.as_str()),
         "last_seen": record.last_seen.to_string(),
         "events_unplanned": record.queue.len(),
@@ -42,7 +44,7 @@ fn run(view: &RunView<'_>) -> Value {
     })
 }
 
-fn moment(moment: &Moment) -> Value {
+fn moment(moment: &TimelineEntry) -> Value {
     json!({
         "at": moment.at.to_string(),
         "ce_time": moment.ce_time.to_string(),
@@ -50,6 +52,7 @@ fn moment(moment: &Moment) -> Value {
         "reason": moment.reason,
         "attempt": moment.attempt,
         "fate": moment.fate.as_str(),
+        "contradicts": moment.is_contradiction,
     })
 }
 

@@ -1,11 +1,13 @@
 //! `GET /api/v1/cluster/snapshot`: the bytes of a new snapshot of this replica, as on its disk.
 //! It holds what runs are called and what was sent for them, so that it is for admins alone.
 
-use super::access;
+use crate::api::connections::Call;
+use crate::api::server::Peer;
 use crate::api::{Api, Problem, ProblemId};
 use crate::cluster::{CompactError, SnapshotFile};
+use axum::Extension;
 use axum::body::{Body, Bytes};
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use futures_util::{Stream, stream};
 use http::{HeaderName, header};
@@ -15,32 +17,39 @@ use std::io::{self, Read};
 const CHUNK_BYTES: u64 = 256 * 1024;
 
 /// Makes a snapshot and sends it. A body that is shorter than its announced length is of no use.
-pub(super) async fn show(State(api): State<Api>, request: Request) -> Result<Response, Problem> {
-    access::require(&api, request.headers(), request.extensions()).await?;
+pub(super) async fn show(
+    State(api): State<Api>,
+    peer: Option<Extension<Peer>>,
+) -> Result<Response, Problem> {
+    let call = peer.map(|Extension(peer)| peer.begin());
     let file = api.cluster.open_snapshot().await.map_err(|error| problem(&error))?;
-    Ok(response(file))
+    Ok(response(file, call))
 }
 
-fn response(file: SnapshotFile) -> Response {
+/// The connection does not give way before all is sent.
+fn response(file: SnapshotFile, call: Option<Call>) -> Response {
     let name = format!("attachment; filename=\"relay-{}.snapshot\"", file.index);
     let headers: [(HeaderName, String); 3] = [
         (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
         (header::CONTENT_LENGTH, file.bytes.to_string()),
         (header::CONTENT_DISPOSITION, name),
     ];
-    (headers, Body::from_stream(chunks(file.content))).into_response()
+    (headers, Body::from_stream(chunks(file.content, call))).into_response()
 }
 
 /// Reads on threads that may wait for the disk, a chunk at a time.
-fn chunks(content: Box<dyn Read + Send>) -> impl Stream<Item = io::Result<Bytes>> + Send {
-    stream::try_unfold(content, |mut content| async {
+fn chunks(
+    content: Box<dyn Read + Send>,
+    call: Option<Call>,
+) -> impl Stream<Item = io::Result<Bytes>> + Send {
+    stream::try_unfold((content, call), |(mut content, call)| async {
         let reading = tokio::task::spawn_blocking(move || {
             let mut chunk = Vec::new();
             content.by_ref().take(CHUNK_BYTES).read_to_end(&mut chunk)?;
             Ok::<_, io::Error>((chunk, content))
         });
         let (chunk, content) = reading.await.map_err(io::Error::other)??;
-        Ok((!chunk.is_empty()).then(|| (Bytes::from(chunk), content)))
+        Ok((!chunk.is_empty()).then(|| (Bytes::from(chunk), (content, call))))
     })
 }
 
@@ -64,7 +73,7 @@ mod tests {
         let bytes = content.len() as u64;
         let file =
             SnapshotFile { index: 7, bytes, content: Box::new(io::Cursor::new(content.clone())) };
-        let answer = response(file);
+        let answer = response(file, None);
         assert_eq!(answer.headers()[header::CONTENT_LENGTH], bytes.to_string());
         let name = "attachment; filename=\"relay-7.snapshot\"";
         assert_eq!(answer.headers()[header::CONTENT_DISPOSITION], name);

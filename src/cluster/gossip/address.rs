@@ -106,14 +106,14 @@ fn source_towards(target: IpAddr) -> Option<IpAddr> {
 
 /// Where this node is: others may name it by any address of this machine.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Own {
+pub(super) struct OwnAddress {
     /// What the socket is bound to.
     pub bound: SocketAddr,
     /// What others are told.
     pub advertised: SocketAddr,
 }
 
-impl Own {
+impl OwnAddress {
     /// Whether `address` leads to this very process.
     pub(super) fn is(&self, address: SocketAddr) -> bool {
         if address == self.advertised || address == self.bound {
@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn a_node_bound_to_every_address_is_behind_each_of_them_and_its_port_only() {
-        let own = Own { bound: address("0.0.0.0:7"), advertised: address("10.9.8.7:7") };
+        let own = OwnAddress { bound: address("0.0.0.0:7"), advertised: address("10.9.8.7:7") };
         assert!(own.is(address("10.9.8.7:7")));
         assert!(own.is(address("127.0.0.1:7")));
         assert!(!own.is(address("127.0.0.1:8")));
@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn a_node_bound_to_one_address_is_not_behind_the_others_of_its_machine() {
-        let own = Own { bound: address("127.0.0.2:7"), advertised: address("127.0.0.2:7") };
+        let own = OwnAddress { bound: address("127.0.0.2:7"), advertised: address("127.0.0.2:7") };
         assert!(own.is(address("127.0.0.2:7")));
         assert!(!own.is(address("127.0.0.1:7")));
     }

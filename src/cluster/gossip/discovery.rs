@@ -3,7 +3,7 @@
 //! live. What it found is told to whoever forms a cluster: silence is unknown, never "nobody".
 
 use super::GossipError;
-use super::address::{Own, host_and_port, resolve};
+use super::address::{OwnAddress, host_and_port, resolve};
 use super::socket::sendable;
 use chitchat::{Chitchat, ChitchatHandle, ChitchatId};
 use futures_util::future::join_all;
@@ -145,9 +145,9 @@ pub(super) fn canonical(address: SocketAddr) -> SocketAddr {
 }
 
 /// Looks for other nodes, again and again.
-pub(super) struct Seeker {
+pub(super) struct SeedResolver {
     pub names: Vec<(String, u16)>,
-    pub own: Own,
+    pub own: OwnAddress,
     pub chitchat: Arc<ChitchatHandle>,
     pub answers: watch::Sender<Answers>,
     /// Time between two rounds.
@@ -157,7 +157,7 @@ pub(super) struct Seeker {
     pub stop: CancellationToken,
 }
 
-impl Seeker {
+impl SeedResolver {
     /// Runs until it is told to stop.
     pub(super) async fn run(self) {
         let mut ticks = tokio::time::interval(self.every);

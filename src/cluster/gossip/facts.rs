@@ -2,7 +2,7 @@
 //! always present, so that a view which has only part of a node is told from one which has all;
 //! a key added later has to have a value for nodes that do not send it.
 
-use crate::cluster::identity::ClusterId;
+use crate::cluster::data_dir::identity::ClusterId;
 use std::str::FromStr;
 
 /// Longest text: a DNS name and a port need 259 bytes.
@@ -27,7 +27,7 @@ const KEYS: usize = 15;
 
 /// What a node tells about itself. Hints: only the log decides.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Facts {
+pub struct NodeFacts {
     /// Name of the pod.
     pub name: String,
     /// `HOST:PORT` for members.
@@ -74,7 +74,7 @@ pub enum FactsError {
     TooLong(&'static str),
 }
 
-impl Facts {
+impl NodeFacts {
     /// The keys and values to gossip.
     ///
     /// # Errors
@@ -100,7 +100,7 @@ impl Facts {
         ])
     }
 
-    /// Reads what [`Facts::to_pairs`] writes. Unknown keys are those of a newer version.
+    /// Reads what [`NodeFacts::to_pairs`] writes. Unknown keys are those of a newer version.
     ///
     /// # Errors
     /// A key is missing, or its value is not what it has to be.
@@ -162,8 +162,8 @@ mod tests {
     use super::*;
     use std::collections::BTreeMap;
 
-    fn full() -> Facts {
-        Facts {
+    fn full() -> NodeFacts {
+        NodeFacts {
             name: "relay-2".to_owned(),
             peer_address: "relay-2.relay:3320".to_owned(),
             http_address: "relay-2.relay:8080".to_owned(),
@@ -182,18 +182,18 @@ mod tests {
         }
     }
 
-    fn map(facts: &Facts) -> BTreeMap<&'static str, String> {
+    fn map(facts: &NodeFacts) -> BTreeMap<&'static str, String> {
         facts.to_pairs().unwrap().into_iter().collect()
     }
 
-    fn read(pairs: &BTreeMap<&'static str, String>) -> Result<Facts, FactsError> {
-        Facts::from_pairs(|key| pairs.get(key).map(String::as_str))
+    fn read(pairs: &BTreeMap<&'static str, String>) -> Result<NodeFacts, FactsError> {
+        NodeFacts::from_pairs(|key| pairs.get(key).map(String::as_str))
     }
 
     #[test]
     fn every_fact_survives_the_keys_and_values() {
-        let without_cluster = Facts { cluster: None, ..full() };
-        for facts in [full(), without_cluster, Facts::default()] {
+        let without_cluster = NodeFacts { cluster: None, ..full() };
+        for facts in [full(), without_cluster, NodeFacts::default()] {
             let pairs = map(&facts);
             assert_eq!(pairs.len(), KEYS);
             assert_eq!(read(&pairs), Ok(facts));
@@ -233,10 +233,10 @@ mod tests {
 
     #[test]
     fn a_text_over_the_bound_is_neither_sent_nor_taken() {
-        let fitting = Facts { name: "n".repeat(TEXT_BYTES_MAX), ..full() };
+        let fitting = NodeFacts { name: "n".repeat(TEXT_BYTES_MAX), ..full() };
         assert_eq!(read(&map(&fitting)), Ok(fitting));
         let long = "n".repeat(TEXT_BYTES_MAX + 1);
-        let facts = Facts { version: long.clone(), ..full() };
+        let facts = NodeFacts { version: long.clone(), ..full() };
         assert_eq!(facts.to_pairs(), Err(FactsError::TooLong(VERSION)));
         for key in [NAME, PEER_ADDRESS, HTTP_ADDRESS, GOSSIP_ADDRESS, VERSION] {
             let mut pairs = map(&full());

@@ -1,15 +1,15 @@
 //! What a node tells by gossip: the keys and values, and the envelope of a datagram (rule 22). The
 //! messages in the envelope are chitchat's own.
 
-use super::facts::Facts;
+use super::facts::NodeFacts;
 use super::seal::{Refusal, Seal};
-use crate::cluster::ClusterId;
+use crate::cluster::data_dir::identity::ClusterId;
+use crate::cluster::secrets::ClusterSecrets;
 use crate::golden::Case;
-use crate::secret::Secret;
 use std::collections::BTreeMap;
 
 pub(in crate::cluster) fn cases() -> Vec<Case> {
-    let full = Facts {
+    let full = NodeFacts {
         name: "relay-2".to_owned(),
         peer_address: "relay-2.relay:3320".to_owned(),
         http_address: "relay-2.relay:8080".to_owned(),
@@ -26,34 +26,37 @@ pub(in crate::cluster) fn cases() -> Vec<Case> {
         spooled: 7,
         wall_ms: 8,
     };
-    let newcomers = Facts { cluster: None, is_ready: false, ..full.clone() };
+    let newcomers = NodeFacts { cluster: None, is_ready: false, ..full.clone() };
     vec![
         facts("gossip/facts", full),
         facts("gossip/facts-of-a-newcomer", newcomers),
         datagram("gossip/datagram-plain", None),
-        datagram("gossip/datagram-sealed", Some(Secret::new("a secret of some length"))),
+        datagram(
+            "gossip/datagram-sealed",
+            Some(ClusterSecrets::parse("a secret of some length").unwrap()),
+        ),
     ]
 }
 
 /// One line a key, in the order of the keys.
-fn facts(name: &str, facts: Facts) -> Case {
+fn facts(name: &str, facts: NodeFacts) -> Case {
     let pairs: BTreeMap<_, _> = facts.to_pairs().unwrap().into_iter().collect();
     let lines: String = pairs.iter().map(|(key, value)| format!("{key}={value}\n")).collect();
     let read = |bytes: &[u8]| {
         let text = std::str::from_utf8(bytes).unwrap();
         let pairs: BTreeMap<_, _> =
             text.lines().map(|line| line.split_once('=').unwrap()).collect();
-        Facts::from_pairs(|key| pairs.get(key).copied())
+        NodeFacts::from_pairs(|key| pairs.get(key).copied())
     };
     Case::new(name, facts, lines.into_bytes(), read)
 }
 
-fn datagram(name: &str, secret: Option<Secret>) -> Case {
+fn datagram(name: &str, secret: Option<ClusterSecrets>) -> Case {
     let message = b"what chitchat says".to_vec();
-    let seal = Seal::new(secret.as_ref()).unwrap();
+    let seal = Seal::new(secret.as_ref(), false).unwrap();
     let bytes = seal.close([9; 12], &message).unwrap();
     let read = move |bytes: &[u8]| -> Result<Vec<u8>, Refusal> {
-        seal.open(&mut bytes.to_vec()).map(<[u8]>::to_vec)
+        seal.open(&mut bytes.to_vec()).map(|(_, message)| message.to_vec())
     };
     Case::new(name, message, bytes, read)
 }

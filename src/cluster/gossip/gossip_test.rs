@@ -1,10 +1,10 @@
 use super::*;
-use crate::cluster::identity::ClusterId;
+use crate::cluster::data_dir::identity::ClusterId;
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr};
 
 /// Ten times faster than in production. Nothing below depends on it but how long a test takes.
-const QUICK: Pace = Pace {
+const QUICK: Timing = Timing {
     gossip: Duration::from_millis(50),
     initial: Duration::from_millis(100),
     seek: Duration::from_millis(100),
@@ -15,8 +15,8 @@ const DEADLINE: Duration = Duration::from_secs(30);
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const SECRET: &str = "0123456789abcdef";
 
-fn facts(name: &str) -> Facts {
-    Facts { name: name.to_owned(), version: "0.1.0".to_owned(), ..Facts::default() }
+fn facts(name: &str) -> NodeFacts {
+    NodeFacts { name: name.to_owned(), version: "0.1.0".to_owned(), ..NodeFacts::default() }
 }
 
 fn options(node: u64, seeds: &[SocketAddr]) -> GossipOptions {
@@ -26,12 +26,13 @@ fn options(node: u64, seeds: &[SocketAddr]) -> GossipOptions {
         discovery: Discovery::Seeds(seeds.iter().map(ToString::to_string).collect()),
         node: NodeId(node),
         boot: 1,
-        secret: None,
+        secrets: None,
+        is_migrating: false,
     }
 }
 
 fn sealed(node: u64, secret: &str, seeds: &[SocketAddr]) -> GossipOptions {
-    GossipOptions { secret: Some(Secret::new(secret)), ..options(node, seeds) }
+    GossipOptions { secrets: Some(ClusterSecrets::parse(secret).unwrap()), ..options(node, seeds) }
 }
 
 async fn start(options: GossipOptions) -> Gossip {
@@ -124,7 +125,7 @@ async fn a_changed_fact_arrives() {
     let first = start(options(1, &[])).await;
     let second = start(options(2, &[first.address()])).await;
     until(&second, "the first is live", |peers| live(peers) == [1]).await;
-    let changed = Facts {
+    let changed = NodeFacts {
         cluster: Some(ClusterId(9)),
         is_ready: true,
         load: 7,
@@ -140,8 +141,8 @@ async fn a_changed_fact_arrives() {
 async fn facts_that_cannot_be_told_leave_the_old_ones() {
     let first = start(options(1, &[])).await;
     let second = start(options(2, &[first.address()])).await;
-    first.publish(Facts { version: "x".repeat(70_000), load: 1, ..facts("relay-1") }).await;
-    first.publish(Facts { load: 2, ..facts("relay-1") }).await;
+    first.publish(NodeFacts { version: "x".repeat(70_000), load: 1, ..facts("relay-1") }).await;
+    first.publish(NodeFacts { load: 2, ..facts("relay-1") }).await;
     let seen = until(&second, "load 2", |peers| peers.iter().any(|peer| peer.facts.load == 2));
     assert_eq!(seen.await[0].facts.version, "0.1.0");
 }
@@ -165,7 +166,7 @@ async fn a_restarted_node_at_another_port_replaces_its_former_life() {
     until(&first, "the second is live", |peers| live(peers) == [2]).await;
     old.shutdown().await;
     let new = start(GossipOptions { boot: 2, ..options(2, &[first.address()]) }).await;
-    new.publish(Facts { gossip_address: new.address().to_string(), ..facts("relay-2") }).await;
+    new.publish(NodeFacts { gossip_address: new.address().to_string(), ..facts("relay-2") }).await;
     let is_new = |peers: &[Peer]| {
         let [peer] = peers else { return false };
         peer.boot == 2 && peer.is_live && peer.facts.gossip_address == new.address().to_string()
@@ -249,7 +250,6 @@ async fn a_node_bound_to_every_address_is_found_at_the_one_towards_its_seeds() {
 async fn options_that_cannot_work_are_named() {
     let cases = [
         (GossipOptions { listen: "127.0.0.1".to_owned(), ..options(1, &[]) }, "gossip address"),
-        (sealed(1, "short", &[]), "unusable gossip secret"),
         (
             GossipOptions {
                 discovery: Discovery::Seeds(vec!["relay-0".to_owned()]),
@@ -262,7 +262,7 @@ async fn options_that_cannot_work_are_named() {
         let error = Gossip::start(options, facts("relay-1")).await.err().unwrap().to_string();
         assert!(error.contains(expected), "{error}");
     }
-    let long = Facts { name: "n".repeat(301), ..Facts::default() };
+    let long = NodeFacts { name: "n".repeat(301), ..NodeFacts::default() };
     let refused = Gossip::start(options(1, &[]), long).await.err();
     assert!(matches!(refused, Some(GossipError::Facts(FactsError::TooLong("name")))));
 }

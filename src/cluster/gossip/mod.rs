@@ -10,20 +10,20 @@ mod seal;
 mod socket;
 
 pub use discovery::{Answers, Discovery};
-pub use facts::{Facts, FactsError};
+pub use facts::{FactsError, NodeFacts};
 pub use peers::Peer;
 pub use seal::SealError;
 
-use crate::secret::Secret;
+use super::secrets::ClusterSecrets;
 use crate::state_machine::NodeId;
-use address::Own;
+use address::OwnAddress;
 use chitchat::{
     Chitchat, ChitchatConfig, ChitchatHandle, ChitchatId, FailureDetectorConfig, spawn_chitchat,
 };
-use discovery::Seeker;
+use discovery::SeedResolver;
 use peers::{Sighting, newest_boots};
 use seal::Seal;
-use socket::Bound;
+use socket::{Bound, SharedSeal};
 use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
@@ -45,7 +45,7 @@ const DEAD_GRACE: Duration = Duration::from_secs(15 * 60);
 
 /// How often things happen.
 #[derive(Clone, Copy)]
-struct Pace {
+struct Timing {
     /// Between two rounds of gossip.
     gossip: Duration,
     /// Interval between two signs of life to expect of a node that is new.
@@ -57,7 +57,7 @@ struct Pace {
     greet: Duration,
 }
 
-const PACE: Pace = Pace {
+const TIMING: Timing = Timing {
     gossip: Duration::from_millis(500),
     initial: Duration::from_secs(1),
     seek: Duration::from_secs(3),
@@ -80,8 +80,10 @@ pub struct GossipOptions {
     pub node: NodeId,
     /// Number of this life of it: others take the highest for the node.
     pub boot: u64,
-    /// With it every datagram is sealed, and only datagrams of equal secrets are taken.
-    pub secret: Option<Secret>,
+    /// With them every datagram is sealed, and only datagrams under one of them are taken.
+    pub secrets: Option<ClusterSecrets>,
+    /// Whether datagrams of nodes without a secret are taken, too.
+    pub is_migrating: bool,
 }
 
 /// Why gossip cannot start. Nothing is left running.
@@ -105,7 +107,7 @@ pub enum GossipError {
     NoAddress,
     /// The secret cannot seal.
     #[error("unusable gossip secret")]
-    Secret(#[source] SealError),
+    Secrets(#[source] SealError),
     /// The facts of this node cannot be told.
     #[error("unusable facts")]
     Facts(#[source] FactsError),
@@ -118,7 +120,9 @@ pub enum GossipError {
 pub struct Gossip {
     chitchat: Arc<ChitchatHandle>,
     node: NodeId,
-    own: Own,
+    own: OwnAddress,
+    seal: SharedSeal,
+    is_migrating: bool,
     refused: Arc<AtomicU64>,
     changed: watch::Receiver<u64>,
     answers: watch::Receiver<Answers>,
@@ -134,37 +138,41 @@ impl Gossip {
     ///
     /// # Errors
     /// An option is unusable, or the address cannot be bound.
-    pub async fn start(options: GossipOptions, first_facts: Facts) -> Result<Self, GossipError> {
-        Self::start_at(options, first_facts, PACE).await
+    pub async fn start(
+        options: GossipOptions,
+        first_facts: NodeFacts,
+    ) -> Result<Self, GossipError> {
+        Self::start_at(options, first_facts, TIMING).await
     }
 
     async fn start_at(
         options: GossipOptions,
-        first_facts: Facts,
-        pace: Pace,
+        first_facts: NodeFacts,
+        timing: Timing,
     ) -> Result<Self, GossipError> {
         let names = options.discovery.names()?;
-        let seal = Seal::new(options.secret.as_ref()).map_err(GossipError::Secret)?;
+        let seal = Seal::new(options.secrets.as_ref(), options.is_migrating);
+        let seal = SharedSeal::new(seal.map_err(GossipError::Secrets)?);
         let pairs = first_facts.to_pairs().map_err(GossipError::Facts)?;
         let pairs = pairs.map(|(key, value)| (key.to_owned(), value));
         let (socket, own) = bind(&options, &names).await?;
         let refused = Arc::new(AtomicU64::new(0));
-        let bound = Bound::new(socket, seal, Arc::clone(&refused));
+        let bound = Bound::new(socket, seal.clone(), Arc::clone(&refused));
         let bound = bound.map_err(|source| bind_error(&options.listen, source))?;
-        let config = config(&options, own, pace);
+        let config = config(&options, own, timing);
         let chitchat = spawn_chitchat(config, pairs.to_vec(), &bound).await;
         let chitchat = Arc::new(chitchat.map_err(|error| GossipError::Start(error.into()))?);
         let (telling, answers) = watch::channel(Answers::default());
         let (changing, changed) = watch::channel(0);
         let (failing, failed) = watch::channel(None);
         let stop = CancellationToken::new();
-        let seeker = Seeker {
+        let seed_resolver = SeedResolver {
             names,
             own,
             chitchat: Arc::clone(&chitchat),
             answers: telling,
-            every: pace.seek,
-            greet_every: pace.greet,
+            every: timing.seek,
+            greet_every: timing.greet,
             stop: stop.clone(),
         };
         let lookout = Lookout {
@@ -172,14 +180,16 @@ impl Gossip {
             node: options.node,
             changed: changing,
             failed: failing,
-            every: pace.gossip,
+            every: timing.gossip,
             stop: stop.clone(),
         };
-        let tasks = vec![tokio::spawn(seeker.run()), tokio::spawn(lookout.run())];
+        let tasks = vec![tokio::spawn(seed_resolver.run()), tokio::spawn(lookout.run())];
         Ok(Self {
             chitchat,
             node: options.node,
             own,
+            seal,
+            is_migrating: options.is_migrating,
             refused,
             changed,
             answers,
@@ -190,9 +200,18 @@ impl Gossip {
         })
     }
 
+    /// Seals under these secrets from now on.
+    ///
+    /// # Errors
+    /// They make no key: nothing has changed.
+    pub fn seal_under(&self, secrets: &ClusterSecrets) -> Result<(), SealError> {
+        self.seal.replace(Seal::new(Some(secrets), self.is_migrating)?);
+        Ok(())
+    }
+
     /// Tells what has changed since the last call. Facts that cannot be told are logged, and the
     /// old ones stay.
-    pub async fn publish(&self, facts: Facts) {
+    pub async fn publish(&self, facts: NodeFacts) {
         let pairs = match facts.to_pairs() {
             Ok(pairs) => pairs,
             Err(error) => {
@@ -257,7 +276,7 @@ impl Gossip {
     }
 
     /// Stops; the address is free afterwards. Others notice by the silence: publish
-    /// [`Facts::is_draining`] before.
+    /// [`NodeFacts::is_draining`] before.
     pub async fn shutdown(&self) {
         self.stop.cancel();
         let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
@@ -279,7 +298,7 @@ impl Gossip {
 async fn bind(
     options: &GossipOptions,
     names: &[(String, u16)],
-) -> Result<(UdpSocket, Own), GossipError> {
+) -> Result<(UdpSocket, OwnAddress), GossipError> {
     let listen = &options.listen;
     let (host, port) =
         address::host_and_port(listen).ok_or_else(|| GossipError::Listen(listen.clone()))?;
@@ -292,24 +311,24 @@ async fn bind(
         false => BTreeSet::new(),
     };
     let advertised = address::advertised(bound, options.advertise.as_deref(), &seeds).await?;
-    Ok((socket, Own { bound, advertised }))
+    Ok((socket, OwnAddress { bound, advertised }))
 }
 
 fn bind_error(address: &str, source: io::Error) -> GossipError {
     GossipError::Bind { address: address.to_owned(), source }
 }
 
-fn config(options: &GossipOptions, own: Own, pace: Pace) -> ChitchatConfig {
+fn config(options: &GossipOptions, own: OwnAddress, timing: Timing) -> ChitchatConfig {
     ChitchatConfig {
         chitchat_id: ChitchatId::new(options.node.to_string(), options.boot, own.advertised),
         cluster_id: NETWORK.to_owned(),
-        gossip_interval: pace.gossip,
+        gossip_interval: timing.gossip,
         listen_addr: own.bound,
         // None: chitchat resolves them too seldom, and warns about every failure.
         seed_nodes: Vec::new(),
         failure_detector_config: FailureDetectorConfig {
             phi_threshold: PHI,
-            initial_interval: pace.initial,
+            initial_interval: timing.initial,
             dead_node_grace_period: DEAD_GRACE,
             ..FailureDetectorConfig::default()
         },
@@ -321,7 +340,7 @@ fn config(options: &GossipOptions, own: Own, pace: Pace) -> ChitchatConfig {
 }
 
 async fn peers(chitchat: &ChitchatHandle, own: NodeId) -> Vec<Peer> {
-    chitchat.with_chitchat(|chitchat| newest_boots(own, sightings(chitchat))).await
+    chitchat.with_chitchat(|chitchat| newest_boots(own, observations(chitchat))).await
 }
 
 fn live_addresses(chitchat: &Chitchat) -> BTreeSet<(SocketAddr, NodeId)> {
@@ -332,14 +351,14 @@ fn live_addresses(chitchat: &Chitchat) -> BTreeSet<(SocketAddr, NodeId)> {
     live.collect()
 }
 
-fn sightings(chitchat: &Chitchat) -> impl Iterator<Item = Sighting<'_>> {
+fn observations(chitchat: &Chitchat) -> impl Iterator<Item = Sighting<'_>> {
     let live: BTreeSet<&ChitchatId> = chitchat.live_nodes().collect();
     chitchat.node_states().iter().map(move |(id, state)| Sighting {
         id: &id.node_id,
         boot: id.generation_id,
         address: id.gossip_advertise_addr,
         is_live: live.contains(id),
-        facts: Facts::from_pairs(|key| state.get(key)),
+        facts: NodeFacts::from_pairs(|key| state.get(key)),
     })
 }
 

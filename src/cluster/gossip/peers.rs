@@ -1,6 +1,6 @@
 //! From what gossip knows of processes to the one view of each other node. Pure.
 
-use super::facts::{Facts, FactsError, hex_u64};
+use super::facts::{FactsError, NodeFacts, hex_u64};
 use crate::state_machine::NodeId;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -18,7 +18,7 @@ pub struct Peer {
     /// its second sign of life.
     pub is_live: bool,
     /// What it tells about itself.
-    pub facts: Facts,
+    pub facts: NodeFacts,
 }
 
 /// One process that gossip knows.
@@ -27,7 +27,7 @@ pub(super) struct Sighting<'a> {
     pub boot: u64,
     pub address: SocketAddr,
     pub is_live: bool,
-    pub facts: Result<Facts, FactsError>,
+    pub facts: Result<NodeFacts, FactsError>,
 }
 
 /// One peer a node, in the order of their ids: the newest boot, whether it lives or not. A copied
@@ -35,10 +35,10 @@ pub(super) struct Sighting<'a> {
 /// boot whose facts cannot be read hides the older ones, which are known to be over.
 pub(super) fn newest_boots<'a>(
     own: NodeId,
-    sightings: impl Iterator<Item = Sighting<'a>>,
+    observations: impl Iterator<Item = Sighting<'a>>,
 ) -> Vec<Peer> {
     let mut newest: BTreeMap<NodeId, Sighting<'a>> = BTreeMap::new();
-    for sighting in sightings {
+    for sighting in observations {
         let Some(node) = hex_u64(sighting.id).map(NodeId) else {
             tracing::debug!(id = sighting.id, "gossip about a node without a node id");
             continue;
@@ -72,12 +72,12 @@ mod tests {
 
     fn seen(id: &str, boot: u64, port: u16, is_live: bool) -> Sighting<'_> {
         let address = SocketAddr::from(([127, 0, 0, 1], port));
-        let facts = Ok(Facts { load: u64::from(port), ..Facts::default() });
+        let facts = Ok(NodeFacts { load: u64::from(port), ..NodeFacts::default() });
         Sighting { id, boot, address, is_live, facts }
     }
 
-    fn summary(sightings: Vec<Sighting<'_>>) -> Vec<(u64, u64, bool, u64)> {
-        let peers = newest_boots(OWN, sightings.into_iter());
+    fn summary(observations: Vec<Sighting<'_>>) -> Vec<(u64, u64, bool, u64)> {
+        let peers = newest_boots(OWN, observations.into_iter());
         let short = |peer: Peer| (peer.node.0, peer.boot, peer.is_live, peer.facts.load);
         peers.into_iter().map(short).collect()
     }
@@ -108,8 +108,8 @@ mod tests {
     #[test]
     fn peers_come_in_the_order_of_their_ids() {
         let third = "00000000000000ff";
-        let sightings = vec![seen(third, 1, 4, true), seen(OTHER, 1, 5, true)];
-        assert_eq!(summary(sightings), [(2, 1, true, 5), (0xff, 1, true, 4)]);
+        let observations = vec![seen(third, 1, 4, true), seen(OTHER, 1, 5, true)];
+        assert_eq!(summary(observations), [(2, 1, true, 5), (0xff, 1, true, 4)]);
     }
 
     #[test]
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn an_id_that_is_no_node_id_is_left_out() {
-        let sightings = vec![seen("relay-0", 1, 4, true), seen("2", 1, 4, true)];
-        assert_eq!(summary(sightings), []);
+        let observations = vec![seen("relay-0", 1, 4, true), seen("2", 1, 4, true)];
+        assert_eq!(summary(observations), []);
     }
 }

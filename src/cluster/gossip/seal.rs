@@ -2,9 +2,8 @@
 //! encrypted message behind it. Pure: the nonce is an argument, drawn by the caller. Replays are
 //! not recognised; gossip is versioned, so an old datagram tells nothing new.
 
-use crate::secret::Secret;
+use crate::cluster::secrets::{ClusterSecrets, Key, SecretsError};
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use ring::hkdf::{HKDF_SHA256, Salt};
 use std::fmt;
 
 /// First byte of a datagram that anybody can read.
@@ -14,7 +13,6 @@ const FORMAT_SEALED: u8 = 1;
 /// Binds a datagram to this use and this version of it.
 const ASSOCIATED: &[u8] = b"tekton-events-relay gossip v1";
 /// Separates this key from others that may be derived from the same secret.
-const SALT: &[u8] = b"tekton-events-relay";
 const KEY_PURPOSE: &[u8] = b"gossip datagrams v1";
 const TAG_BYTES: usize = 16;
 const HEADER_BYTES: usize = 1 + NONCE_LEN;
@@ -24,8 +22,6 @@ pub(super) const DATAGRAM_BYTES_MAX: usize = 65_507;
 /// Longest message: it fits a datagram in either form. chitchat cuts its own at
 /// `DATAGRAM_BYTES_MAX`, which the view of a hundred nodes does not come near.
 pub(super) const MESSAGE_BYTES_MAX: usize = DATAGRAM_BYTES_MAX - HEADER_BYTES - TAG_BYTES;
-/// Shorter secrets can be guessed from one recorded datagram.
-pub(super) const SECRET_BYTES_MIN: usize = 16;
 
 /// Random bytes, never used twice with one key.
 pub(super) type NonceBytes = [u8; NONCE_LEN];
@@ -33,9 +29,9 @@ pub(super) type NonceBytes = [u8; NONCE_LEN];
 /// Why no datagram was made.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SealError {
-    /// The secret is too short to keep anything.
-    #[error("the gossip secret has less than {SECRET_BYTES_MIN} bytes")]
-    WeakSecret,
+    /// No key comes of the secrets.
+    #[error("no key for gossip")]
+    NoKey,
     /// The message does not fit a datagram.
     #[error("a message of {0} bytes does not fit a datagram")]
     TooLong(usize),
@@ -71,9 +67,26 @@ pub(super) enum Refusal {
 pub(super) enum Seal {
     /// No key: datagrams are readable, and sealed ones are refused.
     Plain,
-    /// Everything is sealed, and nothing else is taken. ChaCha20 rather than AES-GCM: should a
-    /// random nonce ever repeat, one pair of datagrams is exposed and not the authentication key.
-    Keyed(Box<LessSafeKey>),
+    /// Everything is sealed. ChaCha20 rather than AES-GCM: should a random nonce ever repeat, one
+    /// pair of datagrams is exposed and not the authentication key.
+    Keyed(Box<Sealing>),
+}
+
+/// The keys of a seal.
+pub(super) struct Sealing {
+    /// Closes datagrams, and opens them.
+    first: LessSafeKey,
+    /// Opens datagrams as well.
+    second: Option<LessSafeKey>,
+    /// Whether datagrams that are not sealed are taken, too.
+    takes_plain: bool,
+}
+
+/// In which form a datagram came, or is to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    Plain,
+    Sealed,
 }
 
 /// Never the key.
@@ -87,72 +100,107 @@ impl fmt::Debug for Seal {
 }
 
 impl Seal {
-    /// A seal under a key derived from `secret`; without one, no seal.
+    /// A seal under keys of these secrets; without any, no seal. With `takes_plain`, datagrams of
+    /// nodes without a key are taken as well.
     ///
     /// # Errors
-    /// The secret is too short.
-    pub(super) fn new(secret: Option<&Secret>) -> Result<Self, SealError> {
-        let Some(secret) = secret else { return Ok(Self::Plain) };
-        let secret = secret.expose().as_bytes();
-        if secret.len() < SECRET_BYTES_MIN {
-            return Err(SealError::WeakSecret);
-        }
-        let extracted = Salt::new(HKDF_SHA256, SALT).extract(secret);
-        let purpose = [KEY_PURPOSE];
-        let derived = extracted.expand(&purpose, &CHACHA20_POLY1305);
-        let key = UnboundKey::from(derived.map_err(|_| SealError::Cipher)?);
-        Ok(Self::Keyed(Box::new(LessSafeKey::new(key))))
+    /// No key comes of the secrets.
+    pub(super) fn new(
+        secrets: Option<&ClusterSecrets>,
+        takes_plain: bool,
+    ) -> Result<Self, SealError> {
+        let Some(secrets) = secrets else { return Ok(Self::Plain) };
+        let keys = secrets.keys(KEY_PURPOSE).map_err(|_: SecretsError| SealError::NoKey)?;
+        let mut keys = keys.iter().map(sealing_key);
+        let first = keys.next().ok_or(SealError::NoKey)??;
+        let second = keys.next().transpose()?;
+        Ok(Self::Keyed(Box::new(Sealing { first, second, takes_plain })))
     }
 
-    /// The datagram that carries `message`.
+    /// Whether datagrams in both forms are taken.
+    pub(super) fn takes_both(&self) -> bool {
+        match self {
+            Self::Plain => false,
+            Self::Keyed(sealing) => sealing.takes_plain,
+        }
+    }
+
+    /// The datagram that carries `message` in the form of this seal.
     ///
     /// # Errors
     /// The message is too long.
     pub(super) fn close(&self, nonce: NonceBytes, message: &[u8]) -> Result<Vec<u8>, SealError> {
-        if message.len() > MESSAGE_BYTES_MAX {
-            return Err(SealError::TooLong(message.len()));
-        }
-        let mut datagram = Vec::with_capacity(HEADER_BYTES + message.len() + TAG_BYTES);
         match self {
-            Self::Plain => {
-                datagram.push(FORMAT_PLAIN);
-                datagram.extend_from_slice(message);
-            }
-            Self::Keyed(key) => {
-                let mut sealed = message.to_vec();
-                let number = Nonce::assume_unique_for_key(nonce);
-                key.seal_in_place_append_tag(number, Aad::from(ASSOCIATED), &mut sealed)
-                    .map_err(|_| SealError::Cipher)?;
-                datagram.push(FORMAT_SEALED);
-                datagram.extend_from_slice(&nonce);
-                datagram.extend_from_slice(&sealed);
-            }
+            Self::Plain => plain(message),
+            Self::Keyed(sealing) => sealing.close(nonce, message),
         }
-        Ok(datagram)
     }
 
-    /// The message in `datagram`, which is overwritten.
+    /// The message in `datagram`, which is overwritten, and the form it came in.
     ///
     /// # Errors
     /// The datagram is to be dropped.
-    pub(super) fn open<'a>(&self, datagram: &'a mut [u8]) -> Result<&'a [u8], Refusal> {
+    pub(super) fn open<'a>(&self, datagram: &'a mut [u8]) -> Result<(Form, &'a [u8]), Refusal> {
         let (format, rest) = datagram.split_first_mut().ok_or(Refusal::Truncated)?;
         match (*format, self) {
-            (FORMAT_PLAIN, Self::Plain) => Ok(rest),
+            (FORMAT_PLAIN, Self::Plain) => Ok((Form::Plain, rest)),
+            (FORMAT_PLAIN, Self::Keyed(sealing)) if sealing.takes_plain => Ok((Form::Plain, rest)),
             (FORMAT_PLAIN, Self::Keyed(_)) => Err(Refusal::NotSealed),
             (FORMAT_SEALED, Self::Plain) => Err(Refusal::NoKey),
-            (FORMAT_SEALED, Self::Keyed(key)) => {
-                let (nonce, sealed) =
-                    rest.split_first_chunk_mut::<NONCE_LEN>().ok_or(Refusal::Truncated)?;
-                if sealed.len() < TAG_BYTES {
-                    return Err(Refusal::Truncated);
-                }
-                let nonce = Nonce::assume_unique_for_key(*nonce);
-                let opened = key.open_in_place(nonce, Aad::from(ASSOCIATED), sealed);
-                opened.map(|message| &*message).map_err(|_| Refusal::WrongKey)
-            }
+            (FORMAT_SEALED, Self::Keyed(sealing)) => Ok((Form::Sealed, sealing.open(rest)?)),
             (unknown, _) => Err(Refusal::UnknownFormat(unknown)),
         }
+    }
+}
+
+/// The datagram that anybody can read.
+///
+/// # Errors
+/// The message is too long.
+pub(super) fn plain(message: &[u8]) -> Result<Vec<u8>, SealError> {
+    if message.len() > MESSAGE_BYTES_MAX {
+        return Err(SealError::TooLong(message.len()));
+    }
+    Ok([&[FORMAT_PLAIN], message].concat())
+}
+
+fn sealing_key(key: &Key) -> Result<LessSafeKey, SealError> {
+    let key = UnboundKey::new(&CHACHA20_POLY1305, key.as_slice());
+    key.map(LessSafeKey::new).map_err(|_| SealError::Cipher)
+}
+
+impl Sealing {
+    fn close(&self, nonce: NonceBytes, message: &[u8]) -> Result<Vec<u8>, SealError> {
+        if message.len() > MESSAGE_BYTES_MAX {
+            return Err(SealError::TooLong(message.len()));
+        }
+        let mut sealed = message.to_vec();
+        let number = Nonce::assume_unique_for_key(nonce);
+        self.first
+            .seal_in_place_append_tag(number, Aad::from(ASSOCIATED), &mut sealed)
+            .map_err(|_| SealError::Cipher)?;
+        Ok([&[FORMAT_SEALED], &nonce[..], &sealed].concat())
+    }
+
+    fn open<'a>(&self, rest: &'a mut [u8]) -> Result<&'a [u8], Refusal> {
+        let (nonce, sealed) =
+            rest.split_first_chunk_mut::<NONCE_LEN>().ok_or(Refusal::Truncated)?;
+        if sealed.len() < TAG_BYTES {
+            return Err(Refusal::Truncated);
+        }
+        let length = sealed.len() - TAG_BYTES;
+        let opens = |key: &LessSafeKey, sealed: &mut [u8]| {
+            let nonce = Nonce::assume_unique_for_key(*nonce);
+            key.open_in_place(nonce, Aad::from(ASSOCIATED), sealed).is_ok()
+        };
+        // A key that does not fit leaves nothing of what it was tried on.
+        let kept = self.second.as_ref().map(|_| sealed.to_vec());
+        let mut is_open = opens(&self.first, sealed);
+        if let (false, Some(second), Some(kept)) = (is_open, &self.second, kept) {
+            sealed.copy_from_slice(&kept);
+            is_open = opens(second, sealed);
+        }
+        if is_open { Ok(&sealed[..length]) } else { Err(Refusal::WrongKey) }
     }
 }
 

@@ -9,11 +9,11 @@ const GOLDEN: [u8; 32] = [
 ];
 
 fn seal(secret: &str) -> Seal {
-    Seal::new(Some(&Secret::new(secret))).unwrap()
+    Seal::new(Some(&ClusterSecrets::parse(secret).unwrap()), false).unwrap()
 }
 
 fn open(seal: &Seal, datagram: &[u8]) -> Result<Vec<u8>, Refusal> {
-    seal.open(&mut datagram.to_vec()).map(<[u8]>::to_vec)
+    seal.open(&mut datagram.to_vec()).map(|(_, message)| message.to_vec())
 }
 
 #[test]
@@ -61,11 +61,11 @@ fn another_secret_opens_nothing() {
 
 #[test]
 fn a_datagram_sealed_for_another_use_of_the_key_is_refused() {
-    let Seal::Keyed(key) = seal(SECRET) else { panic!("a secret makes a key") };
+    let Seal::Keyed(sealing) = seal(SECRET) else { panic!("a secret makes a key") };
     let mut sealed = b"syn".to_vec();
     let nonce = Nonce::assume_unique_for_key(NONCE);
     let other = Aad::from(b"tekton-events-relay gossip v2");
-    key.seal_in_place_append_tag(nonce, other, &mut sealed).unwrap();
+    sealing.first.seal_in_place_append_tag(nonce, other, &mut sealed).unwrap();
     let datagram = [&[FORMAT_SEALED][..], &NONCE[..], &sealed[..]].concat();
     assert_eq!(open(&seal(SECRET), &datagram), Err(Refusal::WrongKey));
 }
@@ -97,10 +97,33 @@ fn the_longest_message_fits_a_datagram_and_a_longer_one_is_not_made() {
 }
 
 #[test]
-fn a_short_secret_is_refused_and_none_means_no_seal() {
-    let short = Seal::new(Some(&Secret::new(&SECRET[1..]))).unwrap_err();
-    assert_eq!(short, SealError::WeakSecret);
-    assert!(matches!(Seal::new(None), Ok(Seal::Plain)));
+fn no_secret_means_no_seal() {
+    assert!(matches!(Seal::new(None, false), Ok(Seal::Plain)));
+    assert!(matches!(Seal::new(None, true), Ok(Seal::Plain)));
+}
+
+#[test]
+fn while_secrets_are_changed_the_first_closes_and_both_open() {
+    const NEXT: &str = "fedcba9876543210";
+    let old_too = seal(&format!("{NEXT}\n{SECRET}"));
+    let new_too = seal(&format!("{SECRET}\n{NEXT}"));
+    let message = || Ok(b"syn".to_vec());
+    assert_eq!(new_too.close(NONCE, b"syn").unwrap(), GOLDEN);
+    assert_eq!(open(&old_too, &GOLDEN), message());
+    let next = old_too.close(NONCE, b"syn").unwrap();
+    assert_eq!((open(&new_too, &next), open(&seal(NEXT), &next)), (message(), message()));
+    assert_eq!(open(&seal(SECRET), &next), Err(Refusal::WrongKey));
+    assert_eq!(
+        open(&new_too, &seal("another secret..").close(NONCE, b"syn").unwrap()),
+        Err(Refusal::WrongKey)
+    );
+}
+
+#[test]
+fn a_seal_that_takes_both_forms_tells_them_apart() {
+    let both = Seal::new(Some(&ClusterSecrets::parse(SECRET).unwrap()), true).unwrap();
+    assert_eq!(both.open(&mut b"\0syn".to_vec()), Ok((Form::Plain, &b"syn"[..])));
+    assert_eq!(both.open(&mut GOLDEN.to_vec()), Ok((Form::Sealed, &b"syn"[..])));
 }
 
 #[test]

@@ -2,11 +2,12 @@
 //! bound before chitchat starts, because a node has to name its port. An address that cannot be
 //! reached is no error here: gossip has others, and tries again.
 
-use super::seal::{DATAGRAM_BYTES_MAX, NonceBytes, Refusal, Seal};
+use super::seal::{DATAGRAM_BYTES_MAX, Form, NonceBytes, Refusal, Seal, SealError, plain};
 use anyhow::Context as _;
 use async_trait::async_trait;
 use chitchat::transport::{Socket, Transport};
 use chitchat::{ChitchatMessage, Deserializable as _, Serializable as _};
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,19 +20,45 @@ use tokio::time::Instant;
 const WARN_EVERY: Duration = Duration::from_secs(60);
 /// A socket that fails this often in a row is broken; one that is out of memory recovers sooner.
 const FAILURES_MAX: u32 = 50;
+/// Addresses of which is remembered in which form they speak. A cluster has fewer members.
+const SPEAKERS_MAX: usize = 1024;
 /// Keeps a failing socket from taking a processor.
 const FAILURE_PAUSE: Duration = Duration::from_millis(100);
+
+/// A seal that can be replaced. Clones share it.
+#[derive(Clone)]
+pub(super) struct SharedSeal(Arc<Mutex<Arc<Seal>>>);
+
+impl SharedSeal {
+    pub(super) fn new(seal: Seal) -> Self {
+        Self(Arc::new(Mutex::new(Arc::new(seal))))
+    }
+
+    pub(super) fn replace(&self, seal: Seal) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(seal);
+    }
+
+    fn now(&self) -> Arc<Seal> {
+        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
 
 /// A bound socket that waits for chitchat to open it, once.
 pub(super) struct Bound(Mutex<Option<SealedSocket>>);
 
 impl Bound {
     /// Datagrams of `socket` under `seal`; `refused` counts those that are dropped.
-    pub(super) fn new(socket: UdpSocket, seal: Seal, refused: Arc<AtomicU64>) -> io::Result<Self> {
+    pub(super) fn new(
+        socket: UdpSocket,
+        seal: SharedSeal,
+        refused: Arc<AtomicU64>,
+    ) -> io::Result<Self> {
         let is_v6 = socket.local_addr()?.is_ipv6();
         let buffer = vec![0; DATAGRAM_BYTES_MAX];
         let complaints = Complaints { refused, warned_at: None };
-        let socket = SealedSocket { socket, is_v6, seal, buffer, failures: 0, complaints };
+        let speakers = BTreeMap::new();
+        let socket =
+            SealedSocket { socket, is_v6, seal, speakers, buffer, failures: 0, complaints };
         Ok(Self(Mutex::new(Some(socket))))
     }
 }
@@ -48,7 +75,9 @@ impl Transport for Bound {
 struct SealedSocket {
     socket: UdpSocket,
     is_v6: bool,
-    seal: Seal,
+    seal: SharedSeal,
+    /// In which form an address last spoke, while both are taken.
+    speakers: BTreeMap<SocketAddr, Form>,
     buffer: Vec<u8>,
     /// Receives that failed in a row.
     failures: u32,
@@ -64,13 +93,15 @@ impl Socket for SealedSocket {
         };
         let mut nonce = NonceBytes::default();
         getrandom::fill(&mut nonce).context("no randomness for a nonce")?;
-        match self.seal.close(nonce, &message.serialize_to_vec()) {
-            Ok(datagram) => {
-                if let Err(error) = self.socket.send_to(&datagram, to).await {
-                    tracing::debug!(%to, %error, "gossip not sent");
+        for datagram in self.datagrams(to, nonce, &message.serialize_to_vec()) {
+            match datagram {
+                Ok(datagram) => {
+                    if let Err(error) = self.socket.send_to(&datagram, to).await {
+                        tracing::debug!(%to, %error, "gossip not sent");
+                    }
                 }
+                Err(error) => tracing::warn!(%to, %error, "gossip not sent"),
             }
-            Err(error) => tracing::warn!(%to, %error, "gossip not sent"),
         }
         Ok(())
     }
@@ -82,8 +113,12 @@ impl Socket for SealedSocket {
                 Ok((length, from)) => {
                     self.failures = 0;
                     let from = SocketAddr::new(from.ip().to_canonical(), from.port());
-                    match read(&self.seal, &mut self.buffer[..length]) {
-                        Ok(message) => return Ok((from, message)),
+                    let seal = self.seal.now();
+                    match read(&seal, &mut self.buffer[..length]) {
+                        Ok((form, message)) => {
+                            self.heard(&seal, from, form);
+                            return Ok((from, message));
+                        }
                         Err(refusal) => self.complaints.refuse(from, refusal, Instant::now()),
                     }
                 }
@@ -98,9 +133,41 @@ impl Socket for SealedSocket {
     }
 }
 
-fn read(seal: &Seal, datagram: &mut [u8]) -> Result<ChitchatMessage, Refusal> {
-    let mut message = seal.open(datagram)?;
-    ChitchatMessage::deserialize(&mut message).map_err(|_| Refusal::Undecodable)
+impl SealedSocket {
+    /// The message in the form of the seal; while both forms are taken, in that of the other side,
+    /// or in both until it has spoken.
+    fn datagrams(
+        &self,
+        to: SocketAddr,
+        nonce: NonceBytes,
+        message: &[u8],
+    ) -> Vec<Result<Vec<u8>, SealError>> {
+        let seal = self.seal.now();
+        if !seal.takes_both() {
+            return vec![seal.close(nonce, message)];
+        }
+        let to = SocketAddr::new(to.ip().to_canonical(), to.port());
+        match self.speakers.get(&to) {
+            Some(Form::Plain) => vec![plain(message)],
+            Some(Form::Sealed) => vec![seal.close(nonce, message)],
+            None => vec![seal.close(nonce, message), plain(message)],
+        }
+    }
+
+    fn heard(&mut self, seal: &Seal, from: SocketAddr, form: Form) {
+        if !seal.takes_both() {
+            return self.speakers.clear();
+        }
+        if self.speakers.len() < SPEAKERS_MAX || self.speakers.contains_key(&from) {
+            self.speakers.insert(from, form);
+        }
+    }
+}
+
+fn read(seal: &Seal, datagram: &mut [u8]) -> Result<(Form, ChitchatMessage), Refusal> {
+    let (form, mut message) = seal.open(datagram)?;
+    let message = ChitchatMessage::deserialize(&mut message).map_err(|_| Refusal::Undecodable)?;
+    Ok((form, message))
 }
 
 /// The form in which a socket of this family sends to `to`; `None` when it cannot.
@@ -140,19 +207,24 @@ impl Complaints {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secret::Secret;
+    use crate::cluster::secrets::ClusterSecrets;
     use proptest::prelude::*;
 
     fn address(text: &str) -> SocketAddr {
         text.parse().unwrap()
     }
 
+    fn seal(secret: Option<&str>, takes_plain: bool) -> Seal {
+        let secrets = secret.map(|secret| ClusterSecrets::parse(secret).unwrap());
+        Seal::new(secrets.as_ref(), takes_plain).unwrap()
+    }
+
     async fn bound(secret: Option<&str>) -> (Box<dyn Socket>, SocketAddr, Arc<AtomicU64>) {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let local = socket.local_addr().unwrap();
         let refused = Arc::new(AtomicU64::new(0));
-        let seal = Seal::new(secret.map(Secret::new).as_ref()).unwrap();
-        let bound = Bound::new(socket, seal, Arc::clone(&refused)).unwrap();
+        let bound = Bound::new(socket, SharedSeal::new(seal(secret, false)), Arc::clone(&refused));
+        let bound = bound.unwrap();
         let socket = bound.open(local).await.unwrap();
         assert!(bound.open(local).await.is_err(), "one socket cannot be open twice");
         (socket, local, refused)
@@ -168,7 +240,7 @@ mod tests {
         // Loopback keeps the order, so what comes out last proves that the others were dropped.
         stranger.send(to, ChitchatMessage::BadCluster).await.unwrap();
         plain.send(to, ChitchatMessage::BadCluster).await.unwrap();
-        let junk = Seal::new(secret.map(Secret::new).as_ref()).unwrap();
+        let junk = seal(secret, false);
         let junk = junk.close([7; 12], b"junk").unwrap();
         let raw = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         raw.send_to(&junk, to).await.unwrap();
@@ -189,6 +261,26 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn while_both_forms_are_taken_each_node_is_answered_in_its_own() {
+        let secret = Some("0123456789abcdef");
+        let (mut plain, plain_at, _) = bound(None).await;
+        let (mut sealed, sealed_at, _) = bound(secret).await;
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let to = socket.local_addr().unwrap();
+        let both = Bound::new(socket, SharedSeal::new(seal(secret, true)), Arc::default()).unwrap();
+        let mut both = both.open(to).await.unwrap();
+        // Nobody has spoken yet: whoever it is understands one of the two.
+        for (at, node) in [(plain_at, &mut plain), (sealed_at, &mut sealed)] {
+            both.send(at, ChitchatMessage::BadCluster).await.unwrap();
+            assert_eq!(node.recv().await.unwrap(), (to, ChitchatMessage::BadCluster));
+            node.send(to, ChitchatMessage::BadCluster).await.unwrap();
+            assert_eq!(both.recv().await.unwrap(), (at, ChitchatMessage::BadCluster));
+            both.send(at, ChitchatMessage::BadCluster).await.unwrap();
+            assert_eq!(node.recv().await.unwrap(), (to, ChitchatMessage::BadCluster));
+        }
+    }
+
+    #[tokio::test]
     async fn an_address_that_cannot_be_reached_breaks_nothing() {
         let (mut sender, _, _) = bound(None).await;
         for unreachable in ["[::1]:9", "127.0.0.1:0"] {
@@ -205,10 +297,10 @@ mod tests {
             // Magic number, protocol version and kind as chitchat writes them.
             let mut datagram = [&[0, 0x53, 0xb0, 0, kind][..], &body[..]].concat();
             match read(&Seal::Plain, &mut datagram) {
-                Ok(ChitchatMessage::Syn { .. }) => prop_assert_eq!(kind, 0),
-                Ok(ChitchatMessage::SynAck { .. }) => prop_assert_eq!(kind, 1),
-                Ok(ChitchatMessage::Ack { .. }) => prop_assert_eq!(kind, 2),
-                Ok(ChitchatMessage::BadCluster) => prop_assert_eq!(kind, 3),
+                Ok((_, ChitchatMessage::Syn { .. })) => prop_assert_eq!(kind, 0),
+                Ok((_, ChitchatMessage::SynAck { .. })) => prop_assert_eq!(kind, 1),
+                Ok((_, ChitchatMessage::Ack { .. })) => prop_assert_eq!(kind, 2),
+                Ok((_, ChitchatMessage::BadCluster)) => prop_assert_eq!(kind, 3),
                 Err(refusal) => prop_assert_eq!(refusal, Refusal::Undecodable),
             }
         }

@@ -9,9 +9,9 @@ pub(super) const REMOVAL_GRACE: Duration = Duration::from_mins(5);
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
 
 /// Pod `relay-N` with node id N: live, caught up, and in DNS.
-pub(super) fn member(node: u64) -> Member {
+pub(super) fn member(node: u64) -> ClusterMember {
     let name = format!("relay-{node}");
-    Member {
+    ClusterMember {
         node: NodeId(node),
         address: format!("{name}:3320"),
         announced_address: Some(format!("{name}:3320")),
@@ -25,8 +25,8 @@ pub(super) fn member(node: u64) -> Member {
     }
 }
 
-pub(super) fn dead(node: u64, lasting: Duration) -> Member {
-    Member {
+pub(super) fn dead(node: u64, lasting: Duration) -> ClusterMember {
+    ClusterMember {
         liveness: Liveness::Dead(lasting),
         answered_ago: Some(lasting + 10 * SECOND),
         caught_up_for: None,
@@ -35,29 +35,29 @@ pub(super) fn dead(node: u64, lasting: Duration) -> Member {
 }
 
 /// Dead and without DNS record for so long.
-pub(super) fn gone(node: u64, lasting: Duration) -> Member {
-    Member { dns: Dns::Absent(lasting), ..dead(node, lasting) }
+pub(super) fn gone(node: u64, lasting: Duration) -> ClusterMember {
+    ClusterMember { dns: Dns::Absent(lasting), ..dead(node, lasting) }
 }
 
-pub(super) fn draining(node: u64) -> Member {
-    Member { is_draining: true, ..member(node) }
+pub(super) fn draining(node: u64) -> ClusterMember {
+    ClusterMember { is_draining: true, ..member(node) }
 }
 
 /// A second directory under the name of pod `pod`.
-pub(super) fn successor(node: u64, pod: u64) -> Member {
-    Member { name: format!("relay-{pod}"), ..member(node) }
+pub(super) fn successor(node: u64, pod: u64) -> ClusterMember {
+    ClusterMember { name: format!("relay-{pod}"), ..member(node) }
 }
 
-pub(super) fn stranger(node: u64) -> Stranger {
+pub(super) fn joiner(node: u64) -> Joiner {
     let name = format!("relay-{node}");
-    Stranger {
+    Joiner {
         node: NodeId(node),
         address: format!("{name}:3320"),
         name,
         cluster: None,
         is_pristine: true,
         feature_level: 3,
-        live_for: STRANGER_LIVE_MIN,
+        live_for: JOINER_LIVE_MIN,
     }
 }
 
@@ -66,28 +66,29 @@ pub(super) fn nodes(nodes: &[u64]) -> BTreeSet<NodeId> {
 }
 
 /// Node 0 leads.
-pub(super) fn view(voters: &[u64], members: Vec<Member>) -> MembershipView {
+pub(super) fn view(voters: &[u64], members: Vec<ClusterMember>) -> MembershipView {
     MembershipView {
         cluster: OURS,
         leader: NodeId(0),
         voters: nodes(voters),
         is_joint: false,
         members,
-        strangers: Vec::new(),
+        joiners: Vec::new(),
         retired: BTreeSet::new(),
         has_static_seeds: false,
         removal_grace: REMOVAL_GRACE,
         feature_level: 3,
+        admission: Admission::new("relay-0", &[]),
     }
 }
 
-pub(super) fn live(count: u64) -> Vec<Member> {
+pub(super) fn live(count: u64) -> Vec<ClusterMember> {
     (0..count).map(member).collect()
 }
 
 /// A view in which every member votes, and these come on top of the live ones.
-pub(super) fn all_vote(live: u64, more: Vec<Member>) -> MembershipView {
-    let members: Vec<Member> = (0..live).map(member).chain(more).collect();
+pub(super) fn all_vote(live: u64, more: Vec<ClusterMember>) -> MembershipView {
+    let members: Vec<ClusterMember> = (0..live).map(member).chain(more).collect();
     let voters: Vec<u64> = members.iter().map(|m| m.node.0).collect();
     view(&voters, members)
 }
@@ -100,7 +101,7 @@ pub(super) fn remove(removed: &[u64]) -> Option<Change> {
     Some(Change::Remove(nodes(removed)))
 }
 
-/// The stranger that is added next.
+/// The joiner that is added next.
 pub(super) fn added(view: &MembershipView) -> Option<u64> {
     let Some(Change::AddLearner { node, .. }) = next_change(view) else { return None };
     Some(node.0)

@@ -13,7 +13,8 @@ pub const SETTLED_AFTER: Duration = Duration::from_mins(10);
 pub type Levels = BTreeMap<NodeId, Option<FeatureLevel>>;
 
 /// The newest level that all members can apply; `None` where that of one is not known.
-fn common(levels: &Levels) -> Option<FeatureLevel> {
+#[must_use]
+pub fn common(levels: &Levels) -> Option<FeatureLevel> {
     levels.values().copied().collect::<Option<Vec<_>>>()?.into_iter().min()
 }
 

@@ -18,9 +18,10 @@ fn a_joint_configuration_is_finished_before_anything_else() {
 
 #[test]
 fn without_a_quorum_of_answers_nothing_is_proposed() {
-    let silent = |node| Member { answered_ago: None, ..member(node) };
-    let late = |node| Member { answered_ago: Some(ANSWERED_AGO_MAX + SECOND), ..member(node) };
-    let moved = Member { announced_address: Some("elsewhere:1".to_owned()), ..member(0) };
+    let silent = |node| ClusterMember { answered_ago: None, ..member(node) };
+    let late =
+        |node| ClusterMember { answered_ago: Some(ANSWERED_AGO_MAX + SECOND), ..member(node) };
+    let moved = ClusterMember { announced_address: Some("elsewhere:1".to_owned()), ..member(0) };
     let mut without = view(&[0, 1, 2], vec![moved, silent(1), late(2)]);
     assert_eq!(next_change(&without), None);
     without.members[2].answered_ago = Some(ANSWERED_AGO_MAX);

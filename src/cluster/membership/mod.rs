@@ -4,18 +4,19 @@
 //! before it asks again. Gossip and DNS only ever enter the view as hints; a change that live
 //! voters cannot commit is never proposed, because a leader that waits for it accepts nothing.
 
-mod arrival;
+mod admission;
+mod joining;
 mod level;
 mod removal;
 mod voters;
 
-pub use arrival::same_names;
-pub use level::{Levels, Settling, Short, reachable};
+pub use admission::Admission;
+pub use joining::{not_admitted, same_names};
+pub use level::{Levels, Settling, Short, common, reachable};
 pub use removal::{RemoveError, admin_remove};
 pub use voters::{fault_tolerance, majority};
 
-use super::formation::ordinal;
-use super::identity::ClusterId;
+use super::data_dir::identity::ClusterId;
 use crate::state_machine::NodeId;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -27,8 +28,8 @@ pub const CAUGHT_UP_LAG_MAX: u64 = 256;
 /// heartbeat does not promote a node that is falling behind; short, because until then a cluster
 /// that was just scaled up has no second copy.
 pub const CAUGHT_UP_MIN: Duration = Duration::from_secs(2);
-/// How long a stranger must have been live before it is added: two rounds of gossip (500 ms).
-pub const STRANGER_LIVE_MIN: Duration = Duration::from_secs(1);
+/// How long a joiner must have been live before it is added: two rounds of gossip (500 ms).
+pub const JOINER_LIVE_MIN: Duration = Duration::from_secs(1);
 /// Age of the last append answer at which a voter no longer counts for a commit: seven missed
 /// heartbeats (200 ms), the bound at which its slots are taken from it as well (rule 2).
 pub const ANSWERED_AGO_MAX: Duration = Duration::from_millis(1500);
@@ -64,7 +65,7 @@ pub enum Dns {
 
 /// A member as the leader sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Member {
+pub struct ClusterMember {
     pub node: NodeId,
     /// The pod's name.
     pub name: String,
@@ -85,7 +86,7 @@ pub struct Member {
     pub spooled: u64,
 }
 
-impl Member {
+impl ClusterMember {
     fn is_live(&self) -> bool {
         self.liveness == Liveness::Live
     }
@@ -97,7 +98,7 @@ impl Member {
 
 /// A live node of the gossip that is no member.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stranger {
+pub struct Joiner {
     pub node: NodeId,
     /// The pod's name.
     pub name: String,
@@ -124,8 +125,8 @@ pub struct MembershipView {
     /// A joint configuration is in force and nobody is about to finish it.
     pub is_joint: bool,
     /// All members, voters and learners.
-    pub members: Vec<Member>,
-    pub strangers: Vec<Stranger>,
+    pub members: Vec<ClusterMember>,
+    pub joiners: Vec<Joiner>,
     /// Node ids that were removed. They never come back.
     pub retired: BTreeSet<NodeId>,
     /// Members are named by `--seed`: there is no DNS record whose absence would mean anything.
@@ -134,38 +135,40 @@ pub struct MembershipView {
     pub removal_grace: Duration,
     /// The active feature level. A node below it cannot apply the log.
     pub feature_level: u32,
+    /// Whose names may become members.
+    pub admission: Admission,
 }
 
 impl MembershipView {
-    fn is_voter(&self, member: &Member) -> bool {
+    fn is_voter(&self, member: &ClusterMember) -> bool {
         self.voters.contains(&member.node)
     }
 
     /// It will confirm an entry that is proposed at this moment.
-    fn answers(&self, member: &Member) -> bool {
+    fn answers(&self, member: &ClusterMember) -> bool {
         member.node == self.leader || member.answered_ago.is_some_and(|ago| ago <= ANSWERED_AGO_MAX)
     }
 
-    fn is_absent_for(&self, member: &Member, least: Duration) -> bool {
+    fn is_absent_for(&self, member: &ClusterMember, least: Duration) -> bool {
         !self.has_static_seeds && matches!(member.dns, Dns::Absent(lasting) if lasting >= least)
     }
 
     /// It has gone for good, as far as anybody can tell: drained and without a record, or dead
     /// and without a record for the whole grace. Restarting pods get their record back.
-    fn has_left(&self, member: &Member) -> bool {
+    fn has_left(&self, member: &ClusterMember) -> bool {
         let was_drained = member.is_draining && self.is_absent_for(member, ABSENT_VOTER_MAX);
         was_drained || self.is_gone(member)
     }
 
     /// Dead and without a record for the whole grace.
-    fn is_gone(&self, member: &Member) -> bool {
+    fn is_gone(&self, member: &ClusterMember) -> bool {
         member.has_been_dead_for(self.removal_grace)
             && self.is_absent_for(member, self.removal_grace)
     }
 
     /// How many of these voters will confirm an entry, and how many have to.
     fn confirming(&self, voters: &BTreeSet<NodeId>) -> (usize, usize) {
-        let confirms = |m: &&Member| voters.contains(&m.node) && self.answers(m);
+        let confirms = |m: &&ClusterMember| voters.contains(&m.node) && self.answers(m);
         (self.members.iter().filter(confirms).count(), majority(voters.len()))
     }
 
@@ -207,13 +210,20 @@ pub fn next_change(view: &MembershipView) -> Option<Change> {
     }
     // The first cannot wait: its voters exit within 15 s. Then what makes the cluster safer,
     // and last what only tidies it up.
-    voters::keep_the_rest(view)
-        .or_else(|| arrival::update_address(view))
+    voters::shrink_before_drain(view)
+        .or_else(|| joining::update_address(view))
         .or_else(|| removal::superseded(view))
-        .or_else(|| arrival::add_learner(view))
-        .or_else(|| arrival::replace(view))
-        .or_else(|| voters::retarget(view))
+        .or_else(|| joining::add_learner(view))
+        .or_else(|| joining::replace(view))
+        .or_else(|| voters::choose_voters(view))
         .or_else(|| removal::gone(view))
+}
+
+/// The ordinal of a pod: the number at the end of its name. `None` without one.
+#[must_use]
+pub fn ordinal(name: &str) -> Option<u32> {
+    let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
+    name[stem.len()..].parse().ok()
 }
 
 /// Sorts nodes by the ordinal of their pod, those without last, and then by id.

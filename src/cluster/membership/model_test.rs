@@ -217,7 +217,7 @@ impl Model {
         let leader = self.leader.filter(|_| self.has_leader())?;
         let members = self.members.iter().map(|(node, entry)| self.member(*node, entry)).collect();
         let known = |pod: &Pod| self.members.contains_key(&pod.node);
-        let strangers =
+        let joiners =
             (0..self.pods.len()).filter(|pod| self.pods[*pod].is_up && !known(&self.pods[*pod]));
         Some(MembershipView {
             cluster: ClusterId(1),
@@ -225,22 +225,23 @@ impl Model {
             voters: self.voters.clone(),
             is_joint: self.joint.is_some(),
             members,
-            strangers: strangers.map(|pod| self.stranger(pod)).collect(),
+            joiners: joiners.map(|pod| self.joiner(pod)).collect(),
             retired: self.retired.clone(),
             has_static_seeds: self.has_static_seeds,
             removal_grace: REMOVAL_GRACE,
             feature_level: 0,
+            admission: Admission::new("relay-0", &[]),
         })
     }
 
-    fn member(&self, node: NodeId, entry: &Entry) -> Member {
+    fn member(&self, node: NodeId, entry: &Entry) -> ClusterMember {
         let process = self.runs(node);
         let silent = entry.silent_since.map(|since| self.now - since);
         let pod = &self.pods[entry.pod];
         let lasted = self.now - pod.up_since.max(entry.added);
         let lag = CAUGHT_UP_LAG_MAX + u64::from(!(self.answers(node) && lasted >= pod.catch_up));
         let is_level = lag <= CAUGHT_UP_LAG_MAX;
-        Member {
+        ClusterMember {
             node,
             name: name(entry.pod),
             address: entry.address.clone(),
@@ -266,9 +267,9 @@ impl Model {
             .map_or(Dns::Present, |since| Dns::Absent(SECOND * (self.now - since) as u32))
     }
 
-    fn stranger(&self, at: usize) -> Stranger {
+    fn joiner(&self, at: usize) -> Joiner {
         let pod = &self.pods[at];
-        Stranger {
+        Joiner {
             node: pod.node,
             name: name(at),
             address: name(at),

@@ -1,6 +1,6 @@
 //! How nodes go: never because they are down, only because they are gone. Pure.
 
-use super::{Change, Liveness, Member, MembershipView, arrival};
+use super::{Change, ClusterMember, Liveness, MembershipView, joining};
 use crate::state_machine::NodeId;
 use std::collections::BTreeSet;
 
@@ -55,12 +55,12 @@ pub fn admin_remove(view: &MembershipView, node: NodeId) -> Result<Change, Remov
 /// Learners that are dead, and another node has come under their pod's name. Without this a pod
 /// that loses its disk at every start would leave a member behind each time.
 pub(super) fn superseded(view: &MembershipView) -> Option<Change> {
-    let has_successor = |old: &Member| {
-        let of_members = |m: &Member| m.name == old.name && m.is_live();
+    let has_successor = |old: &ClusterMember| {
+        let of_members = |m: &ClusterMember| m.name == old.name && m.is_live();
         view.members.iter().any(of_members)
-            || view.strangers.iter().any(|s| s.name == old.name && arrival::is_welcome(view, s))
+            || view.joiners.iter().any(|s| s.name == old.name && joining::is_welcome(view, s))
     };
-    let is_dead = |m: &Member| matches!(m.liveness, Liveness::Dead(_));
+    let is_dead = |m: &ClusterMember| matches!(m.liveness, Liveness::Dead(_));
     remove_learners(view, |m| is_dead(m) && has_successor(m))
 }
 
@@ -71,7 +71,7 @@ pub(super) fn gone(view: &MembershipView) -> Option<Change> {
 
 /// Removes the learners that fit. What is in a spool is nowhere else, so that only an operator
 /// gives it up (rule 13).
-fn remove_learners(view: &MembershipView, fits: impl Fn(&Member) -> bool) -> Option<Change> {
+fn remove_learners(view: &MembershipView, fits: impl Fn(&ClusterMember) -> bool) -> Option<Change> {
     let fitting = view.members.iter().filter(|m| !view.is_voter(m) && m.spooled == 0 && fits(m));
     let nodes: BTreeSet<NodeId> = fitting.map(|m| m.node).collect();
     (!nodes.is_empty()).then_some(Change::Remove(nodes))

@@ -6,12 +6,12 @@ fn a_dead_learner_goes_when_its_pod_comes_back_as_another_node() {
     let with_member = view(&[0], vec![member(0), dead(1, SECOND), successor(7, 1)]);
     assert_eq!(next_change(&with_member), remove(&[1]));
 
-    let comes = Stranger { name: "relay-1".to_owned(), ..stranger(7) };
-    let mut with_stranger = view(&[0], vec![member(0), dead(1, SECOND)]);
-    with_stranger.strangers.push(comes);
-    assert_eq!(next_change(&with_stranger), remove(&[1]));
-    with_stranger.members[1].liveness = Liveness::Suspect;
-    assert_eq!(added(&with_stranger), Some(7));
+    let comes = Joiner { name: "relay-1".to_owned(), ..joiner(7) };
+    let mut with_joiner = view(&[0], vec![member(0), dead(1, SECOND)]);
+    with_joiner.joiners.push(comes);
+    assert_eq!(next_change(&with_joiner), remove(&[1]));
+    with_joiner.members[1].liveness = Liveness::Suspect;
+    assert_eq!(added(&with_joiner), Some(7));
 }
 
 #[test]
@@ -28,21 +28,21 @@ fn a_member_is_removed_only_when_everything_says_that_it_is_gone() {
     let long = REMOVAL_GRACE;
     assert_eq!(removed(gone(3, long)), remove(&[3]));
     assert_eq!(removed(gone(3, long - SECOND)), None);
-    assert_eq!(removed(Member { dns: Dns::Absent(long), ..dead(3, long - SECOND) }), None);
-    assert_eq!(removed(Member { dns: Dns::Absent(long - SECOND), ..dead(3, long) }), None);
-    assert_eq!(removed(Member { dns: Dns::Unknown, ..dead(3, long) }), None);
-    assert_eq!(removed(Member { dns: Dns::Present, ..dead(3, long) }), None);
-    assert_eq!(removed(Member { dns: Dns::Absent(long), ..member(3) }), None);
-    let suspect = Member { liveness: Liveness::Suspect, ..gone(3, long) };
+    assert_eq!(removed(ClusterMember { dns: Dns::Absent(long), ..dead(3, long - SECOND) }), None);
+    assert_eq!(removed(ClusterMember { dns: Dns::Absent(long - SECOND), ..dead(3, long) }), None);
+    assert_eq!(removed(ClusterMember { dns: Dns::Unknown, ..dead(3, long) }), None);
+    assert_eq!(removed(ClusterMember { dns: Dns::Present, ..dead(3, long) }), None);
+    assert_eq!(removed(ClusterMember { dns: Dns::Absent(long), ..member(3) }), None);
+    let suspect = ClusterMember { liveness: Liveness::Suspect, ..gone(3, long) };
     assert_eq!(removed(suspect), None);
     // Rule 13: events on its disk are nowhere else.
-    assert_eq!(removed(Member { spooled: 1, ..gone(3, long) }), None);
+    assert_eq!(removed(ClusterMember { spooled: 1, ..gone(3, long) }), None);
 }
 
 #[test]
 fn with_static_seeds_nobody_is_removed_or_demoted_by_absence() {
     let learner = [live(3), vec![gone(3, REMOVAL_GRACE)]].concat();
-    let drained = Member { is_draining: true, ..gone(2, 100 * MINUTE) };
+    let drained = ClusterMember { is_draining: true, ..gone(2, 100 * MINUTE) };
     for view in [view(&[0, 1, 2], learner), all_vote(2, vec![drained])] {
         assert_eq!(next_change(&MembershipView { has_static_seeds: true, ..view }), None);
     }
@@ -54,7 +54,7 @@ fn an_operator_removes_live_and_dead_members() {
     for node in [1, 3, 4] {
         assert_eq!(admin_remove(&view, NodeId(node)).ok(), remove(&[node]));
     }
-    let spooling = Member { spooled: 9, ..dead(2, SECOND) };
+    let spooling = ClusterMember { spooled: 9, ..dead(2, SECOND) };
     assert_eq!(admin_remove(&all_vote(2, vec![spooling]), NodeId(2)).ok(), remove(&[2]));
 }
 

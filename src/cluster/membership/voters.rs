@@ -1,8 +1,8 @@
 //! Who shall vote: how many, and which. Pure.
 
 use super::{
-    ABSENT_VOTER_MAX, Change, Member, MembershipView, THIRD_VOTER_WAIT_MAX, VOTERS_MAX, arrival,
-    by_ordinal,
+    ABSENT_VOTER_MAX, Change, ClusterMember, MembershipView, THIRD_VOTER_WAIT_MAX, VOTERS_MAX,
+    by_ordinal, joining,
 };
 use crate::state_machine::NodeId;
 use std::collections::BTreeSet;
@@ -42,7 +42,7 @@ enum Rank {
     DeadVoter,
 }
 
-fn rank(view: &MembershipView, member: &Member) -> Option<Rank> {
+fn rank(view: &MembershipView, member: &ClusterMember) -> Option<Rank> {
     if view.has_left(member) {
         return None;
     }
@@ -50,7 +50,7 @@ fn rank(view: &MembershipView, member: &Member) -> Option<Rank> {
         return Some(Rank::Leader);
     }
     if !view.is_voter(member) {
-        return arrival::is_ready(view, member).then_some(Rank::ReadyLearner);
+        return joining::is_ready(view, member).then_some(Rank::ReadyLearner);
     }
     if member.has_been_dead_for(ABSENT_VOTER_MAX) {
         return Some(Rank::DeadVoter);
@@ -60,7 +60,7 @@ fn rank(view: &MembershipView, member: &Member) -> Option<Rank> {
 }
 
 /// The change to the voters that there should be.
-pub(super) fn retarget(view: &MembershipView) -> Option<Change> {
+pub(super) fn choose_voters(view: &MembershipView) -> Option<Change> {
     let mut ranked: Vec<_> = view
         .members
         .iter()
@@ -79,23 +79,24 @@ pub(super) fn retarget(view: &MembershipView) -> Option<Change> {
 /// joint change from one to three voters never passes through two, which survive no loss.
 fn is_third_expected(view: &MembershipView) -> bool {
     let mut learners = view.members.iter().filter(|m| !view.is_voter(m));
-    let is_coming =
-        |m: &Member| m.is_live() && arrival::is_eligible(view, m) && !arrival::is_ready(view, m);
-    let has_waited = |m: &Member| {
-        arrival::is_ready(view, m) && m.caught_up_for.is_some_and(|it| it >= THIRD_VOTER_WAIT_MAX)
+    let is_coming = |m: &ClusterMember| {
+        m.is_live() && joining::is_eligible(view, m) && !joining::is_ready(view, m)
+    };
+    let has_waited = |m: &ClusterMember| {
+        joining::is_ready(view, m) && m.caught_up_for.is_some_and(|it| it >= THIRD_VOTER_WAIT_MAX)
     };
     learners.clone().any(is_coming) && !learners.any(has_waited)
 }
 
 /// Rule 25: when the voters that are going would leave less than a quorum, the rest become the
 /// voters, as long as the others still live to confirm it.
-pub(super) fn keep_the_rest(view: &MembershipView) -> Option<Change> {
+pub(super) fn shrink_before_drain(view: &MembershipView) -> Option<Change> {
     // A live pod that does not drain is not going: DNS servers cache, and it just came back.
-    let is_going = |m: &Member| {
+    let is_going = |m: &ClusterMember| {
         let is_absent = !m.is_live() && view.is_absent_for(m, Duration::ZERO);
         m.is_draining || is_absent
     };
-    let staying: Vec<&Member> =
+    let staying: Vec<&ClusterMember> =
         view.members.iter().filter(|m| view.is_voter(m) && !is_going(m)).collect();
     if staying.len() >= majority(view.voters.len()) {
         return None;

@@ -4,7 +4,7 @@ use super::super::*;
 #[test]
 fn a_learner_votes_once_it_was_caught_up_for_two_seconds() {
     let caught_up = |caught_up_for| {
-        next_change(&view(&[0], vec![member(0), Member { caught_up_for, ..member(1) }]))
+        next_change(&view(&[0], vec![member(0), ClusterMember { caught_up_for, ..member(1) }]))
     };
     assert_eq!(caught_up(None), None);
     assert_eq!(caught_up(Some(CAUGHT_UP_MIN - SECOND / 1000)), None);
@@ -13,8 +13,8 @@ fn a_learner_votes_once_it_was_caught_up_for_two_seconds() {
 
 #[test]
 fn a_learner_that_drains_or_is_silent_does_not_vote() {
-    let suspect = Member { liveness: Liveness::Suspect, ..member(1) };
-    let unanswering = Member { answered_ago: None, ..member(1) };
+    let suspect = ClusterMember { liveness: Liveness::Suspect, ..member(1) };
+    let unanswering = ClusterMember { answered_ago: None, ..member(1) };
     for learner in [draining(1), suspect, unanswering] {
         assert_eq!(next_change(&view(&[0], vec![member(0), learner])), None);
     }
@@ -28,10 +28,10 @@ fn rule_25_one_to_three_is_one_joint_change() {
 #[test]
 fn rule_25_a_second_voter_waits_for_a_third_that_is_live() {
     let with_third = |waited, third| {
-        let second = Member { caught_up_for: Some(waited), ..member(1) };
+        let second = ClusterMember { caught_up_for: Some(waited), ..member(1) };
         next_change(&view(&[0], vec![member(0), second, third]))
     };
-    let behind = Member { caught_up_for: None, ..member(2) };
+    let behind = ClusterMember { caught_up_for: None, ..member(2) };
     assert_eq!(with_third(CAUGHT_UP_MIN, behind.clone()), None);
     assert_eq!(with_third(THIRD_VOTER_WAIT_MAX, behind), set_voters(&[0, 1]));
     assert_eq!(with_third(CAUGHT_UP_MIN, dead(2, SECOND)), set_voters(&[0, 1]));
@@ -41,7 +41,7 @@ fn rule_25_a_second_voter_waits_for_a_third_that_is_live() {
 #[test]
 fn rule_25_two_members_are_two_voters() {
     assert_eq!(next_change(&view(&[0], live(2))), set_voters(&[0, 1]));
-    let third_left = vec![Member { is_draining: true, ..gone(2, MINUTE) }];
+    let third_left = vec![ClusterMember { is_draining: true, ..gone(2, MINUTE) }];
     assert_eq!(next_change(&all_vote(2, third_left)), set_voters(&[0, 1]));
 }
 
@@ -55,7 +55,7 @@ fn voters_are_the_largest_odd_number_up_to_five() {
 
 #[test]
 fn four_ready_members_of_five_keep_three_voters() {
-    let behind = Member { caught_up_for: None, ..member(4) };
+    let behind = ClusterMember { caught_up_for: None, ..member(4) };
     let members = live(4).into_iter().chain([behind]).collect();
     assert_eq!(next_change(&view(&[0, 1, 2], members)), None);
 }
@@ -68,7 +68,7 @@ fn voters_are_kept_whatever_their_ordinals() {
 
 #[test]
 fn the_leader_and_steady_voters_are_the_last_to_lose_their_vote() {
-    let left = Member { is_draining: true, ..gone(4, MINUTE) };
+    let left = ClusterMember { is_draining: true, ..gone(4, MINUTE) };
     let members = vec![dead(0, SECOND), member(1), member(2), member(3), left];
     let view = MembershipView { leader: NodeId(3), ..view(&[0, 1, 2, 3, 4], members) };
     assert_eq!(next_change(&view), set_voters(&[1, 2, 3]));
@@ -76,14 +76,14 @@ fn the_leader_and_steady_voters_are_the_last_to_lose_their_vote() {
 
 #[test]
 fn a_restart_changes_nothing() {
-    let restarting = Member { is_draining: true, ..gone(2, MINUTE - SECOND) };
+    let restarting = ClusterMember { is_draining: true, ..gone(2, MINUTE - SECOND) };
     assert_eq!(next_change(&all_vote(2, vec![restarting])), None);
     assert_eq!(next_change(&all_vote(2, vec![dead(2, 100 * MINUTE)])), None);
 }
 
 #[test]
 fn rule_25_a_drained_member_without_dns_for_a_minute_is_demoted_not_removed() {
-    let drained = Member { is_draining: true, ..gone(2, MINUTE) };
+    let drained = ClusterMember { is_draining: true, ..gone(2, MINUTE) };
     let mut after = all_vote(2, vec![drained]);
     assert_eq!(next_change(&after), set_voters(&[0, 1]));
     after.voters = nodes(&[0, 1]);
@@ -119,11 +119,11 @@ fn rule_25_a_draining_leader_hands_its_vote_over_too() {
 
 #[test]
 fn rule_25_voters_without_dns_count_as_going_once_they_are_silent() {
-    let restarted = Member { dns: Dns::Absent(SECOND), ..member(1) };
+    let restarted = ClusterMember { dns: Dns::Absent(SECOND), ..member(1) };
     assert_eq!(next_change(&all_vote(1, vec![restarted, draining(2)])), None);
     let crashed = gone(1, SECOND);
     assert_eq!(next_change(&all_vote(1, vec![crashed, draining(2)])), set_voters(&[0]));
-    let unknown = Member { dns: Dns::Unknown, ..dead(1, SECOND) };
+    let unknown = ClusterMember { dns: Dns::Unknown, ..dead(1, SECOND) };
     assert_eq!(next_change(&all_vote(1, vec![unknown, draining(2)])), None);
 }
 
@@ -132,7 +132,7 @@ fn rule_25_a_full_stop_changes_no_voters() {
     let all = vec![draining(0), draining(1), draining(2)];
     assert_eq!(next_change(&view(&[0, 1, 2], all)), None);
     // Nobody is left who could confirm it.
-    let stopped = |node| Member { is_draining: true, ..dead(node, SECOND) };
+    let stopped = |node| ClusterMember { is_draining: true, ..dead(node, SECOND) };
     assert_eq!(next_change(&all_vote(1, vec![stopped(1), stopped(2)])), None);
 }
 
@@ -155,14 +155,14 @@ fn rule_25_the_rest_are_only_those_that_answer() {
 
 #[test]
 fn a_draining_voter_loses_its_vote_before_a_steady_one() {
-    let left = Member { is_draining: true, ..gone(4, MINUTE) };
+    let left = ClusterMember { is_draining: true, ..gone(4, MINUTE) };
     let members = vec![member(0), draining(1), member(2), member(3), left];
     assert_eq!(next_change(&view(&[0, 1, 2, 3, 4], members)), set_voters(&[0, 2, 3]));
 }
 
 #[test]
 fn a_learner_that_does_not_answer_takes_no_place_of_a_dead_voter() {
-    let unanswering = Member { answered_ago: None, ..member(3) };
+    let unanswering = ClusterMember { answered_ago: None, ..member(3) };
     let members = vec![member(0), member(1), dead(2, MINUTE), unanswering];
     assert_eq!(next_change(&view(&[0, 1, 2], members)), None);
 }

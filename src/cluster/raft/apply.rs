@@ -1,10 +1,11 @@
 //! Applies committed entries to the state machine, and builds and installs its snapshots.
 
+use super::changes::{ChangeFeed, ChangeStream};
 use super::checkpoint::{Checkpoints, StateDigest, is_checkpoint};
 use super::snapshot_file::{SnapshotError, decode, encode};
 use super::snapshot_store::{SnapshotFile, SnapshotStore, SnapshotStoreError};
 use super::types::{Answers, LogId, RaftEntry, SnapshotMeta, StoredMembership, TypeConfig};
-use crate::state_machine::StateMachine;
+use crate::state_machine::{Outcome, StateMachine};
 use futures_util::{Stream, TryStreamExt as _};
 use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine};
 use openraft::{EntryPayload, OptionalSend, Snapshot, alias};
@@ -28,6 +29,7 @@ pub enum RestoreError {
 pub struct AppliedState {
     replica: Arc<RwLock<Replica>>,
     applied: watch::Sender<u64>,
+    changes: ChangeFeed,
     snapshots: Arc<SnapshotStore>,
     checkpoints: Checkpoints,
 }
@@ -47,19 +49,19 @@ impl Replica {
 
     /// Applies an entry, and tells whether it marks a checkpoint. One that is not understood
     /// changes nothing, not even how far the state has come.
-    pub(super) fn apply(&mut self, entry: RaftEntry) -> io::Result<(Answers, bool)> {
+    pub(super) fn apply(&mut self, entry: RaftEntry) -> io::Result<(Outcome, bool)> {
         let last = Some(entry.log_id);
         let applied = match entry.payload {
-            EntryPayload::Blank => (Answers::default(), false),
+            EntryPayload::Blank => (Outcome::default(), false),
             EntryPayload::Membership(membership) => {
                 self.membership = StoredMembership::new(last, membership);
-                (Answers::default(), false)
+                (Outcome::default(), false)
             }
             EntryPayload::Normal(proposal) => {
                 let failed = |error| io::Error::new(io::ErrorKind::InvalidData, error);
                 let entry = proposal.take().map_err(failed)?;
                 let is_marked = is_checkpoint(&entry);
-                (Answers(self.state.apply(entry)), is_marked)
+                (self.state.apply(entry), is_marked)
             }
         };
         self.last = last;
@@ -79,8 +81,9 @@ impl AppliedState {
         }
         let (applied, _) = watch::channel(replica.last.map_or(0, |id| id.index));
         let replica = Arc::new(RwLock::new(replica));
-        let (snapshots, checkpoints) = (Arc::new(snapshots), Checkpoints::default());
-        Ok(Self { replica, applied, snapshots, checkpoints })
+        let snapshots = Arc::new(snapshots);
+        let (changes, checkpoints) = (ChangeFeed::default(), Checkpoints::default());
+        Ok(Self { replica, applied, changes, snapshots, checkpoints })
     }
 
     /// Looks at the state. Apply waits meanwhile: keep it short.
@@ -103,6 +106,12 @@ impl AppliedState {
     #[must_use]
     pub fn applied(&self) -> watch::Receiver<u64> {
         self.applied.subscribe()
+    }
+
+    /// What the entries that are applied from now on change.
+    #[must_use]
+    pub fn changes(&self) -> ChangeStream {
+        self.changes.subscribe()
     }
 
     /// Digests of the state at the newest checkpoints, the newest first.
@@ -151,6 +160,7 @@ impl AppliedState {
         let index = replica.last.map_or(0, |id| id.index);
         self.change(|current| *current = replica);
         self.applied.send_replace(index);
+        self.changes.snapshot(index);
         Ok(())
     }
 }
@@ -185,14 +195,16 @@ impl RaftStateMachine<TypeConfig> for AppliedState {
     {
         while let Some((entry, responder)) = entries.try_next().await? {
             let index = entry.log_id.index;
-            let (answers, is_marked) = self.change(|replica| replica.apply(entry))?;
+            let (Outcome { answers, changes }, is_marked) =
+                self.change(|replica| replica.apply(entry))?;
             if is_marked {
                 // Before the next entry: nothing else changes the state meanwhile.
                 self.checkpoints.note(index, || self.read(StateMachine::clone));
             }
             self.applied.send_replace(index);
+            self.changes.entry(index, changes);
             if let Some(responder) = responder {
-                responder.send(answers);
+                responder.send(Answers(answers));
             }
         }
         Ok(())

@@ -1,10 +1,11 @@
 //! What a snapshot holds, against what its header says it holds.
 
-use super::super::types::{MemberNode, Proposal, RaftEntry};
+use super::super::types::{LogEntry, MemberNode, RaftEntry};
 use super::*;
 use crate::clock::{Clock as _, SystemClock, Timestamp};
+use crate::cluster::raft::{CHANGES_MAX, Changed};
 use crate::cluster::test_node::event;
-use crate::state_machine::{Command, Entry};
+use crate::state_machine::{Command, Entry, Settings, StateChange};
 use crate::wire;
 use futures_util::stream;
 use openraft::Membership;
@@ -22,7 +23,7 @@ fn log_id(index: u64) -> LogId {
 /// An entry whose stamp is its index, so that the state tells how far it has come.
 fn tick(index: u64) -> RaftEntry {
     let entry = Entry { at: Timestamp(index), commands: vec![Command::Tick] };
-    let payload = EntryPayload::Normal(Proposal::from(entry));
+    let payload = EntryPayload::Normal(LogEntry::from(entry));
     RaftEntry { log_id: log_id(index), payload }
 }
 
@@ -113,7 +114,7 @@ async fn applied_long_ago() -> (AppliedState, u128) {
     let mut state = in_memory();
     let commands = vec![Command::Accept(Box::new(event("a")))];
     let entry = Entry { at: Timestamp(2), commands };
-    let payload = EntryPayload::Normal(Proposal::from(entry));
+    let payload = EntryPayload::Normal(LogEntry::from(entry));
     apply(&mut state, vec![tick(1), RaftEntry { log_id: log_id(2), payload }, tick(3)]).await;
     let digest = state.read(wire::digest);
     (state, digest)
@@ -135,7 +136,7 @@ async fn rule_19_equal_entries_give_equal_digests_whatever_the_wall_clock_says()
 
 fn checkpoint(index: u64) -> RaftEntry {
     let entry = Entry { at: Timestamp(index), commands: vec![Command::Tick, Command::Checkpoint] };
-    let payload = EntryPayload::Normal(Proposal::from(entry));
+    let payload = EntryPayload::Normal(LogEntry::from(entry));
     RaftEntry { log_id: log_id(index), payload }
 }
 
@@ -172,4 +173,48 @@ async fn rule_21_the_newest_digests_are_kept_and_equal_states_have_equal_ones() 
     }
     let indexes: Vec<u64> = one.checkpoints().iter().map(|digest| digest.index).collect();
     assert_eq!(indexes, [9, 8, 7, 6]);
+}
+
+fn settings(index: u64, runs_max: u64) -> RaftEntry {
+    let settings = Settings { runs_max, ..Settings::default() };
+    let entry = Entry { at: Timestamp(index), commands: vec![Command::Settings(settings)] };
+    RaftEntry { log_id: log_id(index), payload: EntryPayload::Normal(LogEntry::from(entry)) }
+}
+
+fn changed(index: u64) -> Option<Changed> {
+    Some(Changed::Entry { index, changes: Arc::from([StateChange::SettingsChanged]) })
+}
+
+#[tokio::test]
+async fn changes_come_with_the_index_of_their_entry_once_the_state_has_them() {
+    let mut state = in_memory();
+    apply(&mut state, vec![settings(1, 1)]).await;
+    let mut changes = state.changes();
+    apply(&mut state, vec![tick(2), settings(3, 3), tick(4), settings(5, 5)]).await;
+    assert_eq!([changes.next().await, changes.next().await], [changed(3), changed(5)]);
+    assert_eq!(state.read(|state| state.settings().runs_max), 5);
+    assert_eq!(changes.try_next(), None);
+}
+
+#[tokio::test]
+async fn a_subscriber_that_fell_behind_is_told_how_much_it_missed_and_holds_nobody_up() {
+    let mut state = in_memory();
+    let mut slow = state.changes();
+    let entries = u64::try_from(CHANGES_MAX).unwrap() + 2;
+    apply(&mut state, (1..=entries).map(|index| settings(index, index)).collect()).await;
+    assert_eq!(state.last(), Some(log_id(entries)));
+    assert_eq!(slow.next().await, Some(Changed::Missed { entries: 2 }));
+    assert_eq!(slow.next().await, changed(3));
+}
+
+#[tokio::test]
+async fn an_installed_snapshot_says_that_all_may_have_changed() {
+    let mut source = in_memory();
+    apply(&mut source, vec![settings(1, 7), tick(9)]).await;
+    let snapshot = source.build().unwrap();
+    let mut state = in_memory();
+    let mut changes = state.changes();
+    state.install_snapshot(&snapshot.meta, snapshot.snapshot).await.unwrap();
+    assert_eq!(changes.next().await, Some(Changed::Snapshot { index: 9 }));
+    assert_eq!(state.read(|state| state.settings().runs_max), 7);
 }

@@ -11,7 +11,7 @@ use super::record::{
 };
 use super::snapshot_file;
 use super::types::{
-    LogId, MemberNode, Proposal, RaftEntry, SnapshotMeta, StoredMembership, TypeConfig, Vote,
+    LogEntry, LogId, MemberNode, RaftEntry, SnapshotMeta, StoredMembership, TypeConfig, Vote,
 };
 use crate::clock::Timestamp;
 use crate::event::Key;
@@ -59,7 +59,7 @@ fn commands() -> Entry {
 }
 
 fn log_entries() -> [(&'static str, RaftEntry); 3] {
-    let proposal = Proposal::from(commands());
+    let proposal = LogEntry::from(commands());
     [
         ("blank", RaftEntry { log_id: id(5), payload: EntryPayload::Blank }),
         ("entry", RaftEntry { log_id: id(6), payload: EntryPayload::Normal(proposal) }),

@@ -1,9 +1,9 @@
 //! The tables of the log in redb: their layout, what is checked when they are opened, and how
 //! entries are read back.
 
-use super::record::{RecordError, decode_log_id, decode_record, decode_vote, encode_vote};
+use super::record::{RecordError, check, decode_log_id, decode_record, decode_vote, encode_vote};
 use super::types::{LogId, RaftEntry, Vote};
-use crate::cluster::identity::sync_parent;
+use crate::cluster::data_dir::durable::sync_parent;
 use openraft::entry::RaftEntry as _;
 use prost::bytes::Bytes;
 use redb::{Database, ReadTransaction, ReadableDatabase as _, TableDefinition};
@@ -29,6 +29,9 @@ pub enum LogFileError {
     /// The file cannot be opened or read.
     #[error("the log file cannot be read")]
     Disk(#[source] io::Error),
+    /// What the file is made of is damaged: not even redb can read it.
+    #[error("the log file is damaged")]
+    Damaged,
     /// A record is damaged or of another version.
     #[error("a record of the log is not understood")]
     Record(#[source] RecordError),
@@ -155,6 +158,7 @@ fn scan_entries(
         if index.value() != expected {
             return Err(LogFileError::Gap { missing: expected, found: index.value() });
         }
+        check(record.value()).map_err(LogFileError::Record)?;
         if snapshot.is_none_or(|snapshot| index.value() > snapshot.index) {
             content.unsnapshotted_bytes += u64::try_from(record.value().len()).unwrap_or(u64::MAX);
         }

@@ -6,13 +6,14 @@ use crate::clock::Timestamp;
 use crate::state_machine::{Command, Entry};
 use openraft::EntryPayload;
 use openraft::storage::RaftLogStorageExt as _;
+use redb::ReadableTable as _;
 
 fn database(disk: &SimulatedDisk) -> Database {
     Database::builder().create_with_backend(disk.clone()).unwrap()
 }
 
 fn open(disk: &SimulatedDisk) -> LogStore {
-    LogStore::open(database(disk), None).unwrap()
+    LogStore::open(database(disk), None, || true).unwrap()
 }
 
 fn id(term: u64, index: u64) -> LogId {
@@ -21,7 +22,7 @@ fn id(term: u64, index: u64) -> LogId {
 
 fn entry(term: u64, index: u64, commands: usize) -> RaftEntry {
     let entry = Entry { at: Timestamp(index), commands: vec![Command::Tick; commands] };
-    let payload = EntryPayload::Normal(super::super::types::Proposal::from(entry));
+    let payload = EntryPayload::Normal(super::super::types::LogEntry::from(entry));
     RaftEntry { log_id: id(term, index), payload }
 }
 
@@ -41,7 +42,7 @@ async fn what_was_acknowledged_is_there_after_a_reopening() {
     log.close().await;
 
     let snapshot = Some(id(3, 1));
-    let mut log = LogStore::open(database(&disk), snapshot).unwrap();
+    let mut log = LogStore::open(database(&disk), snapshot, || true).unwrap();
     assert_eq!(log.read_vote().await.unwrap(), Some(Vote::new_committed(3, 7)));
     assert_eq!(log.read_committed().await.unwrap(), Some(id(3, 3)));
     let state = log.get_log_state().await.unwrap();
@@ -107,7 +108,7 @@ async fn bytes_are_counted_until_a_snapshot_holds_them() {
     let all = log.unsnapshotted_bytes();
     assert!(0 < snapshotted && snapshotted < all);
     log.close().await;
-    let reopened = LogStore::open(database(&disk), Some(id(1, 0))).unwrap();
+    let reopened = LogStore::open(database(&disk), Some(id(1, 0)), || true).unwrap();
     assert_eq!(reopened.unsnapshotted_bytes(), all - snapshotted);
     reopened.note_snapshot(all - snapshotted);
     assert_eq!(reopened.unsnapshotted_bytes(), 0);
@@ -120,9 +121,9 @@ async fn a_purged_log_without_its_snapshot_is_refused() {
     log.blocking_append((0..4).map(|index| entry(1, index, 1))).await.unwrap();
     log.purge(id(1, 2)).await.unwrap();
     log.close().await;
-    let opened = LogStore::open(database(&disk), None).map(drop);
+    let opened = LogStore::open(database(&disk), None, || true).map(drop);
     assert!(matches!(opened, Err(LogFileError::Detached { purged: 2, .. })), "{opened:?}");
-    LogStore::open(database(&disk), Some(id(1, 2))).unwrap();
+    LogStore::open(database(&disk), Some(id(1, 2)), || true).unwrap();
 }
 
 #[tokio::test]
@@ -133,7 +134,54 @@ async fn rule_28_a_log_that_lost_committed_entries_is_refused() {
     log.save_committed(Some(id(1, 3))).await.unwrap();
     log.truncate_after(Some(id(1, 1))).await.unwrap();
     log.close().await;
-    let opened = LogStore::open(database(&disk), None).map(drop);
+    let opened = LogStore::open(database(&disk), None, || true).map(drop);
     let reverted = matches!(opened, Err(LogFileError::Reverted { committed: 3, last: 1 }));
     assert!(reverted, "{opened:?}");
+}
+
+/// Changes one byte of the record of an entry, as a failing disk does below the pages of redb.
+fn damage(disk: &SimulatedDisk, index: u64) {
+    let database = database(disk);
+    let transaction = database.begin_write().unwrap();
+    {
+        let mut log = transaction.open_table(log_file::LOG).unwrap();
+        let mut record = log.get(index).unwrap().unwrap().value().to_vec();
+        // Of the stamp of the entry: the record still reads.
+        let at = record.len() - 8;
+        record[at] ^= 1;
+        log.insert(index, record.as_slice()).unwrap();
+    }
+    transaction.commit().unwrap();
+}
+
+#[tokio::test]
+async fn a_record_that_is_not_what_was_written_is_refused_by_its_index() {
+    let disk = SimulatedDisk::default();
+    let mut log = open(&disk);
+    log.blocking_append((0..4).map(|index| entry(1, index, 1))).await.unwrap();
+    log.close().await;
+    damage(&disk, 1);
+    let opened = LogStore::open(database(&disk), None, || true).map(drop);
+    let error = opened.unwrap_err();
+    let LogFileError::Record(error) = error else { panic!("{error:?}") };
+    assert_eq!(error.to_string(), "log record 1 is damaged: its checksum does not fit");
+}
+
+#[tokio::test]
+async fn records_of_the_first_feature_level_have_no_checksum_and_are_read() {
+    let disk = SimulatedDisk::default();
+    let mut log = LogStore::open(database(&disk), None, || false).unwrap();
+    let record = encode_record(&entry(1, 0, 1));
+    log.blocking_append([entry(1, 0, 1)]).await.unwrap();
+    log.close().await;
+    let stored = database(&disk).begin_read().unwrap();
+    let stored = stored.open_table(log_file::LOG).unwrap().get(0).unwrap().unwrap();
+    assert_eq!(stored.value(), record);
+    drop(stored);
+    // The same log goes on with checksums.
+    let mut log = open(&disk);
+    log.blocking_append([entry(1, 1, 1)]).await.unwrap();
+    assert_eq!(indexes(&log.try_get_log_entries(..).await.unwrap()), [0, 1]);
+    log.close().await;
+    assert_eq!(indexes(&open(&disk).try_get_log_entries(..).await.unwrap()), [0, 1]);
 }

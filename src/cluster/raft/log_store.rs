@@ -5,10 +5,10 @@
 //! After a failed write the store is closed for good: what the page cache holds then is unknown.
 
 use super::log_file::{self, LogContent, LogFileError};
-use super::log_tail::LogTail;
-use super::record::{encode_log_id, encode_record, encode_vote};
+use super::log_tail::{LogTail, Memory};
+use super::record::{encode_checked_record, encode_log_id, encode_record, encode_vote};
 use super::types::{LogId, RaftEntry, TypeConfig, Vote};
-use super::writer::{self, Job, Writer};
+use super::writer::{self, Job, LogWriter};
 use openraft::entry::RaftEntry as _;
 use openraft::storage::{IOFlushed, LogState, RaftLogReader, RaftLogStorage};
 use openraft::{OptionalSend, alias};
@@ -29,30 +29,27 @@ struct Shared {
     /// Taken when the log is closed, so that the file is free even while a clone lives on.
     database: Mutex<Option<Arc<Database>>>,
     memory: Arc<Mutex<Memory>>,
-    writer: Writer,
+    writer: LogWriter,
+    /// Whether records get a checksum: the first feature level does not know it.
+    checks: Box<dyn Fn() -> bool + Send + Sync>,
     failed: watch::Receiver<Option<Arc<io::Error>>>,
 }
 
-/// What is known without reading.
-pub(super) struct Memory {
-    pub tail: LogTail,
-    /// Number of the last write handed to the writer.
-    pub writes: u64,
-    vote: Option<Vote>,
-    committed: Option<LogId>,
-    /// Encoded bytes of the entries that no snapshot holds.
-    unsnapshotted_bytes: u64,
-}
-
 impl LogStore {
-    /// Opens the log in a database and starts its writer. Entries after `snapshot` count as not
+    /// Opens the log in a database and starts its writer. `checks` tells at each append whether
+    /// records get a checksum. Entries after `snapshot` count as not
     /// yet held by a snapshot.
     ///
     /// # Errors
     /// The database cannot be read, has a gap, does not reach back to the snapshot, or holds
     /// what this version does not understand. Nothing was changed.
-    pub fn open(database: Database, snapshot: Option<LogId>) -> Result<Self, LogFileError> {
+    pub fn open(
+        database: Database,
+        snapshot: Option<LogId>,
+        checks: impl Fn() -> bool + Send + Sync + 'static,
+    ) -> Result<Self, LogFileError> {
         let content = log_file::load(&database, snapshot)?;
+        let checks = Box::new(checks);
         let database = Arc::new(database);
         let LogContent { vote, committed, purged, last, unsnapshotted_bytes } = content;
         let tail = LogTail::new(last, purged);
@@ -61,7 +58,7 @@ impl LogStore {
         let (writer, failed) = writer::spawn(Arc::clone(&database), Arc::clone(&memory))
             .map_err(LogFileError::Disk)?;
         let database = Mutex::new(Some(database));
-        Ok(Self { shared: Arc::new(Shared { database, memory, writer, failed }) })
+        Ok(Self { shared: Arc::new(Shared { database, memory, writer, checks, failed }) })
     }
 
     /// Set once, with the reason, when the disk has failed. Nothing is acknowledged after that.
@@ -188,8 +185,8 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         I: IntoIterator<Item = alias::EntryOf<TypeConfig>> + OptionalSend,
         I::IntoIter: OptionalSend,
     {
-        let encoded: Vec<_> =
-            entries.into_iter().map(|entry| (encode_record(&entry), entry)).collect();
+        let encode = if (self.shared.checks)() { encode_checked_record } else { encode_record };
+        let encoded: Vec<_> = entries.into_iter().map(|entry| (encode(&entry), entry)).collect();
         let mut records = Vec::with_capacity(encoded.len());
         let write = {
             let mut memory = self.memory();

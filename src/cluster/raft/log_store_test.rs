@@ -20,7 +20,7 @@ use power_cut::{entry, large_entry, log_id};
 
 fn open(database: Database) -> LogStore {
     // As if a snapshot held everything: some histories purge what was never in one.
-    LogStore::open(database, Some(log_id(u64::MAX, u64::MAX - 1))).unwrap()
+    LogStore::open(database, Some(log_id(u64::MAX, u64::MAX - 1)), || true).unwrap()
 }
 
 /// A callback of an append, and what it was told.
@@ -35,7 +35,7 @@ impl StoreBuilder<TypeConfig, LogStore, AppliedState> for InMemory {
     async fn build(&self) -> Result<((), LogStore, AppliedState), StorageError<TypeConfig>> {
         let database = Database::builder().create_with_backend(InMemoryBackend::new()).unwrap();
         let state = AppliedState::open(SnapshotStore::in_memory()).unwrap();
-        Ok(((), LogStore::open(database, None).unwrap(), state))
+        Ok(((), LogStore::open(database, None, || true).unwrap(), state))
     }
 }
 
@@ -46,7 +46,7 @@ impl StoreBuilder<TypeConfig, LogStore, AppliedState, TempDir> for OnDisk {
         let folder = tempfile::tempdir().unwrap();
         let database = Database::create(folder.path().join("log.redb")).unwrap();
         let snapshots = SnapshotStore::in_folder(folder.path().join("snapshots")).unwrap();
-        let log = LogStore::open(database, None).unwrap();
+        let log = LogStore::open(database, None, || true).unwrap();
         Ok((folder, log, AppliedState::open(snapshots).unwrap()))
     }
 }
@@ -209,7 +209,7 @@ async fn a_log_with_a_hole_is_not_opened() {
     let transaction = database.begin_write().unwrap();
     transaction.open_table(LOG).unwrap().remove(2).unwrap();
     transaction.commit().unwrap();
-    let error = LogStore::open(database, None).err().unwrap();
+    let error = LogStore::open(database, None, || true).err().unwrap();
     assert_eq!(error.to_string(), "log entry 2 is missing, the next one is 3");
 }
 
@@ -225,6 +225,6 @@ async fn a_closed_log_frees_its_file_and_counts_its_bytes_when_opened_again() {
     let (callback, _) = callback();
     log.append([entry(1, 10)], callback).await.unwrap_err();
     assert!(log.failed().borrow().is_none());
-    let again = LogStore::open(Database::open(&file).unwrap(), None).unwrap();
+    let again = LogStore::open(Database::open(&file).unwrap(), None, || true).unwrap();
     assert_eq!(again.unsnapshotted_bytes(), appended);
 }

@@ -1,7 +1,7 @@
 //! The newest end of the log in memory: what apply and replication read next, and everything the
 //! writer has not yet put on disk. Pure bookkeeping; the disk belongs to the writer.
 
-use super::types::{LogId, RaftEntry};
+use super::types::{LogId, RaftEntry, Vote};
 use openraft::entry::RaftEntry as _;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -17,6 +17,17 @@ pub(super) struct LogTail {
     held_bytes: usize,
     last: Option<LogId>,
     purged: Option<LogId>,
+}
+
+/// What is known without reading.
+pub(super) struct Memory {
+    pub tail: LogTail,
+    /// Number of the last write handed to the writer.
+    pub writes: u64,
+    pub vote: Option<Vote>,
+    pub committed: Option<LogId>,
+    /// Encoded bytes of the entries that no snapshot holds.
+    pub unsnapshotted_bytes: u64,
 }
 
 struct Held {

@@ -39,7 +39,8 @@ pub struct RaftStatus {
     pub applied_index: u64,
     /// Whether the last applied entry is of this term: duties wait for that (rule 26).
     pub has_applied_own_term: bool,
-    /// Age of the newest acknowledgement by a quorum; only the leader knows.
+    /// Age of the newest acknowledgement by a quorum; only the leader knows. A sole voter is its
+    /// own quorum as long as its disk has written all of its log.
     pub quorum_ago: Option<Duration>,
     /// Where the membership stands in the log: a change is made on exactly this one.
     pub(in crate::cluster) membership_at: Option<super::types::LogId>,
@@ -137,6 +138,12 @@ impl RaftNode {
             (NodeId(*id), status)
         });
         let applied = metrics.last_applied;
+        let is_sole_voter = voters.iter().eq([&self.id]) && metrics.state.is_leader();
+        // Nobody acknowledges anything to a sole voter. While its disk lags behind, only an entry
+        // that is confirmed proves anything.
+        let is_written =
+            metrics.running_state.is_ok() && metrics.last_log_index == applied.map(|id| id.index);
+        let acked_ago = metrics.last_quorum_acked.as_ref().map(|at| at.deref().elapsed());
         let next_voters = membership.get_joint_config().last();
         RaftStatus {
             leader: metrics.current_leader.map(NodeId),
@@ -150,7 +157,11 @@ impl RaftNode {
             last_index: metrics.last_log_index.unwrap_or_default(),
             applied_index: applied.map_or(0, |id| id.index),
             has_applied_own_term: applied.is_some_and(|id| *id.leader_id == metrics.current_term),
-            quorum_ago: metrics.last_quorum_acked.as_ref().map(|at| at.deref().elapsed()),
+            quorum_ago: if is_sole_voter {
+                is_written.then_some(Duration::ZERO)
+            } else {
+                acked_ago
+            },
             membership_at: *metrics.membership_config.log_id(),
             voters,
         }

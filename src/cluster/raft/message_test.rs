@@ -1,4 +1,4 @@
-use super::super::types::{LogId, Proposal, RaftEntry};
+use super::super::types::{LogEntry, LogId, RaftEntry};
 use super::*;
 use crate::clock::Timestamp;
 use crate::state_machine::{Command, Entry};
@@ -19,7 +19,7 @@ fn append(entries: Vec<RaftEntry>) -> AppendEntriesRequest<TypeConfig> {
 
 fn entry(index: u64, commands: usize) -> RaftEntry {
     let entry = Entry { at: Timestamp(5), commands: vec![Command::Tick; commands] };
-    RaftEntry { log_id: id(index), payload: EntryPayload::Normal(Proposal::from(entry)) }
+    RaftEntry { log_id: id(index), payload: EntryPayload::Normal(LogEntry::from(entry)) }
 }
 
 #[test]

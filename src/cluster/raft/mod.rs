@@ -1,7 +1,9 @@
 //! Adapters between openraft and our log, state and wire. The only code that names openraft.
 
 mod apply;
+mod changes;
 mod checkpoint;
+pub(super) mod compaction;
 mod log_file;
 mod log_store;
 mod log_tail;
@@ -22,6 +24,7 @@ mod types;
 mod writer;
 
 pub use apply::RestoreError;
+pub use changes::{CHANGES_MAX, ChangeStream, Changed};
 pub use checkpoint::StateDigest;
 pub use log_file::LogFileError;
 pub use member::{ChangeError, LogEnd, MemberStatus, RaftStatus};
@@ -33,7 +36,7 @@ pub use serve::RaftCallError;
 pub use snapshot_file::SnapshotError;
 pub use snapshot_store::{SnapshotFile, SnapshotStoreError};
 pub use timing::ELECTION_MIN;
-pub use types::{MemberNode, Proposal};
+pub use types::{LogEntry, MemberNode};
 
 #[cfg(test)]
 #[path = "golden_test.rs"]

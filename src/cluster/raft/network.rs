@@ -6,7 +6,7 @@ use super::message::{
 };
 use super::record::RecordError;
 use super::types::{LogId, TypeConfig};
-use crate::cluster::transport::{CallError, Patience, Peers, Route, Target};
+use crate::cluster::transport::{CallError, PeerAddress, Peers, ProgressTimeout, Route};
 use crate::state_machine::NodeId;
 use openraft::anyerror::AnyError;
 use openraft::errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable};
@@ -34,8 +34,8 @@ const VOTE_SHARE: (u32, u32) = (9, 10);
 /// How long a snapshot is waited for. One that makes no progress is given up after 10 s; openraft's
 /// limit is 200 ms for the whole of it (rule 28). Installing the largest takes seconds; after this
 /// much the disk is at fault.
-pub(super) const SNAPSHOT_PATIENCE: Patience =
-    Patience { stalled: Duration::from_secs(10), answered: Duration::from_secs(300) };
+pub(super) const SNAPSHOT_PATIENCE: ProgressTimeout =
+    ProgressTimeout { stalled: Duration::from_secs(10), answered: Duration::from_secs(300) };
 
 /// Ways to all members. Clones share connections and memory.
 #[derive(Clone)]
@@ -67,10 +67,10 @@ impl PeerNetwork {
         self.addresses.lock().unwrap_or_else(PoisonError::into_inner).insert(node, address);
     }
 
-    fn target(&self, node: u64) -> Target {
+    fn target(&self, node: u64) -> PeerAddress {
         let addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
         let address = addresses.get(&node).cloned().unwrap_or_default();
-        Target { node: Some(NodeId(node)), address }
+        PeerAddress { node: Some(NodeId(node)), address }
     }
 
     /// Nodes whose log lost entries that they had acknowledged.
@@ -353,7 +353,7 @@ mod tests {
         assert_eq!(three.network.target(three.node).address, "other:1");
         // The next leadership goes by the membership.
         network.new_client(2, &at("newer:3")).await;
-        let target = Target { node: Some(NodeId(2)), address: "newer:3".to_owned() };
+        let target = PeerAddress { node: Some(NodeId(2)), address: "newer:3".to_owned() };
         assert_eq!(two.network.target(two.node), target);
     }
 

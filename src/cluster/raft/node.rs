@@ -1,20 +1,22 @@
 //! One openraft node: started over its stores, written to, and asked.
 
 use super::apply::{AppliedState, RestoreError};
+use super::changes::ChangeStream;
 use super::checkpoint::StateDigest;
 use super::log_file::{self, LogFileError, io_error};
 use super::log_store::LogStore;
 use super::network::PeerNetwork;
 use super::snapshot_store::{SnapshotFile, SnapshotStore};
 use super::timing::{ELECTION_MIN, config};
-use super::types::{MemberNode, Proposal, TypeConfig};
-use crate::state_machine::{Applied, NodeId, StateMachine};
+use super::types::{LogEntry, MemberNode, TypeConfig};
+use crate::state_machine::{Applied, FeatureLevel, NodeId, StateMachine};
 use openraft::async_runtime::watch::WatchReceiver as _;
 use openraft::errors::{ClientWriteError, Fatal, ForwardReason, RaftError};
 use openraft::{Raft, ServerState};
 use redb::Database;
 use std::collections::BTreeMap;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,7 +62,7 @@ pub enum OpenError {
     Stopped(#[source] StopCause),
     /// The log is that of a cluster of several, which this node alone cannot lead.
     #[error("the log belongs to a cluster of {members}")]
-    OfSeveral { members: usize },
+    HasPeers { members: usize },
     /// No leadership in time: the log belongs to another node, or the disk does not answer.
     #[error("no leadership within {} s", LEADER_WITHIN.as_secs())]
     NoLeader,
@@ -121,7 +123,7 @@ impl RaftNode {
     ///
     /// # Errors
     /// A store cannot be used, or no leadership is to be had.
-    pub async fn start_alone(id: NodeId, folder: Option<&Path>) -> Result<Self, OpenError> {
+    pub async fn start_single_node(id: NodeId, folder: Option<&Path>) -> Result<Self, OpenError> {
         let node = Self::start(id, folder, PeerNetwork::new(None), ELECTION_MIN).await?;
         let members = node.raft.with_raft_state(|state| {
             state.membership_state.effective().membership().nodes().count()
@@ -129,7 +131,7 @@ impl RaftNode {
         let members = members.await.map_err(|fatal| OpenError::Stopped(fatal.into()))?;
         if members > 1 {
             node.shutdown().await;
-            return Err(OpenError::OfSeveral { members });
+            return Err(OpenError::HasPeers { members });
         }
         node.lead_alone().await
     }
@@ -151,7 +153,7 @@ impl RaftNode {
         };
         let snapshots = snapshots.map_err(|error| OpenError::State(RestoreError::Store(error)))?;
         let state = AppliedState::open(snapshots).map_err(OpenError::State)?;
-        let database = open_database(folder).map_err(OpenError::Log)?;
+        let database = undamaged(|| open_database(folder)).map_err(OpenError::Log)?;
         Self::over(id, database, state, (network, election_min)).await
     }
 
@@ -161,7 +163,10 @@ impl RaftNode {
         state: AppliedState,
         (network, election_min): (PeerNetwork, Duration),
     ) -> Result<Self, OpenError> {
-        let log = LogStore::open(database, state.last()).map_err(OpenError::Log)?;
+        let applied = state.clone();
+        let checks = move || applied.read(|state| state.has_reached(FeatureLevel::SECOND));
+        let log = undamaged(|| LogStore::open(database, state.last(), checks));
+        let log = log.map_err(OpenError::Log)?;
         let config = config(election_min).validate().map_err(OpenError::Settings)?;
         let raft =
             Raft::new(id.0, Arc::new(config), network.clone(), log.clone(), state.clone()).await;
@@ -205,7 +210,7 @@ impl RaftNode {
     ///
     /// # Errors
     /// The entry was not confirmed; the variants say whether it may be in the log.
-    pub async fn write(&self, proposal: Proposal) -> Result<Written, WriteError> {
+    pub async fn write(&self, proposal: LogEntry) -> Result<Written, WriteError> {
         for _ in 0..LEASE_TRIES_MAX {
             match self.raft.client_write(proposal.clone()).await {
                 Ok(response) => {
@@ -251,6 +256,12 @@ impl RaftNode {
     #[must_use]
     pub fn applied(&self) -> watch::Receiver<u64> {
         self.state.applied()
+    }
+
+    /// What the entries that are applied from now on change.
+    #[must_use]
+    pub fn changes(&self) -> ChangeStream {
+        self.state.changes()
     }
 
     /// Digests of the state at the newest checkpoints, the newest first.
@@ -349,6 +360,11 @@ impl RaftNode {
         let _ = self.raft.shutdown().await;
         self.log.close().await;
     }
+}
+
+/// Opens something of the log. redb panics at some damages of its file.
+fn undamaged<T>(open: impl FnOnce() -> Result<T, LogFileError>) -> Result<T, LogFileError> {
+    catch_unwind(AssertUnwindSafe(open)).unwrap_or(Err(LogFileError::Damaged))
 }
 
 pub(super) fn open_database(folder: Option<&Path>) -> Result<Database, LogFileError> {

@@ -105,7 +105,7 @@ impl Offline {
         (self.last.index + 1).saturating_sub(behind)
     }
 
-    /// Applies `commands` at the last moment of the old cluster, and writes what node `heir`
+    /// Applies `commands` at the last moment of the old cluster, and writes what node `replacement`
     /// begins from as the only member of a new one: a snapshot that ends one entry after the old log,
     /// no entries, and a vote in the term of the last one, so that the next term is a later one.
     ///
@@ -114,22 +114,22 @@ impl Offline {
     pub fn begin_anew(
         mut self,
         folder: &Path,
-        heir: NodeId,
+        replacement: NodeId,
         commands: Vec<Command>,
     ) -> io::Result<()> {
         self.state.apply(Entry { at: self.state.now(), commands });
         // As an entry of its own: no two states are ever those of one index.
         let last = LogId { index: self.last.index + 1, ..self.last };
-        let voters = vec![BTreeSet::from([heir.0])];
+        let voters = vec![BTreeSet::from([replacement.0])];
         // As in every cluster of one; a node that starts among others fills in its own.
-        let nodes = BTreeMap::from([(heir.0, MemberNode::default())]);
+        let nodes = BTreeMap::from([(replacement.0, MemberNode::default())]);
         let membership = Membership::new(voters, nodes).map_err(io::Error::other)?;
         let last_membership = StoredMembership::new(Some(last), membership);
         let meta = SnapshotMeta { last_log_id: Some(last), last_membership };
         let snapshots = SnapshotStore::in_folder(folder.join(SNAPSHOT_FOLDER));
         let snapshots = snapshots.map_err(io::Error::other)?;
         snapshots.keep(&meta, &encode(&meta, &self.state)?)?;
-        let vote = Vote::new(*last.leader_id, heir.0);
+        let vote = Vote::new(*last.leader_id, replacement.0);
         log_file::create_with_vote(&folder.join(LOG_FILE), &vote)
     }
 }

@@ -15,9 +15,9 @@ async fn tick(node: &RaftNode, at: u64) -> u64 {
 /// A node that ended in its third term, with a snapshot and `behind` entries after it.
 async fn ended(folder: &Path, behind: u64) -> u64 {
     for _ in 0..2 {
-        RaftNode::start_alone(OLD, Some(folder)).await.unwrap().shutdown().await;
+        RaftNode::start_single_node(OLD, Some(folder)).await.unwrap().shutdown().await;
     }
-    let node = RaftNode::start_alone(OLD, Some(folder)).await.unwrap();
+    let node = RaftNode::start_single_node(OLD, Some(folder)).await.unwrap();
     tick(&node, 1).await;
     node.compact().await.unwrap();
     for at in 0..behind {
@@ -39,14 +39,14 @@ async fn a_node_goes_on_behind_the_log_it_was_made_of_and_in_a_later_term() {
     assert!(term >= 3, "{term}");
     offline.begin_anew(new.path(), HEIR, Vec::new()).unwrap();
 
-    let node = RaftNode::start_alone(HEIR, Some(new.path())).await.unwrap();
+    let node = RaftNode::start_single_node(HEIR, Some(new.path())).await.unwrap();
     let status = node.status();
     assert_eq!((status.leader, status.term), (Some(HEIR), term + 1));
     assert_eq!(status.voters, BTreeSet::from([HEIR]));
     assert_eq!(node.read(StateMachine::now), Timestamp(104));
     assert!(tick(&node, 200).await > last);
     node.shutdown().await;
-    let again = RaftNode::start_alone(HEIR, Some(new.path())).await.unwrap();
+    let again = RaftNode::start_single_node(HEIR, Some(new.path())).await.unwrap();
     assert_eq!(again.read(StateMachine::now), Timestamp(200));
     again.shutdown().await;
 }

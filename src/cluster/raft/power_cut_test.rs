@@ -6,7 +6,7 @@ use super::super::super::record::encode_record;
 use super::super::super::simulated_disk::{Operation, Random, SimulatedDisk, Survivor, Unsynced};
 use super::*;
 use crate::clock::Timestamp;
-use crate::cluster::raft::types::Proposal;
+use crate::cluster::raft::types::LogEntry;
 use crate::event::Key;
 use crate::state_machine::{Command, Entry};
 use openraft::EntryPayload;
@@ -31,7 +31,7 @@ pub(super) fn large_entry(term: u64, index: u64, keys: usize) -> RaftEntry {
     let commands =
         vec![Command::Touch(vec![Key(u128::from(term) << 64 | u128::from(index)); keys])];
     let entry = Entry { at: Timestamp(1_000 * term + index), commands };
-    RaftEntry { log_id: log_id(term, index), payload: EntryPayload::Normal(Proposal::from(entry)) }
+    RaftEntry { log_id: log_id(term, index), payload: EntryPayload::Normal(LogEntry::from(entry)) }
 }
 
 /// One thing openraft asks of a log.

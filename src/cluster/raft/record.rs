@@ -1,7 +1,7 @@
 //! openraft's types to our own messages and back. What is not understood is an error: a node
 //! that misreads its log must stop.
 
-use super::types::{LogId, MemberNode, Proposal, RaftEntry, SnapshotMeta, StoredMembership, Vote};
+use super::types::{LogEntry, LogId, MemberNode, RaftEntry, SnapshotMeta, StoredMembership, Vote};
 use crate::wire::WireError;
 use openraft::EntryPayload;
 use prost::Message as _;
@@ -12,6 +12,10 @@ use std::io;
 pub(super) mod proto {
     include!(concat!(env!("OUT_DIR"), "/relay.raft.v1.rs"));
 }
+
+/// Tag of the checksum: field 5, four bytes (the wire format of protobuf).
+const CHECKSUM_TAG: u8 = 5 << 3 | 5;
+const CHECKSUM_BYTES: usize = 5;
 
 /// Why a record cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +33,9 @@ pub enum RecordError {
     /// A voter is named that is no member.
     #[error("the membership contradicts itself")]
     Membership(#[source] openraft::errors::MembershipError<u64>),
+    /// The record is not what was written.
+    #[error("log record {index} is damaged: its checksum does not fit")]
+    Damaged { index: u64 },
     /// The commands in the record are not understood.
     #[error("commands of log entry {index} are not understood")]
     Entry {
@@ -80,20 +87,45 @@ pub(super) fn encode_record(entry: &RaftEntry) -> Vec<u8> {
         EntryPayload::Normal(proposal) => Payload::Entry(proposal.bytes().clone()),
         EntryPayload::Membership(membership) => Payload::Membership(to_membership(membership)),
     };
-    let record = proto::LogRecord { id: Some(to_log_id(&entry.log_id)), payload: Some(payload) };
-    record.encode_to_vec()
+    let id = Some(to_log_id(&entry.log_id));
+    proto::LogRecord { id, payload: Some(payload), checksum: None }.encode_to_vec()
+}
+
+/// The same with a checksum behind it, which the first feature level does not know.
+pub(super) fn encode_checked_record(entry: &RaftEntry) -> Vec<u8> {
+    let mut record = encode_record(entry);
+    let checksum = crc32fast::hash(&record);
+    record.push(CHECKSUM_TAG);
+    record.extend_from_slice(&checksum.to_le_bytes());
+    record
+}
+
+/// Whether a record is as it was written, as far as it says so itself.
+fn check_record(bytes: &[u8], record: &proto::LogRecord) -> Result<(), RecordError> {
+    let Some(checksum) = record.checksum else { return Ok(()) };
+    let checked = bytes.len().checked_sub(CHECKSUM_BYTES).and_then(|end| bytes.get(..end));
+    if checked.is_some_and(|checked| crc32fast::hash(checked) == checksum) {
+        return Ok(());
+    }
+    Err(RecordError::Damaged { index: record.id.map_or(0, |id| id.index) })
+}
+
+/// Checks a record without reading what its commands say.
+pub(super) fn check(bytes: &[u8]) -> Result<(), RecordError> {
+    check_record(bytes, &decode("log record", bytes)?)
 }
 
 pub(super) fn decode_record(bytes: Bytes) -> Result<RaftEntry, RecordError> {
     use proto::log_record::Payload;
-    let record: proto::LogRecord = decode("log record", bytes)?;
+    let record: proto::LogRecord = decode("log record", bytes.clone())?;
+    check_record(&bytes, &record)?;
     let missing = |field| RecordError::Missing { record: "log record", field };
     let log_id = from_log_id(&record.id.ok_or(missing("id"))?);
     let payload = match record.payload.ok_or(missing("payload"))? {
         Payload::Blank(_) => EntryPayload::Blank,
         Payload::Entry(bytes) => {
             let failed = |source| RecordError::Entry { index: log_id.index, source };
-            EntryPayload::Normal(Proposal::decode(bytes).map_err(failed)?)
+            EntryPayload::Normal(LogEntry::decode(bytes).map_err(failed)?)
         }
         Payload::Membership(membership) => EntryPayload::Membership(from_membership(&membership)?),
     };
@@ -191,13 +223,30 @@ mod tests {
         .unwrap();
         for payload in [
             EntryPayload::Blank,
-            EntryPayload::Normal(Proposal::from(entry)),
+            EntryPayload::Normal(LogEntry::from(entry)),
             EntryPayload::Membership(membership),
         ] {
             let record = RaftEntry { log_id, payload };
             let bytes = encode_record(&record);
             assert_eq!(encode_record(&decode_record(bytes.clone().into()).unwrap()), bytes);
+            let checked = encode_checked_record(&record);
+            assert_eq!(encode_record(&decode_record(checked.into()).unwrap()), bytes);
         }
+    }
+
+    #[test]
+    fn a_record_with_any_byte_of_its_entry_changed_is_refused() {
+        let log_id = LogId { leader_id: 3_u64.into(), index: 9 };
+        let entry = Entry { at: Timestamp(5), commands: vec![Command::Tick] };
+        let payload = EntryPayload::Normal(LogEntry::from(entry));
+        let record = encode_checked_record(&RaftEntry { log_id, payload });
+        for at in 0..record.len() - CHECKSUM_BYTES {
+            let mut changed = record.clone();
+            changed[at] ^= 1;
+            assert!(decode_record(changed.clone().into()).is_err(), "byte {at}");
+            assert!(check(&changed).is_err(), "byte {at}");
+        }
+        assert!(check(&record).is_ok());
     }
 
     #[test]
@@ -212,6 +261,7 @@ mod tests {
         let record = proto::LogRecord {
             id: Some(proto::LogId { term: 1, index: 2 }),
             payload: Some(proto::log_record::Payload::Entry(vec![255, 255, 1].into())),
+            checksum: None,
         };
         let read = decode_record(record.encode_to_vec().into());
         assert!(matches!(read, Err(RecordError::Entry { index: 2, .. })), "{read:?}");

@@ -4,8 +4,8 @@
 use super::record::{RecordError, decode_snapshot_header, encode_snapshot_header};
 use super::types::SnapshotMeta;
 use crate::state_machine::StateMachine;
-use crate::wire::{WireError, decode_state, encode_state};
-use std::io;
+use crate::wire::{WireError, decode_state, encode_state_in_parts};
+use std::io::{self, Write as _};
 
 const MAGIC: &[u8; 8] = b"RELAYSN1";
 /// Length of the header.
@@ -41,13 +41,29 @@ pub enum SnapshotError {
 /// The compression fails, for want of memory.
 pub fn encode(meta: &SnapshotMeta, state: &StateMachine) -> io::Result<Vec<u8>> {
     let header = encode_snapshot_header(meta);
-    let body = zstd::bulk::compress(&encode_state(state), COMPRESSION_LEVEL)?;
     let mut bytes = MAGIC.to_vec();
     bytes.extend(u32::try_from(header.len()).map_err(io::Error::other)?.to_be_bytes());
     bytes.extend(header);
-    bytes.extend(body);
+    let mut bytes = compress_state(state, bytes)?;
     bytes.extend(crc32fast::hash(&bytes).to_be_bytes());
     Ok(bytes)
+}
+
+/// Appends the state. It is gone through twice, to tell its length first: a frame with a length is
+/// unpacked at once, and two passes take time where one with a copy would take memory.
+fn compress_state(state: &StateMachine, bytes: Vec<u8>) -> io::Result<Vec<u8>> {
+    let mut length = 0;
+    encode_state_in_parts(state, |part| length += part.len());
+    let mut encoder = zstd::stream::Encoder::new(bytes, COMPRESSION_LEVEL)?;
+    encoder.set_pledged_src_size(u64::try_from(length).ok())?;
+    let mut written = Ok(());
+    encode_state_in_parts(state, |part| {
+        if written.is_ok() {
+            written = encoder.write_all(part);
+        }
+    });
+    written?;
+    encoder.finish()
 }
 
 /// Reads a snapshot back.
@@ -92,6 +108,7 @@ mod tests {
     use super::*;
     use crate::clock::Timestamp;
     use crate::state_machine::{Command, Entry};
+    use crate::wire::encode_state;
 
     fn bytes() -> Vec<u8> {
         encode(&SnapshotMeta::default(), &StateMachine::default()).unwrap()

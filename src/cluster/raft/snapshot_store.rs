@@ -3,7 +3,8 @@
 
 use super::snapshot_file::{SnapshotError, decode_meta};
 use super::types::SnapshotMeta;
-use crate::cluster::identity::write_durably;
+use crate::cluster::data_dir::durable::write_durably;
+use crate::cluster::data_dir::files;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -62,7 +63,7 @@ impl SnapshotStore {
     /// # Errors
     /// The folder cannot be created or read.
     pub fn in_folder(folder: PathBuf) -> Result<Self, SnapshotStoreError> {
-        let opened = std::fs::create_dir_all(&folder).and_then(|()| remove_unfinished(&folder));
+        let opened = files::create_folder(&folder).and_then(|()| remove_unfinished(&folder));
         match opened {
             Ok(()) => Ok(Self::Folder(folder)),
             Err(source) => Err(SnapshotStoreError::Disk { path: folder, source }),

@@ -39,7 +39,7 @@ pub(super) fn config(election_min: Duration) -> Config {
 mod tests {
     use super::super::network::{APPEND_WITHIN, SNAPSHOT_PATIENCE};
     use super::*;
-    use crate::cluster::transport::Patience;
+    use crate::cluster::transport::ProgressTimeout;
 
     #[test]
     fn rule_28_heartbeats_elections_and_deadlines_are_these() {
@@ -54,7 +54,7 @@ mod tests {
         assert_eq!(config.enable_leader_restore, Some(false));
         assert_eq!(APPEND_WITHIN, Duration::from_secs(1));
         let (stalled, answered) = (Duration::from_secs(10), Duration::from_secs(300));
-        assert_eq!(SNAPSHOT_PATIENCE, Patience { stalled, answered });
+        assert_eq!(SNAPSHOT_PATIENCE, ProgressTimeout { stalled, answered });
     }
 
     #[test]

@@ -9,12 +9,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// A log entry on its way through openraft: its stored form, which the log and all followers get,
 /// and what it says, until that is applied. Clones share both.
 #[derive(Clone)]
-pub struct Proposal {
+pub struct LogEntry {
     bytes: Bytes,
     decoded: Arc<Mutex<Option<Entry>>>,
 }
 
-impl Proposal {
+impl LogEntry {
     /// An entry and its stored form.
     #[must_use]
     pub fn new(entry: Entry, bytes: Bytes) -> Self {
@@ -45,20 +45,20 @@ impl Proposal {
     }
 }
 
-impl fmt::Debug for Proposal {
+impl fmt::Debug for LogEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-impl fmt::Display for Proposal {
+impl fmt::Display for LogEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "entry of {} bytes", self.bytes.len())
     }
 }
 
 #[cfg(test)]
-impl From<Entry> for Proposal {
+impl From<Entry> for LogEntry {
     fn from(entry: Entry) -> Self {
         let bytes = crate::wire::encode_entry(&entry).into();
         Self::new(entry, bytes)
@@ -88,7 +88,7 @@ pub struct MemberNode {
 openraft::declare_raft_types!(
     /// openraft over our entries.
     pub TypeConfig:
-        D = Proposal,
+        D = LogEntry,
         R = Answers,
         NodeId = u64,
         Node = MemberNode,

@@ -2,7 +2,7 @@
 //! callbacks.
 
 use super::log_file::{COMMITTED, LOG, META, PURGED, VOTE, io_error};
-use super::log_store::Memory;
+use super::log_tail::Memory;
 use super::types::TypeConfig;
 use openraft::storage::IOFlushed;
 use redb::{Database, Durability, WriteTransaction};
@@ -47,9 +47,9 @@ pub(super) enum Job {
 }
 
 /// The way to the writer thread.
-pub(super) struct Writer(mpsc::Sender<Job>);
+pub(super) struct LogWriter(mpsc::Sender<Job>);
 
-impl Writer {
+impl LogWriter {
     /// Hands over a job; waits while too many others do.
     ///
     /// # Errors
@@ -77,12 +77,12 @@ struct Thread {
 pub(super) fn spawn(
     database: Arc<Database>,
     memory: Arc<Mutex<Memory>>,
-) -> io::Result<(Writer, watch::Receiver<Option<Arc<io::Error>>>)> {
+) -> io::Result<(LogWriter, watch::Receiver<Option<Arc<io::Error>>>)> {
     let (sender, jobs) = mpsc::channel(JOBS_MAX);
     let (failed, failure) = watch::channel(None);
     let thread = Thread { database, memory, failed, committed: None };
     std::thread::Builder::new().name("log-writer".to_owned()).spawn(move || thread.run(jobs))?;
-    Ok((Writer(sender), failure))
+    Ok((LogWriter(sender), failure))
 }
 
 impl Thread {

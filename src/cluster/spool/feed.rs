@@ -12,7 +12,7 @@ pub const FEED_COUNT_FIRST: usize = 1;
 
 /// What a replica knows of itself when an event arrives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct QuorumStanding {
     /// Time since the quorum was last seen; zero while there is one (rule 12).
     pub lost_for: Duration,
     /// Whether the replica is shutting down.
@@ -37,7 +37,7 @@ pub enum Degradation {
 /// that shuts down takes nothing: its disk may not come back for long, its sender will.
 #[must_use]
 pub fn mode(
-    standing: Standing,
+    standing: QuorumStanding,
     spool_after: Duration,
     on_quorum_loss: OnQuorumLoss,
 ) -> Degradation {
@@ -61,41 +61,48 @@ mod tests {
     use super::*;
 
     const SPOOL_AFTER: Duration = Duration::from_secs(3);
-    const LOST: Standing = Standing { lost_for: SPOOL_AFTER, is_draining: false, has_room: true };
+    const LOST: QuorumStanding =
+        QuorumStanding { lost_for: SPOOL_AFTER, is_draining: false, has_room: true };
 
-    fn spooling(standing: Standing) -> Degradation {
+    fn spooling(standing: QuorumStanding) -> Degradation {
         mode(standing, SPOOL_AFTER, OnQuorumLoss::Spool)
     }
 
     #[test]
     fn rule_13_the_spool_begins_after_spool_after_and_not_before() {
-        let almost = Standing { lost_for: SPOOL_AFTER - Duration::from_millis(1), ..LOST };
+        let almost = QuorumStanding { lost_for: SPOOL_AFTER - Duration::from_millis(1), ..LOST };
         assert_eq!(spooling(almost), Degradation::Wait);
         assert_eq!(spooling(LOST), Degradation::Spool);
-        assert_eq!(spooling(Standing { lost_for: Duration::MAX, ..LOST }), Degradation::Spool);
+        assert_eq!(
+            spooling(QuorumStanding { lost_for: Duration::MAX, ..LOST }),
+            Degradation::Spool
+        );
     }
 
     #[test]
     fn rule_13_without_room_the_sender_keeps_its_event() {
-        assert_eq!(spooling(Standing { has_room: false, ..LOST }), Degradation::Refuse);
+        assert_eq!(spooling(QuorumStanding { has_room: false, ..LOST }), Degradation::Refuse);
     }
 
     #[test]
     fn a_replica_that_shuts_down_spools_nothing() {
-        assert_eq!(spooling(Standing { is_draining: true, ..LOST }), Degradation::Refuse);
+        assert_eq!(spooling(QuorumStanding { is_draining: true, ..LOST }), Degradation::Refuse);
     }
 
     #[test]
     fn reject_refuses_where_spool_would_keep() {
         let rejecting = |standing| mode(standing, SPOOL_AFTER, OnQuorumLoss::Reject);
         assert_eq!(rejecting(LOST), Degradation::Refuse);
-        assert_eq!(rejecting(Standing { lost_for: Duration::ZERO, ..LOST }), Degradation::Wait);
+        assert_eq!(
+            rejecting(QuorumStanding { lost_for: Duration::ZERO, ..LOST }),
+            Degradation::Wait
+        );
     }
 
     #[test]
     fn with_a_quorum_the_log_is_tried_whatever_else_holds() {
         for (is_draining, has_room) in [(true, false), (true, true), (false, false)] {
-            let standing = Standing { lost_for: Duration::ZERO, is_draining, has_room };
+            let standing = QuorumStanding { lost_for: Duration::ZERO, is_draining, has_room };
             assert_eq!(spooling(standing), Degradation::Wait);
         }
     }

@@ -8,6 +8,7 @@ mod error;
 pub mod feed;
 mod format;
 mod kept;
+pub(super) mod quorum_loss;
 mod recover;
 mod segment;
 mod writer;
@@ -15,20 +16,23 @@ mod writer;
 pub use error::{KeepError, SpoolError};
 
 use crate::clock::Timestamp;
-use crate::cluster::identity::write_durably;
+use crate::cluster::data_dir::durable::write_durably;
 use crate::event::RunEvent;
 use disk::{Disk, SystemDisk};
 use format::{encode_event, encode_mark};
 use kept::Kept;
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use writer::Writer;
+use writer::SpoolWriter;
 
 /// Default of the most that is kept: some 150,000 events, an hour of 40 a second.
 pub const SPOOL_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// The length of a record has 32 bits.
 const BYTES_LIMIT: u64 = u32::MAX as u64;
+/// How copies of files end in which a record cannot be read.
+const SET_ASIDE: &str = "unreadable";
 /// What is fed at a time has to fit into one entry of the log.
 const OLDEST_BYTES_MAX: u64 = 1024 * 1024;
 
@@ -53,7 +57,7 @@ struct Shared {
     folder: PathBuf,
     bytes_max: u64,
     /// Held while the disk works. Whoever wants `kept` too takes this one first.
-    writer: Mutex<Writer>,
+    writer: Mutex<SpoolWriter>,
     kept: Mutex<Kept>,
 }
 
@@ -73,7 +77,7 @@ impl Spool {
             folder: folder.to_owned(),
             bytes_max: bytes_max.min(BYTES_LIMIT),
             kept: Mutex::new(recover::recover(folder)?),
-            writer: Mutex::new(Writer::new(folder.to_owned(), disk)),
+            writer: Mutex::new(SpoolWriter::new(folder.to_owned(), disk)),
         })))
     }
 
@@ -110,7 +114,7 @@ impl Spool {
         }
     }
 
-    fn write_waiting(&self, writer: &mut Writer) -> Result<(), KeepError> {
+    fn write_waiting(&self, writer: &mut SpoolWriter) -> Result<(), KeepError> {
         let (first, bodies) = self.kept().take_waiting();
         match writer.write(first, &bodies) {
             Ok(written) => {
@@ -130,6 +134,44 @@ impl Spool {
     pub fn oldest(&self, count_max: usize) -> Result<Vec<Spooled>, SpoolError> {
         let wanted = self.kept().oldest(count_max, OLDEST_BYTES_MAX);
         segment::load(&wanted)
+    }
+
+    /// Uids of the runs whose events are kept, and how many of each. Reads the whole spool.
+    ///
+    /// # Errors
+    /// As for [`Self::oldest`].
+    pub fn uids(&self) -> Result<BTreeMap<String, u64>, SpoolError> {
+        let all = self.kept().oldest(usize::MAX, u64::MAX);
+        let mut uids = BTreeMap::new();
+        for portion in all.chunks(feed::FEED_COUNT_MAX) {
+            for spooled in segment::load(portion)? {
+                *uids.entry(spooled.event.uid).or_default() += 1;
+            }
+        }
+        Ok(uids)
+    }
+
+    /// Takes the oldest event out of the way if its record cannot be read for good, so that it does
+    /// not hold up those behind it. Gives the copy of its file, which nothing reads any more. `None`,
+    /// and nothing changed, if there is no such event.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn set_aside_unreadable(&self) -> Result<Option<PathBuf>, SpoolError> {
+        let oldest = self.kept().oldest(1, OLDEST_BYTES_MAX);
+        let Some(wanted) = oldest.first() else { return Ok(None) };
+        match segment::load(&oldest) {
+            Err(SpoolError::Damaged { .. } | SpoolError::Unreadable { .. }) => {}
+            Err(error @ (SpoolError::Disk { .. } | SpoolError::NewerFormat { .. })) => {
+                return Err(error);
+            }
+            Ok(_) => return Ok(None),
+        }
+        let copy = wanted.path.with_extension(SET_ASIDE);
+        let disk = |source| SpoolError::Disk { path: copy.clone(), source };
+        std::fs::copy(&wanted.path, &copy).map_err(disk)?;
+        self.remove_through(wanted.id)?;
+        Ok(Some(copy))
     }
 
     /// Removes the events up to and with `id`, after their commit. They do not come back once

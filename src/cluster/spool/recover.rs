@@ -5,7 +5,8 @@ use super::error::SpoolError;
 use super::format::decode_mark;
 use super::kept::Kept;
 use super::segment::{EXTENSION, Found, Segment};
-use crate::cluster::identity::sync_parent;
+use crate::cluster::data_dir::durable::sync_parent;
+use crate::cluster::data_dir::files;
 use std::collections::VecDeque;
 use std::fs::OpenOptions;
 use std::io;
@@ -55,7 +56,7 @@ fn create(folder: &Path) -> io::Result<()> {
     if folder.is_dir() {
         return Ok(());
     }
-    std::fs::create_dir_all(folder)?;
+    files::create_folder(folder)?;
     sync_parent(folder)
 }
 

@@ -439,3 +439,20 @@ fn keeping_nothing_writes_nothing() {
     spool.keep(RECEIVED, &[], 0).unwrap();
     assert_eq!((names(&path), spool.len()), (vec![], 0));
 }
+
+#[test]
+fn rule_13_a_record_that_cannot_be_read_is_set_aside_and_holds_up_no_other() {
+    let (_folder, path) = folder();
+    let spool = open(&path);
+    keep(&spool, &["a", "b"]).unwrap();
+    assert_eq!(spool.set_aside_unreadable().unwrap(), None);
+    let file = names(&path).into_iter().find(|name| name.ends_with("spool")).unwrap();
+    let mut bytes = std::fs::read(path.join(&file)).unwrap();
+    let inside_of_a = format::SEGMENT_HEADER.len() + format::FRAME_BYTES + 20;
+    bytes[inside_of_a] ^= 1;
+    std::fs::write(path.join(&file), bytes).unwrap();
+    assert!(matches!(spool.oldest(1), Err(SpoolError::Damaged { .. })));
+    let copy = spool.set_aside_unreadable().unwrap().unwrap();
+    assert!(copy.exists());
+    assert_eq!(all(&spool), listed(&[(2, "b")]));
+}

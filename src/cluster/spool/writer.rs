@@ -4,7 +4,7 @@
 use super::disk::Disk;
 use super::format::{SEGMENT_HEADER, frame};
 use super::segment::{Place, offset, path_of};
-use crate::cluster::identity::write_durably;
+use crate::cluster::data_dir::durable::write_durably;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ struct Open {
 
 /// Writes events. What an earlier life wrote is never written on.
 #[derive(Debug)]
-pub(super) struct Writer {
+pub(super) struct SpoolWriter {
     folder: PathBuf,
     disk: Arc<dyn Disk>,
     open: Option<Open>,
@@ -38,7 +38,7 @@ pub(super) struct Written {
     pub(super) places: Vec<Place>,
 }
 
-impl Writer {
+impl SpoolWriter {
     pub(super) fn new(folder: PathBuf, disk: Arc<dyn Disk>) -> Self {
         Self { folder, disk, open: None }
     }

@@ -1,12 +1,13 @@
 //! Calls to peers. One connection for each peer and lane, opened when needed; the name is looked
 //! up each time, for a pod comes back under its name with another address (rule 30).
 
-use super::complaints::Complaints;
 use super::hello::{Hello, Refused};
+use super::refusal_log::RefusalLog;
 use super::resolve::Lookup;
-use super::upload::{Patience, chunked, lost};
+use super::tls::{Channel, PeerTls, REPLACED_GRACE};
+use super::upload::{ProgressTimeout, chunked, lost};
 use super::{FRAME_BYTES_MAX, HELLO_HEADER, Lane, Route, WINDOW_BYTES};
-use crate::cluster::ClusterId;
+use crate::cluster::data_dir::identity::ClusterId;
 use crate::state_machine::NodeId;
 use axum::body::{Body, Bytes};
 use http::{Request, StatusCode};
@@ -16,11 +17,12 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-/// A reachable peer answers a SYN in this time; one that does not is tried again by the next call.
-const CONNECT_MAX: Duration = Duration::from_millis(500);
+/// A reachable peer answers a SYN and proves itself in this time; one that does not is tried again
+/// by the next call.
+const CONNECT_MAX: Duration = Duration::from_secs(1);
 /// A connection that misses this many deadlines in a row is closed: after a silent change of
 /// address its packets go nowhere (rule 30).
 const MISSED_MAX: u32 = 2;
@@ -40,7 +42,7 @@ const SNAPSHOT_PINGS: Pings =
 
 /// Whom a call is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::cluster) struct Target {
+pub(in crate::cluster) struct PeerAddress {
     /// `None`: whoever listens there.
     pub node: Option<NodeId>,
     /// `HOST:PORT`.
@@ -80,6 +82,10 @@ pub(in crate::cluster) enum CallError {
 #[derive(Clone)]
 struct Open {
     sender: SendRequest<Body>,
+    /// Whether the peer has proven to be one.
+    is_proven: bool,
+    /// Cancelled when the keys it was opened under are worth nothing any more.
+    replaced: CancellationToken,
     number: u64,
 }
 
@@ -102,25 +108,26 @@ pub(in crate::cluster) struct Peers {
 struct Shared {
     links: Mutex<Links>,
     hello: Mutex<Hello>,
-    told_off: tokio::sync::watch::Sender<Option<Refused>>,
-    complaints: Mutex<Complaints>,
+    rejected_by: tokio::sync::watch::Sender<Option<Refused>>,
+    refusal_log: Mutex<RefusalLog>,
     /// Where gossip hears live peers.
     heard: Mutex<BTreeMap<NodeId, IpAddr>>,
     snapshot_pings: Pings,
+    tls: PeerTls,
 }
 
 impl Peers {
     /// Calls as the node that `hello` names.
-    pub fn new(hello: Hello) -> Self {
-        Self::pinging(hello, SNAPSHOT_PINGS)
+    pub fn new(hello: Hello, tls: PeerTls) -> Self {
+        Self::pinging(hello, tls, SNAPSHOT_PINGS)
     }
 
     /// Calls as this node, with these pings on the way of snapshots.
-    pub(super) fn pinging(hello: Hello, snapshot_pings: Pings) -> Self {
-        let (told_off, _) = tokio::sync::watch::channel(None);
+    pub(super) fn pinging(hello: Hello, tls: PeerTls, snapshot_pings: Pings) -> Self {
+        let (rejected_by, _) = tokio::sync::watch::channel(None);
         let hello = Mutex::new(hello);
-        let (links, complaints, heard) = Default::default();
-        let shared = Shared { links, hello, told_off, complaints, heard, snapshot_pings };
+        let (links, refusal_log, heard) = Default::default();
+        let shared = Shared { links, hello, rejected_by, refusal_log, heard, snapshot_pings, tls };
         Self { shared: Arc::new(shared) }
     }
 
@@ -140,13 +147,13 @@ impl Peers {
 
     /// Set once a peer of our cluster said that this node is retired, a copy, or of a build that
     /// cannot read the log.
-    pub fn told_off(&self) -> tokio::sync::watch::Receiver<Option<Refused>> {
-        self.shared.told_off.subscribe()
+    pub fn rejected_by(&self) -> tokio::sync::watch::Receiver<Option<Refused>> {
+        self.shared.rejected_by.subscribe()
     }
 
     /// Notes that the cluster itself turned this node away.
-    pub fn tell_off(&self) {
-        self.shared.told_off.send_replace(Some(Refused::Retired));
+    pub fn note_removal(&self) {
+        self.shared.rejected_by.send_replace(Some(Refused::Retired));
     }
 
     /// Makes one call.
@@ -155,7 +162,7 @@ impl Peers {
     /// There is no answer; the variants say whether the call may have been worked on.
     pub async fn call(
         &self,
-        target: &Target,
+        target: &PeerAddress,
         route: Route,
         body: Vec<u8>,
         within: Duration,
@@ -163,7 +170,7 @@ impl Peers {
         let link = self.link(&target.address, route.lane());
         let exchange = self.exchange(target, route, body.into(), &link);
         let answer = tokio::time::timeout(within, exchange).await;
-        self.judged(answer.map_err(|_| within), target, &link).await
+        Self::judged(answer.map_err(|_| within), target, &link).await
     }
 
     /// Makes one call with a large body, which may take as long as it goes on.
@@ -172,10 +179,10 @@ impl Peers {
     /// There is no answer; the variants say whether the call may have been worked on.
     pub async fn upload(
         &self,
-        target: &Target,
+        target: &PeerAddress,
         route: Route,
         body: Vec<u8>,
-        patience: Patience,
+        patience: ProgressTimeout,
     ) -> Result<Bytes, CallError> {
         let link = self.link(&target.address, route.lane());
         let (body, taken) = chunked(body.into());
@@ -183,38 +190,34 @@ impl Peers {
             answer = self.exchange(target, route, body, &link) => Ok(answer),
             within = lost(patience, taken) => Err(within),
         };
-        self.judged(answer, target, &link).await
+        Self::judged(answer, target, &link).await
     }
 
     /// What came of a call, or the deadline that it missed.
     async fn judged(
-        &self,
         answer: Result<Result<Bytes, CallError>, Duration>,
-        target: &Target,
+        target: &PeerAddress,
         link: &tokio::sync::Mutex<Link>,
     ) -> Result<Bytes, CallError> {
-        let answer = match answer {
+        match answer {
             Ok(answer) => answer,
             Err(within) => {
                 missed(link).await;
                 let address = target.address.clone();
-                return Err(CallError::TimedOut { address, within_ms: within.as_millis() });
+                Err(CallError::TimedOut { address, within_ms: within.as_millis() })
             }
-        };
-        if let Err(CallError::Refused { address, source }) = &answer {
-            self.note(address, source);
         }
-        answer
     }
 
     /// A refusal ends this process, or is told to its operator, or is the caller's to judge.
-    fn note(&self, address: &str, refused: &Refused) {
-        if refused.is_final() {
-            self.shared.told_off.send_replace(Some(refused.clone()));
+    fn note(&self, address: &str, refused: &Refused, is_proven: bool) {
+        // Whoever proves nothing cannot send this node away.
+        if refused.is_final() && is_proven {
+            self.shared.rejected_by.send_replace(Some(refused.clone()));
         }
-        let complaints = &self.shared.complaints;
-        let mut complaints = complaints.lock().unwrap_or_else(PoisonError::into_inner);
-        if complaints.is_due(address, refused) {
+        let refusal_log = &self.shared.refusal_log;
+        let mut refusal_log = refusal_log.lock().unwrap_or_else(PoisonError::into_inner);
+        if refusal_log.is_due(address, refused) {
             warn!(peer = address, reason = %refused, "a peer refuses every call of this node");
         }
     }
@@ -222,7 +225,7 @@ impl Peers {
     /// Whether this refusal was not told yet.
     #[cfg(test)]
     pub fn is_untold(&self, address: &str, refused: &Refused) -> bool {
-        self.shared.complaints.lock().unwrap().is_due(address, refused)
+        self.shared.refusal_log.lock().unwrap().is_due(address, refused)
     }
 
     /// How many connections were opened on the way of a route, and whether one is open.
@@ -240,14 +243,15 @@ impl Peers {
 
     async fn exchange(
         &self,
-        target: &Target,
+        target: &PeerAddress,
         route: Route,
         body: Body,
         link: &tokio::sync::Mutex<Link>,
     ) -> Result<Bytes, CallError> {
         let pings = (route.lane() == Lane::Snapshot).then_some(self.shared.snapshot_pings);
         let heard = target.node.and_then(|node| self.heard_at(node));
-        let mut open = connected((&target.address, heard), link, pings).await?;
+        let connecting = connected((&target.address, heard), link, (&self.shared.tls, pings));
+        let mut open = connecting.await?;
         let hello = *self.shared.hello.lock().unwrap_or_else(PoisonError::into_inner);
         let hello = Hello { to: target.node, ..hello };
         let request = Request::post(format!("http://{}{}", target.address, route.path()))
@@ -273,8 +277,9 @@ impl Peers {
             }
             Ok((_, bytes)) => {
                 link.missed = 0;
-                let address = target.address.clone();
-                Err(CallError::Refused { address, source: Refused::decode(&bytes) })
+                let (address, source) = (target.address.clone(), Refused::decode(&bytes));
+                self.note(&address, &source, open.is_proven);
+                Err(CallError::Refused { address, source })
             }
             Err(error) => {
                 link.close(open.number);
@@ -298,22 +303,24 @@ impl Link {
 async fn connected(
     (address, heard): (&str, Option<IpAddr>),
     link: &tokio::sync::Mutex<Link>,
-    pings: Option<Pings>,
+    (tls, pings): (&PeerTls, Option<Pings>),
 ) -> Result<Open, CallError> {
     let mut link = link.lock().await;
     if let Some(open) = &link.open
         && !open.sender.is_closed()
+        && !open.replaced.is_cancelled()
     {
         return Ok(open.clone());
     }
     let connecting = async {
         let addresses = link.lookup.addresses(address, heard).await?;
-        connect(&addresses, pings).await
+        connect(&addresses, tls, pings).await
     };
     let connecting = tokio::time::timeout(CONNECT_MAX, connecting).await;
-    let sender = connecting.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
+    let connected = connecting.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
     let unreachable = |source| CallError::Unreachable { address: address.to_owned(), source };
-    let open = Open { sender: sender.map_err(unreachable)?, number: link.opened + 1 };
+    let (sender, is_proven, replaced) = connected.map_err(unreachable)?;
+    let open = Open { sender, is_proven, replaced, number: link.opened + 1 };
     link.opened = open.number;
     link.missed = 0;
     link.lookup.clear();
@@ -323,10 +330,10 @@ async fn connected(
 
 async fn connect(
     addresses: &[SocketAddr],
+    tls: &PeerTls,
     pings: Option<Pings>,
-) -> std::io::Result<SendRequest<Body>> {
-    let stream = TcpStream::connect(addresses).await?;
-    stream.set_nodelay(true)?;
+) -> std::io::Result<(SendRequest<Body>, bool, CancellationToken)> {
+    let Channel { io, is_proven, replaced } = tls.connect(addresses).await?;
     let mut builder = Builder::new(TokioExecutor::new());
     builder.initial_stream_window_size(WINDOW_BYTES);
     builder.initial_connection_window_size(WINDOW_BYTES);
@@ -335,11 +342,21 @@ async fn connect(
         builder.timer(TokioTimer::new());
         builder.keep_alive_interval(pings.every).keep_alive_timeout(pings.within);
     }
-    let handshake = builder.handshake(TokioIo::new(stream)).await;
+    let handshake = builder.handshake(TokioIo::new(io)).await;
     let (sender, connection) = handshake.map_err(std::io::Error::other)?;
     // Ends with the last sender, or when the peer goes; callers hear of it by their calls.
-    tokio::spawn(async move { connection.await.ok() });
-    Ok(sender)
+    let until = replaced.clone();
+    tokio::spawn(async move {
+        let is_over = async {
+            until.cancelled().await;
+            tokio::time::sleep(REPLACED_GRACE).await;
+        };
+        tokio::select! {
+            _ = connection => {}
+            () = is_over => {}
+        }
+    });
+    Ok((sender, is_proven, replaced))
 }
 
 async fn missed(link: &tokio::sync::Mutex<Link>) {

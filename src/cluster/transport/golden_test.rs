@@ -1,7 +1,7 @@
 //! The bytes by which a call is let in or turned away (rule 22).
 
 use super::hello::{Hello, Refused};
-use crate::cluster::ClusterId;
+use crate::cluster::data_dir::identity::ClusterId;
 use crate::golden::{Case, kind_of};
 use crate::state_machine::{FeatureLevel, NodeId};
 
@@ -15,6 +15,7 @@ pub(in crate::cluster) fn cases() -> Vec<Case> {
         wire_version: 3,
         wire_version_min: 2,
         feature_level: FeatureLevel(5),
+        is_proven: false,
     };
     let nobodys = Hello { cluster: None, to: None, ..full };
     let hello = |name: &str, hello: Hello| {

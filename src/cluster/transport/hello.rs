@@ -1,7 +1,7 @@
 //! Who calls whom, and why a call is turned away.
 
 use super::proto;
-use crate::cluster::ClusterId;
+use crate::cluster::data_dir::identity::ClusterId;
 use crate::state_machine::{FEATURE_LEVEL, FeatureLevel, NodeId};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -26,6 +26,8 @@ pub(in crate::cluster) struct Hello {
     pub wire_version_min: u32,
     /// Newest feature level that the caller's build can apply.
     pub feature_level: FeatureLevel,
+    /// Whether it came by a channel on which the caller has proven to be a peer. Never sent.
+    pub is_proven: bool,
 }
 
 impl Hello {
@@ -40,6 +42,7 @@ impl Hello {
             wire_version: WIRE_VERSION,
             wire_version_min: WIRE_VERSION_MIN,
             feature_level: FEATURE_LEVEL,
+            is_proven: true,
         }
     }
 
@@ -69,6 +72,7 @@ impl Hello {
             wire_version: message.wire_version,
             wire_version_min: message.wire_version_min,
             feature_level: FeatureLevel(message.feature_level).max(FeatureLevel::FIRST),
+            is_proven: false,
         })
     }
 

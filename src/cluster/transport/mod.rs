@@ -1,23 +1,32 @@
 //! How members talk: one HTTP/2 connection for each purpose and peer, a checked [`Hello`] on
 //! every call, opaque bodies. What the bodies mean is known where they are made.
 
+mod admission;
+mod certificate;
 mod client;
-mod complaints;
-mod gate;
+mod download;
 mod hello;
+mod refusal_log;
 mod resolve;
 mod server;
+mod tls;
+mod unfinished;
 mod upload;
 
 pub(in crate::cluster) mod proto {
     include!(concat!(env!("OUT_DIR"), "/relay.peer.v1.rs"));
 }
 
-pub(in crate::cluster) use client::{CallError, Peers, Target};
-pub(in crate::cluster) use gate::{Gate, Standing};
+pub(in crate::cluster) use admission::{LocalNode, PeerAdmission};
+pub use certificate::{CertificateError, CertificateFiles};
+pub(in crate::cluster) use client::{CallError, PeerAddress, Peers};
 pub(in crate::cluster) use hello::{Hello, Refused, WIRE_VERSION};
 pub(in crate::cluster) use server::{PeerListener, PeerService};
-pub(in crate::cluster) use upload::Patience;
+pub(in crate::cluster) use tls::{Keys, PeerTls};
+pub(in crate::cluster) use upload::ProgressTimeout;
+
+use super::secrets::ClusterSecrets;
+use certificate::NodeCertificate;
 
 /// What a call asks for. Closed set; the path on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -28,9 +37,9 @@ pub(in crate::cluster) enum Route {
     Transfer,
     Snapshot,
     Forward,
-    Check,
-    Ask,
-    Look,
+    LeaderCheck,
+    NodeStatus,
+    ClusterView,
     Remove,
     HandOver,
     Finalize,
@@ -52,9 +61,9 @@ impl Route {
         Self::Transfer,
         Self::Snapshot,
         Self::Forward,
-        Self::Check,
-        Self::Ask,
-        Self::Look,
+        Self::LeaderCheck,
+        Self::NodeStatus,
+        Self::ClusterView,
         Self::Remove,
         Self::HandOver,
         Self::Finalize,
@@ -68,9 +77,9 @@ impl Route {
             Self::Transfer => "/raft/transfer",
             Self::Snapshot => "/raft/snapshot",
             Self::Forward => "/cluster/forward",
-            Self::Check => "/cluster/check",
-            Self::Ask => "/cluster/ask",
-            Self::Look => "/cluster/look",
+            Self::LeaderCheck => "/cluster/check",
+            Self::NodeStatus => "/cluster/ask",
+            Self::ClusterView => "/cluster/look",
             Self::Remove => "/cluster/remove",
             Self::HandOver => "/cluster/hand-over",
             Self::Finalize => "/cluster/finalize",
@@ -86,9 +95,9 @@ impl Route {
             Self::Append | Self::Vote | Self::PreVote | Self::Transfer => Lane::Raft,
             Self::Snapshot => Lane::Snapshot,
             Self::Forward
-            | Self::Check
-            | Self::Ask
-            | Self::Look
+            | Self::LeaderCheck
+            | Self::NodeStatus
+            | Self::ClusterView
             | Self::Remove
             | Self::HandOver
             | Self::Finalize => Lane::Work,
@@ -100,14 +109,29 @@ impl Route {
         match self {
             Self::Append | Self::Vote | Self::PreVote | Self::Transfer | Self::Snapshot => true,
             Self::Forward
-            | Self::Check
-            | Self::Ask
-            | Self::Look
+            | Self::LeaderCheck
+            | Self::NodeStatus
+            | Self::ClusterView
             | Self::Remove
             | Self::HandOver
             | Self::Finalize => false,
         }
     }
+}
+
+/// The keys of a node: under a certificate that was given, or one that it issues itself.
+///
+/// # Errors
+/// There is no usable certificate.
+pub(in crate::cluster) fn peer_keys(
+    secrets: &ClusterSecrets,
+    given: Option<&CertificateFiles>,
+) -> Result<Keys, CertificateError> {
+    let certificate = match given {
+        Some(files) => NodeCertificate::read(files)?,
+        None => NodeCertificate::issue(secrets)?,
+    };
+    Keys::new(certificate)
 }
 
 /// Header that carries the Hello.

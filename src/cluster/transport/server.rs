@@ -1,6 +1,9 @@
 //! The listener for peers: checks the [`Hello`] of each call, then hands the body on.
 
+use super::download;
 use super::hello::{Hello, Refused};
+use super::tls::{Channel, PeerTls, REPLACED_GRACE};
+use super::unfinished::{FINISH_WITHIN, Unfinished};
 use super::{FRAME_BYTES_MAX, HELLO_HEADER, Route, WINDOW_BYTES};
 use axum::body::{Body, Bytes};
 use http::{Request, Response, StatusCode};
@@ -10,20 +13,37 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-/// Connections at once: three for each member of the largest cluster, and as many again from
-/// addresses that were resolved anew.
+/// Connections of peers at once: three for each member of the largest cluster, and as many again
+/// from addresses that were resolved anew.
 const CONNECTIONS_MAX: usize = 1024;
 /// Wait after a failed accept, which means that file descriptors ran out.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 
 /// What answers calls.
 pub(in crate::cluster) trait PeerService: Send + Sync + 'static {
+    /// Whether a call is heard at all. Asked before a large body is read.
+    ///
+    /// # Errors
+    /// It is not.
+    fn admit(&self, _hello: &Hello, _route: Route) -> Result<(), Refused> {
+        Ok(())
+    }
+
+    /// Where a large body waits until it is whole; `None`: in memory.
+    fn inbox(&self) -> Option<PathBuf> {
+        None
+    }
+
     /// Answers one call, or refuses it.
     fn answer(
         self: Arc<Self>,
@@ -57,36 +77,69 @@ impl PeerListener {
 
     /// Serves until `stop` is cancelled, which also cuts open connections: callers find another
     /// member or come again.
-    pub async fn serve<S: PeerService>(self, service: Arc<S>, stop: CancellationToken) {
-        let places = Arc::new(tokio::sync::Semaphore::new(CONNECTIONS_MAX));
+    pub async fn serve<S: PeerService>(
+        self,
+        service: Arc<S>,
+        tls: PeerTls,
+        stop: CancellationToken,
+    ) {
+        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let unfinished = Unfinished::default();
+        // Snapshots: one fills the memory of a node once, when it is whole.
+        let receiving = Arc::new(Semaphore::new(1));
         loop {
             let accepted = tokio::select! {
                 () = stop.cancelled() => return,
                 accepted = self.listener.accept() => accepted,
             };
-            let stream = match accepted {
-                Ok((stream, _)) => stream,
+            let (stream, from) = match accepted {
+                Ok(accepted) => accepted,
                 Err(error) => {
                     warn!(%error, "peer connection not accepted");
                     tokio::time::sleep(ACCEPT_RETRY).await;
                     continue;
                 }
             };
-            let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
-            let (service, stop) = (Arc::clone(&service), stop.clone());
+            let (service, stop, tls) = (Arc::clone(&service), stop.clone(), tls.clone());
+            let (places, place) = (Arc::clone(&places), unfinished.begin());
+            let receiving = Arc::clone(&receiving);
             tokio::spawn(async move {
+                let proving = async {
+                    tokio::select! {
+                        proven = timeout(FINISH_WITHIN, prove(&tls, stream)) => proven.ok(),
+                        () = place.lost() => None,
+                    }
+                };
+                let channel = match proving.await {
+                    Some(Ok(channel)) => channel,
+                    refused => {
+                        let error = refused.and_then(Result::err);
+                        let reason = error.map_or("too late".to_owned(), |error| error.to_string());
+                        return tls.refuse(from, &reason);
+                    }
+                };
+                drop(place);
+                let Ok(_place) = places.try_acquire_owned() else { return };
                 tokio::select! {
-                    () = serve_connection(stream, service) => {}
+                    () = serve_connection(channel, receiving, service) => {}
                     () = stop.cancelled() => {}
                 }
-                drop(place);
             });
         }
     }
 }
 
-async fn serve_connection<S: PeerService>(stream: TcpStream, service: Arc<S>) {
-    let _ = stream.set_nodelay(true);
+async fn prove(tls: &PeerTls, stream: TcpStream) -> std::io::Result<Channel> {
+    stream.set_nodelay(true)?;
+    tls.accept(stream).await
+}
+
+async fn serve_connection<S: PeerService>(
+    channel: Channel,
+    receiving: Arc<Semaphore>,
+    service: Arc<S>,
+) {
+    let Channel { io, is_proven, replaced } = channel;
     let mut builder = Builder::new(TokioExecutor::new());
     builder.timer(TokioTimer::new());
     builder.initial_stream_window_size(WINDOW_BYTES);
@@ -94,22 +147,44 @@ async fn serve_connection<S: PeerService>(stream: TcpStream, service: Arc<S>) {
     builder.max_frame_size(FRAME_BYTES_MAX);
     let answer = service_fn(move |request: Request<hyper::body::Incoming>| {
         let service = Arc::clone(&service);
-        async move { Ok::<_, Infallible>(response(dispatch(request, service).await)) }
+        let receiving = Arc::clone(&receiving);
+        async move {
+            let answered = dispatch(request, (is_proven, &receiving), service).await;
+            Ok::<_, Infallible>(response(answered))
+        }
     });
-    if let Err(error) = builder.serve_connection(TokioIo::new(stream), answer).await {
+    let mut serving = pin!(builder.serve_connection(TokioIo::new(io), answer));
+    let served = tokio::select! {
+        served = serving.as_mut() => served,
+        () = replaced.cancelled() => {
+            serving.as_mut().graceful_shutdown();
+            timeout(REPLACED_GRACE, serving).await.unwrap_or(Ok(()))
+        }
+    };
+    if let Err(error) = served {
         debug!(%error, "peer connection ended early");
     }
 }
 
 async fn dispatch<S: PeerService>(
     request: Request<hyper::body::Incoming>,
+    (is_proven, receiving): (bool, &Semaphore),
     service: Arc<S>,
 ) -> Result<Vec<u8>, Refused> {
     let malformed = |what: &str| Refused::Malformed(what.to_owned());
     let route = Route::from_path(request.uri().path()).ok_or_else(|| malformed("path"))?;
     let header = request.headers().get(HELLO_HEADER);
     let hello = header.and_then(|header| Hello::decode(header.as_bytes()));
-    let hello = hello.ok_or_else(|| malformed("hello"))?;
+    let hello = Hello { is_proven, ..hello.ok_or_else(|| malformed("hello"))? };
+    if let (Route::Snapshot, Some(folder)) = (route, service.inbox()) {
+        service.admit(&hello, route)?;
+        let one = receiving.try_acquire().map_err(|_| malformed("a second snapshot at once"))?;
+        let body = Body::new(request.into_body());
+        let body = download::received(body, &folder, route.body_bytes_max()).await?;
+        let answered = service.answer(hello, route, body).await;
+        drop(one);
+        return answered;
+    }
     let body = axum::body::to_bytes(Body::new(request.into_body()), route.body_bytes_max());
     let body = body.await.map_err(|_| malformed("body"))?;
     service.answer(hello, route, body).await

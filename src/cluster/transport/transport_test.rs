@@ -1,7 +1,7 @@
 //! Calls over real connections on loopback.
 
 use super::*;
-use crate::cluster::ClusterId;
+use crate::cluster::data_dir::identity::ClusterId;
 use crate::state_machine::{FEATURE_LEVEL, FeatureLevel, NodeId};
 use axum::body::Bytes;
 use std::net::Ipv4Addr;
@@ -19,7 +19,7 @@ const CLUSTER: ClusterId = ClusterId(7);
 /// Echoes what it is sent, and counts connections by the lives that called.
 #[derive(Default)]
 struct Echo {
-    gate: Gate,
+    admission: PeerAdmission,
     calls: AtomicUsize,
     is_silent: AtomicBool,
     /// The level of its cluster; zero, which every caller has, until it is raised.
@@ -38,15 +38,15 @@ impl PeerService for Echo {
             std::future::pending::<()>().await;
         }
         let level = FeatureLevel(self.level.load(Ordering::Relaxed));
-        let own = Standing { node: NodeId(1), cluster: Some(CLUSTER), level };
-        self.gate.check(own, &hello, route, None)?;
+        let own = LocalNode { node: NodeId(1), cluster: Some(CLUSTER), level };
+        self.admission.check(own, &hello, route, None)?;
         Ok(body.to_vec())
     }
 }
 
 struct Peer {
     service: Arc<Echo>,
-    target: Target,
+    target: PeerAddress,
     stop: CancellationToken,
     serving: tokio::task::JoinHandle<()>,
 }
@@ -55,9 +55,10 @@ impl Peer {
     async fn at(address: &str) -> Self {
         let listener = PeerListener::bind(address).await.unwrap();
         let address = listener.address().to_string();
-        let target = Target { node: Some(NodeId(1)), address };
+        let target = PeerAddress { node: Some(NodeId(1)), address };
         let (service, stop) = (Arc::new(Echo::default()), CancellationToken::new());
-        let serving = tokio::spawn(listener.serve(Arc::clone(&service), stop.clone()));
+        let serving =
+            tokio::spawn(listener.serve(Arc::clone(&service), PeerTls::of_test(), stop.clone()));
         Self { service, target, stop, serving }
     }
 
@@ -65,7 +66,7 @@ impl Peer {
         Self::at("127.0.0.1:0").await
     }
 
-    async fn end(self) -> Target {
+    async fn end(self) -> PeerAddress {
         self.stop.cancel();
         self.serving.await.unwrap();
         self.target
@@ -73,7 +74,7 @@ impl Peer {
 }
 
 fn caller(boot: u64) -> Peers {
-    Peers::new(hello(boot))
+    Peers::new(hello(boot), PeerTls::of_test())
 }
 
 fn hello(boot: u64) -> Hello {
@@ -113,7 +114,7 @@ async fn a_body_over_its_bound_is_refused_and_the_next_call_goes_through() {
 #[tokio::test]
 async fn a_node_that_took_over_an_address_is_not_mistaken_for_the_old_one() {
     let peer = Peer::start().await;
-    let target = Target { node: Some(NodeId(9)), ..peer.target.clone() };
+    let target = PeerAddress { node: Some(NodeId(9)), ..peer.target.clone() };
     let answer = caller(1).call(&target, Route::Append, vec![], WITHIN).await;
     let Err(CallError::Refused { source: Refused::WrongNode(is), .. }) = answer else {
         panic!("{answer:?}");
@@ -126,10 +127,10 @@ async fn rule_23_a_caller_that_is_a_copy_is_told_so_and_remembers_it() {
     let peer = Peer::start().await;
     let (newer, older) = (caller(5), caller(4));
     newer.call(&peer.target, Route::Append, vec![], WITHIN).await.unwrap();
-    assert!(older.told_off().borrow().is_none());
+    assert!(older.rejected_by().borrow().is_none());
     older.call(&peer.target, Route::Append, vec![], WITHIN).await.unwrap_err();
-    assert!(matches!(&*older.told_off().borrow(), Some(Refused::StaleBoot(_))));
-    assert!(newer.told_off().borrow().is_none());
+    assert!(matches!(&*older.rejected_by().borrow(), Some(Refused::StaleBoot(_))));
+    assert!(newer.rejected_by().borrow().is_none());
 }
 
 #[tokio::test]
@@ -145,22 +146,22 @@ async fn rule_22_a_caller_below_the_level_of_the_cluster_is_told_so_and_remember
     let (at, knows) = (FEATURE_LEVEL.0 + 1, FEATURE_LEVEL);
     let start = format!("the cluster is at feature level {at}, the caller's version knows none");
     assert_eq!(told, format!("{start} above {knows}: start a newer version"));
-    assert_eq!(*peers.told_off().borrow(), Some(Refused::FeatureLevel(told)));
+    assert_eq!(*peers.rejected_by().borrow(), Some(Refused::FeatureLevel(told)));
 }
 
 #[tokio::test]
 async fn a_caller_without_a_common_version_complains_once_and_goes_on() {
     let peer = Peer::start().await;
     let newer = Hello { wire_version_min: 8, wire_version: 9, ..hello(1) };
-    let peers = Peers::new(newer);
+    let peers = Peers::new(newer, PeerTls::of_test());
     for _ in 0..2 {
-        let answer = peers.call(&peer.target, Route::Ask, vec![], WITHIN).await;
+        let answer = peers.call(&peer.target, Route::NodeStatus, vec![], WITHIN).await;
         let Err(CallError::Refused { address, source }) = answer else { panic!("{answer:?}") };
         let Refused::WireVersion(told) = &source else { panic!("{source:?}") };
         assert!(told.starts_with("the caller speaks 8 to 9, the callee 1 to 1: start"), "{told}");
         assert!(!peers.is_untold(&address, &source));
     }
-    assert!(peers.told_off().borrow().is_none());
+    assert!(peers.rejected_by().borrow().is_none());
 }
 
 #[tokio::test]
@@ -207,7 +208,8 @@ async fn rule_30_two_missed_deadlines_close_the_connection() {
 async fn rule_30_a_peer_whose_name_leads_nowhere_is_called_where_gossip_hears_it() {
     let peer = Peer::start().await;
     let (_, port) = peer.target.address.rsplit_once(':').unwrap();
-    let nameless = Target { address: format!("relay-1.invalid:{port}"), ..peer.target.clone() };
+    let nameless =
+        PeerAddress { address: format!("relay-1.invalid:{port}"), ..peer.target.clone() };
     let peers = caller(1);
     let call = async || peers.call(&nameless, Route::PreVote, vec![3], WITHIN).await;
     let unheard = call().await;

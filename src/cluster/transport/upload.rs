@@ -12,7 +12,7 @@ const CHUNK_BYTES: usize = 256 * 1024;
 
 /// How long a call with a large body is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::cluster) struct Patience {
+pub(in crate::cluster) struct ProgressTimeout {
     /// While no chunk is taken.
     pub stalled: Duration,
     /// From the last chunk to the answer.
@@ -33,7 +33,7 @@ pub(super) fn chunked(body: Bytes) -> (Body, watch::Receiver<()>) {
 }
 
 /// Returns when patience is at its end, and tells which it was.
-pub(super) async fn lost(patience: Patience, mut taken: watch::Receiver<()>) -> Duration {
+pub(super) async fn lost(patience: ProgressTimeout, mut taken: watch::Receiver<()>) -> Duration {
     loop {
         match tokio::time::timeout(patience.stalled, taken.changed()).await {
             Ok(Ok(())) => {}

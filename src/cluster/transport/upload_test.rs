@@ -1,9 +1,10 @@
 //! Large bodies over real connections, to peers that take them in their own time.
 
 use super::super::client::Pings;
-use super::super::{CallError, Hello, Peers, Route, Target};
+use super::super::tls::PeerTls;
+use super::super::{CallError, Hello, PeerAddress, Peers, Route};
 use super::*;
-use crate::cluster::ClusterId;
+use crate::cluster::data_dir::identity::ClusterId;
 use crate::state_machine::NodeId;
 use futures_util::StreamExt as _;
 use http::{Request, Response};
@@ -21,7 +22,7 @@ const WITHIN: Duration = Duration::from_secs(20);
 /// A deadline that nobody misses who goes on, on however busy a machine.
 const STALLED: Duration = Duration::from_secs(1);
 const SHORT: Duration = Duration::from_millis(50);
-const PATIENT: Patience = Patience { stalled: WITHIN, answered: WITHIN };
+const PATIENT: ProgressTimeout = ProgressTimeout { stalled: WITHIN, answered: WITHIN };
 /// Bytes that are sent without being read: far fewer than a body has.
 const WINDOW_BYTES: u32 = 64 * 1024;
 const BODY_BYTES: usize = 16 * CHUNK_BYTES;
@@ -72,7 +73,7 @@ impl Reader {
     }
 
     /// Listens, and has small windows: what is taken is what is read.
-    async fn start(manner: Manner) -> (Arc<Self>, Target) {
+    async fn start(manner: Manner) -> (Arc<Self>, PeerAddress) {
         let (came, go_on) = Default::default();
         let reader = Arc::new(Self { manner, read: AtomicUsize::new(0), came, go_on });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -83,7 +84,7 @@ impl Reader {
                 tokio::spawn(Arc::clone(&listening).serve(stream));
             }
         });
-        (reader, Target { node: Some(NodeId(1)), address })
+        (reader, PeerAddress { node: Some(NodeId(1)), address })
     }
 
     async fn serve(self: Arc<Self>, stream: impl AsyncStream) {
@@ -107,8 +108,8 @@ fn hello() -> Hello {
 
 fn upload(
     peers: &Peers,
-    target: &Target,
-    patience: Patience,
+    target: &PeerAddress,
+    patience: ProgressTimeout,
 ) -> tokio::task::JoinHandle<Result<Bytes, CallError>> {
     let (peers, target) = (peers.clone(), target.clone());
     let body = vec![1; BODY_BYTES];
@@ -126,8 +127,10 @@ async fn rule_28_a_snapshot_that_goes_on_is_waited_for_longer_than_one_that_does
     // A chunk takes a sixth of the deadline, the whole more than twice as long as it.
     let (_, target) = Reader::start(Manner::Slow(Duration::from_millis(10))).await;
     let begun = tokio::time::Instant::now();
-    let patience = Patience { stalled: STALLED, answered: STALLED };
-    let answer = ended(upload(&Peers::new(hello()), &target, patience)).await.unwrap();
+    let patience = ProgressTimeout { stalled: STALLED, answered: STALLED };
+    let answer = ended(upload(&Peers::new(hello(), PeerTls::new(None, false)), &target, patience))
+        .await
+        .unwrap();
     assert_eq!(answer, BODY_BYTES.to_string());
     assert!(begun.elapsed() > 2 * STALLED);
 }
@@ -135,8 +138,9 @@ async fn rule_28_a_snapshot_that_goes_on_is_waited_for_longer_than_one_that_does
 #[tokio::test]
 async fn rule_28_a_snapshot_that_is_not_taken_any_more_is_given_up() {
     let (reader, target) = Reader::start(Manner::Waits).await;
-    let patience = Patience { stalled: SHORT, answered: WITHIN };
-    let given_up = ended(upload(&Peers::new(hello()), &target, patience)).await;
+    let patience = ProgressTimeout { stalled: SHORT, answered: WITHIN };
+    let given_up =
+        ended(upload(&Peers::new(hello(), PeerTls::new(None, false)), &target, patience)).await;
     let Err(CallError::TimedOut { within_ms, .. }) = given_up else { panic!("{given_up:?}") };
     assert_eq!((within_ms, reader.read.load(Ordering::Relaxed)), (SHORT.as_millis(), 0));
 }
@@ -144,14 +148,15 @@ async fn rule_28_a_snapshot_that_is_not_taken_any_more_is_given_up() {
 #[tokio::test]
 async fn rule_28_the_installing_of_a_snapshot_has_a_deadline_of_its_own() {
     let (reader, target) = Reader::start(Manner::WorksOnIt).await;
-    let peers = Peers::new(hello());
-    let impatient = Patience { stalled: WITHIN, answered: SHORT };
+    let peers = Peers::new(hello(), PeerTls::new(None, false));
+    let impatient = ProgressTimeout { stalled: WITHIN, answered: SHORT };
     let given_up = ended(upload(&peers, &target, impatient)).await;
     let Err(CallError::TimedOut { within_ms, .. }) = given_up else { panic!("{given_up:?}") };
     assert_eq!((within_ms, reader.read.load(Ordering::Relaxed)), (SHORT.as_millis(), BODY_BYTES));
 
     let (reader, target) = Reader::start(Manner::WorksOnIt).await;
-    let mut upload = upload(&peers, &target, Patience { stalled: STALLED, answered: WITHIN });
+    let mut upload =
+        upload(&peers, &target, ProgressTimeout { stalled: STALLED, answered: WITHIN });
     tokio::time::timeout(WITHIN, reader.came.notified()).await.unwrap();
     // Far longer than a transfer may stand still.
     assert!(tokio::time::timeout(2 * STALLED, &mut upload).await.is_err());
@@ -162,7 +167,7 @@ async fn rule_28_the_installing_of_a_snapshot_has_a_deadline_of_its_own() {
 #[tokio::test]
 async fn rule_30_a_snapshot_under_way_holds_up_no_heartbeat() {
     let (reader, target) = Reader::start(Manner::Waits).await;
-    let peers = Peers::new(hello());
+    let peers = Peers::new(hello(), PeerTls::new(None, false));
     let upload = upload(&peers, &target, PATIENT);
     tokio::time::timeout(WITHIN, reader.came.notified()).await.unwrap();
     // More than a connection takes along with a body that is not read.
@@ -183,7 +188,7 @@ async fn rule_28_a_peer_that_is_cut_off_while_it_installs_is_found_out_by_pings(
     let (reader, _) = Reader::start(Manner::WorksOnIt).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    let target = Target { node: Some(NodeId(1)), address };
+    let target = PeerAddress { node: Some(NodeId(1)), address };
     let serving = Arc::clone(&reader);
     // Passes bytes on until the whole body is there, then none, and closes nothing.
     let cut = tokio::spawn(async move {
@@ -196,7 +201,8 @@ async fn rule_28_a_peer_that_is_cut_off_while_it_installs_is_found_out_by_pings(
         }
         (outside, inside)
     });
-    let peers = Peers::pinging(hello(), Pings { every: SHORT, within: STALLED });
+    let peers =
+        Peers::pinging(hello(), PeerTls::new(None, false), Pings { every: SHORT, within: STALLED });
     let broken = ended(upload(&peers, &target, PATIENT)).await;
     assert!(matches!(broken, Err(CallError::Broken { .. })), "{broken:?}");
     drop(cut.await.unwrap());

@@ -1,17 +1,35 @@
-//! HTTP requests with their secrets filled in. Redirects are not followed: a signed or token
-//! request must not travel to a host nobody configured.
+//! HTTP requests with their secrets filled in. Redirects are followed within the configured host
+//! alone, with method and body: a signed or token request must not travel to a host nobody
+//! configured.
 
+use super::cause::explain;
+use super::exposed::Exposed;
+use super::names::Names;
+use super::redirect::{self, REDIRECTS_MAX};
 use crate::clock::Clock;
 use crate::delivery::credentials;
 use crate::failure::FailureKind;
-use crate::integration::{HttpReply, HttpRequest, Method, Reply};
+use crate::integration::{
+    CredentialId, HttpReply, HttpRequest, Method, Reply, ReplyBody, Text, Unfollowed,
+};
+use crate::secret::Secret;
+use reqwest::header::HeaderValue;
+use reqwest::{Response, Url};
+use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Time to a connection; the whole call is bounded by `handler_timeout`.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest answer read: a page of 100 comments of 65,536 characters, GitHub's largest.
-const REPLY_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
+const WHOLE_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Longest beginning of an answer that is no success: a complaint is a few hundred bytes.
+const COMPLAINT_BYTES_MAX: usize = 64 * 1024;
+/// Longest answer that is taken off a connection unread, so that the next call can have it. A
+/// connection with more on it is closed.
+const DRAIN_BYTES_MAX: usize = 16 * 1024;
+/// Longest wait for a body that decides nothing.
+const GLANCE_WAIT: Duration = Duration::from_secs(2);
 /// Idle connections kept to one host.
 const IDLE_PER_HOST_MAX: usize = 16;
 
@@ -27,8 +45,25 @@ pub struct HttpTransport {
     clock: Arc<dyn Clock>,
 }
 
+/// A request with its secrets, to be sent once for each address that it is redirected to.
+struct Prepared<'r> {
+    request: &'r HttpRequest,
+    /// The address that was configured.
+    url: Url,
+    proof: Option<(String, HeaderValue)>,
+}
+
+impl Prepared<'_> {
+    fn credential(&self) -> Option<CredentialId> {
+        let (_, value) = self.proof.as_ref()?;
+        let hash = Sha256::digest(value.as_bytes());
+        let half = hash.first_chunk().copied().unwrap_or_default();
+        Some(CredentialId(u128::from_be_bytes(half)))
+    }
+}
+
 impl HttpTransport {
-    /// A client with connection reuse, the system's root certificates and no redirects.
+    /// A client with connection reuse, the system's root certificates and no redirects of its own.
     ///
     /// # Errors
     /// The TLS stack cannot be set up.
@@ -39,73 +74,141 @@ impl HttpTransport {
             .connect_timeout(CONNECT_TIMEOUT)
             .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
             .redirect(reqwest::redirect::Policy::none())
+            .dns_resolver(Names)
             .build()
             .map_err(BuildError)?;
         Ok(Self { client, clock })
     }
 
-    /// Sends a request and reads the answer. Error texts name no URL: it may be a secret.
-    pub async fn send(&self, request: &HttpRequest) -> Reply {
-        let prepared = match self.prepare(request).await {
+    /// Sends a request and reads the answer. Error texts name no URL: it may be a secret. The
+    /// secrets that leave with the request are noted in `exposed`: the answer may echo them.
+    pub(crate) async fn send(&self, request: &HttpRequest, exposed: &mut Exposed) -> Reply {
+        let prepared = match prepare(request, exposed).await {
             Ok(prepared) => prepared,
             Err(reply) => return reply,
         };
-        match prepared.send().await {
-            Ok(response) => self.read(response).await,
-            Err(error) => failed(&error),
+        let mut url = prepared.url.clone();
+        let mut redirects = 0;
+        loop {
+            let response = match self.request(&prepared, url.clone()).send().await {
+                Ok(response) => response,
+                Err(error) => return failed(&error),
+            };
+            let location = response.headers().get(reqwest::header::LOCATION);
+            let location = location.and_then(|location| location.to_str().ok());
+            let status = response.status().as_u16();
+            let next = redirect::next(&prepared.url, &url, request.method, status, location);
+            let unfollowed = match next {
+                Some(Ok(_)) if redirects >= REDIRECTS_MAX => Some(Unfollowed::TooMany),
+                Some(Ok(next)) => {
+                    exposed.add_url(&next, matches!(request.url, Text::Secret(_)));
+                    url = next;
+                    redirects += 1;
+                    continue;
+                }
+                Some(Err(unfollowed)) => Some(unfollowed),
+                None => None,
+            };
+            let read = self.read(response, request.wants).await;
+            let credential = prepared.credential();
+            return match read {
+                Ok(reply) => Reply::Http(HttpReply { credential, unfollowed, ..reply }),
+                Err(failed) => failed,
+            };
         }
     }
 
-    async fn prepare(&self, request: &HttpRequest) -> Result<reqwest::RequestBuilder, Reply> {
-        let url = credentials::resolve(&request.url).await.map_err(|e| unreadable(&e))?;
-        let url: reqwest::Url = url.expose().parse().map_err(|_| Reply::Failed {
-            kind: FailureKind::Credentials,
-            detail: "the configured URL is not a URL".to_owned(),
-        })?;
-        let proof = credentials::header(&request.credential, &request.body)
-            .await
-            .map_err(|e| unreadable(&e))?;
+    fn request(&self, prepared: &Prepared<'_>, url: Url) -> reqwest::RequestBuilder {
+        let request = prepared.request;
         let mut builder = self.client.request(method(request.method), url);
         for (name, value) in &request.headers {
             builder = builder.header(name, value);
         }
-        if let Some((name, value)) = proof {
-            let mut value =
-                reqwest::header::HeaderValue::from_str(value.expose()).map_err(|_| {
-                    Reply::Failed {
-                        kind: FailureKind::Credentials,
-                        detail: "the secret holds characters that no header may have".to_owned(),
-                    }
-                })?;
-            value.set_sensitive(true);
+        if let Some((name, value)) = &prepared.proof {
             builder = builder.header(name, value);
         }
-        Ok(if request.body.is_empty() { builder } else { builder.body(request.body.clone()) })
+        if request.body.is_empty() { builder } else { builder.body(request.body.clone()) }
     }
 
-    async fn read(&self, mut response: reqwest::Response) -> Reply {
-        let status = response.status().as_u16();
-        let text = |value: &reqwest::header::HeaderValue| {
-            String::from_utf8_lossy(value.as_bytes()).into_owned()
-        };
+    async fn read(&self, mut response: Response, wants: ReplyBody) -> Result<HttpReply, Reply> {
+        let status = response.status();
+        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         let headers: Vec<_> = response
             .headers()
             .iter()
             .map(|(name, value)| (name.as_str().to_owned(), text(value)))
             .collect();
-        let mut body = Vec::new();
-        loop {
-            match response.chunk().await {
-                Ok(Some(chunk)) if body.len() + chunk.len() <= REPLY_BODY_BYTES_MAX => {
-                    body.extend_from_slice(&chunk);
-                }
-                Ok(_) => break,
-                Err(error) => return failed(&error),
+        let (body, is_cut) = match wants {
+            _ if !status.is_success() => glance(&mut response, COMPLAINT_BYTES_MAX).await,
+            ReplyBody::Unread => {
+                let (_, is_cut) = glance(&mut response, DRAIN_BYTES_MAX).await;
+                (Vec::new(), is_cut)
             }
-        }
+            ReplyBody::Glance(bytes_max) => glance(&mut response, bytes_max).await,
+            ReplyBody::Whole => {
+                let mut body = Vec::new();
+                match append(&mut response, &mut body, WHOLE_BYTES_MAX).await {
+                    Ok(is_cut) => (body, is_cut),
+                    Err(_) => {
+                        return Err(failed_with(FailureKind::Timeout, "the answer broke off"));
+                    }
+                }
+            }
+        };
         let body = String::from_utf8_lossy(&body).into_owned();
-        Reply::Http(HttpReply { status, headers, body, now: self.clock.wall() })
+        let (status, now) = (status.as_u16(), self.clock.wall());
+        Ok(HttpReply { status, headers, body, is_cut, now, ..HttpReply::default() })
     }
+}
+
+/// Reads the secrets of a request.
+async fn prepare<'r>(
+    request: &'r HttpRequest,
+    exposed: &mut Exposed,
+) -> Result<Prepared<'r>, Reply> {
+    let text = credentials::resolve(&request.url).await.map_err(|e| unreadable(&e))?;
+    let url: Url = text
+        .expose()
+        .parse()
+        .map_err(|_| failed_with(FailureKind::Credentials, "the configured URL is not a URL"))?;
+    exposed.add_url(&url, matches!(request.url, Text::Secret(_)));
+    let proof = credentials::header(&request.credential, &request.body, exposed)
+        .await
+        .map_err(|e| unreadable(&e))?;
+    let proof = proof.map(|(name, value)| Ok((name, sensitive(&value)?))).transpose()?;
+    Ok(Prepared { request, url, proof })
+}
+
+fn sensitive(value: &Secret) -> Result<HeaderValue, Reply> {
+    let mut value = HeaderValue::from_str(value.expose()).map_err(|_| {
+        let detail = "the secret holds characters that no header may have";
+        failed_with(FailureKind::Credentials, detail)
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// What comes of a body that decides nothing, up to `bytes_max`, and whether there was more.
+async fn glance(response: &mut Response, bytes_max: usize) -> (Vec<u8>, bool) {
+    let mut body = Vec::new();
+    let read = tokio::time::timeout(GLANCE_WAIT, append(response, &mut body, bytes_max)).await;
+    (body, !matches!(read, Ok(Ok(false))))
+}
+
+/// Appends a body up to `bytes_max`; true when there is more.
+async fn append(
+    response: &mut Response,
+    body: &mut Vec<u8>,
+    bytes_max: usize,
+) -> Result<bool, reqwest::Error> {
+    while let Some(chunk) = response.chunk().await? {
+        let room = bytes_max.saturating_sub(body.len());
+        body.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
+        if chunk.len() > room {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn method(method: Method) -> reqwest::Method {
@@ -122,13 +225,12 @@ fn unreadable(error: &credentials::CredentialError) -> Reply {
     Reply::Failed { kind: FailureKind::Credentials, detail: error.to_string() }
 }
 
-/// `Network` only where the request cannot have been taken: the connection was never made.
 fn failed(error: &reqwest::Error) -> Reply {
-    let (kind, detail) = if error.is_connect() {
-        (FailureKind::Network, "no connection")
-    } else {
-        (FailureKind::Timeout, "the connection ended before the answer")
-    };
+    let (kind, detail) = explain(error);
+    Reply::Failed { kind, detail }
+}
+
+fn failed_with(kind: FailureKind, detail: &str) -> Reply {
     Reply::Failed { kind, detail: detail.to_owned() }
 }
 

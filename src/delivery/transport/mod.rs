@@ -1,8 +1,15 @@
 //! The only outbound I/O: one transport per kind of [`Outbound`].
 
+mod cause;
+mod exposed;
 mod http;
+mod jq;
+mod names;
+mod redirect;
 
+pub(super) use exposed::Exposed;
 pub use http::{BuildError, HttpTransport};
+pub use jq::JqProcesses;
 
 use crate::clock::Clock;
 use crate::integration::{Outbound, Reply};
@@ -13,6 +20,7 @@ use tracing::info;
 #[derive(Clone)]
 pub struct Transports {
     http: HttpTransport,
+    jq: JqProcesses,
 }
 
 impl Transports {
@@ -21,17 +29,19 @@ impl Transports {
     /// # Errors
     /// The TLS stack cannot be set up.
     pub fn new(clock: Arc<dyn Clock>) -> Result<Self, BuildError> {
-        Ok(Self { http: HttpTransport::new(clock)? })
+        Ok(Self { http: HttpTransport::new(clock)?, jq: JqProcesses::default() })
     }
 
-    /// Sends one request and waits for its answer; the caller sets the deadline.
-    pub async fn send(&self, outbound: Outbound) -> Reply {
+    /// Sends one request and waits for its answer; the caller sets the deadline. The secrets that
+    /// left with the request are noted in `exposed`.
+    pub(super) async fn send(&self, outbound: Outbound, exposed: &mut Exposed) -> Reply {
         match outbound {
-            Outbound::Http(request) => self.http.send(&request).await,
+            Outbound::Http(request) => self.http.send(&request, exposed).await,
             Outbound::Log(line) => {
                 info!(target: "notifier", "{line}");
                 Reply::Logged
             }
+            Outbound::Transform(transform) => self.jq.run(&transform).await,
         }
     }
 }

@@ -5,13 +5,19 @@ use crate::event::{CloudEvent, Decoded, Keep, RunEvent, decode, parse};
 use serde_json::Value;
 
 const RECORDING: &str = include_str!("recorded-v1.12plus.jsonl");
+/// 239 events of 24 shapes of runs, as Tekton 1.12 sent them.
+const SHAPES: &str = include_str!("shapes-v1.12.jsonl");
 
 /// Headers, in lower case, and body of one request.
 pub(crate) type Request = (Vec<(String, String)>, Vec<u8>);
 
 /// The recorded requests in the order they arrived.
 pub(crate) fn recorded() -> Vec<Request> {
-    RECORDING
+    requests(RECORDING)
+}
+
+fn requests(recording: &str) -> Vec<Request> {
+    recording
         .lines()
         .map(|line| {
             let request: Value = serde_json::from_str(line).unwrap();
@@ -31,8 +37,17 @@ pub(crate) fn recorded_events() -> Vec<CloudEvent> {
 
 /// The recorded run events.
 pub(crate) fn recorded_runs() -> Vec<RunEvent> {
-    let decoded =
-        recorded_events().into_iter().map(|event| decode(&event, Timestamp(1), &Keep::All));
+    runs(recorded_events())
+}
+
+/// The run events of all shapes, in the order they arrived.
+pub(crate) fn shaped_runs() -> Vec<RunEvent> {
+    let requests = requests(SHAPES);
+    runs(requests.iter().flat_map(|(headers, body)| parse(headers, body).unwrap()).collect())
+}
+
+fn runs(events: Vec<CloudEvent>) -> Vec<RunEvent> {
+    let decoded = events.into_iter().map(|event| decode(&event, Timestamp(1), &Keep::all()));
     decoded
         .map(|decoded| match decoded.unwrap() {
             Decoded::Run(run) => *run,

@@ -12,15 +12,15 @@ use crate::integration::marker::Marker;
 use crate::integration::summary::{emoji, render, summary_markdown};
 use crate::integration::text::target_key;
 use crate::integration::{Effect, Integration, Target, Turn};
-use crate::template::{Data, escape_markdown, truncate_chars};
+use crate::template::{Data, Markup, escape_address, escape_markdown, truncate_utf16};
 use std::sync::Arc;
 
 /// The action type, as configured and as in markers.
 const ACTION_TYPE: &str = "pr_comment";
 
-/// Bound of a comment in characters: GitHub takes 65,536, of which the marker and emoji that
-/// GitHub may count twice need some room.
-const COMMENT_CHARS_MAX: usize = 65_000;
+/// Bound of a comment in UTF-16 units, some of which a character above U+FFFF has two: GitHub takes
+/// 65,536 characters and 262,144 bytes.
+const COMMENT_UNITS_MAX: usize = 65_000;
 
 /// Writes comments on pull requests.
 #[derive(Debug)]
@@ -38,7 +38,10 @@ impl Comment {
 
     fn text(&self, effect: &Effect<'_>) -> Result<String, DeliveryFailure> {
         let text = match &self.options.template {
-            Some(template) => render(template, &Data::event(effect.event, effect.context))?,
+            Some(template) => {
+                let data = Data::event(effect.event, effect.context);
+                render(template, &data, Markup::Markdown)?
+            }
             None => default_text(effect.event, effect.context),
         };
         let Some(summary) = effect.summary else { return Ok(text) };
@@ -75,7 +78,7 @@ impl Comment {
             instance: Arc::clone(&self.instance),
             thread_url: format!("{repository}/issues/{number}/comments"),
             comments_url: format!("{repository}/issues/comments"),
-            body: truncate_chars(&body, COMMENT_CHARS_MAX),
+            body: truncate_utf16(&body, COMMENT_UNITS_MAX),
             markers,
             on_found,
         })
@@ -84,10 +87,10 @@ impl Comment {
 
 impl Integration for Comment {
     fn target(&self, event: &RunEvent, _context: &RunContext) -> Result<Target, SkipReason> {
-        let (Some(_), Some(number)) = (self.instance.repository_url(event), event.scm.pr_number)
-        else {
-            return Err(SkipReason::MissingFacts);
-        };
+        if let Some(reason) = self.instance.refuses_repository(event) {
+            return Err(reason);
+        }
+        let number = event.scm.pr_number.ok_or(SkipReason::MissingFacts)?;
         let [kind, instance, owner, repository] = self.instance.repository_key(event);
         let (number, action) = (number.to_string(), &self.options.action);
         let object = [&kind, &instance, &owner, &repository, &number, &event.uid, action];
@@ -110,6 +113,9 @@ impl Integration for Comment {
         match self.options.mode {
             CommentMode::Create if effect.is_in_doubt => thread.search(),
             CommentMode::Create => thread.create(),
+            CommentMode::Upsert if effect.is_repair => {
+                thread.tidy(effect.remote_id.and_then(|id| id.parse().ok()))
+            }
             // Without a remembered id the relay searches even where nothing is in doubt: the
             // comment may stem from the Go relay, or from a log that is gone.
             CommentMode::Upsert => match effect.remote_id.and_then(|id| id.parse().ok()) {
@@ -124,7 +130,7 @@ fn default_text(event: &RunEvent, context: &RunContext) -> String {
     let name = escape_markdown(&event.name);
     let name = match context.target_url.as_str() {
         "" => name,
-        url => format!("[{name}]({url})"),
+        url => format!("[{name}]({})", escape_address(url)),
     };
     format!("{} Build {} for {name}", emoji(Some(event.state)), event.state)
 }

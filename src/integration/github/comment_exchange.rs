@@ -1,7 +1,9 @@
 //! The turns of a comment: edit the remembered one, or search all pages for ours, then edit or
-//! create. Nothing is created after a search that failed, and no address is followed that GitHub
-//! gives on another host.
+//! create. Ours is what carries our marker and was written by whom our token writes as: anyone can
+//! paste a marker. Nothing is created after a search that failed, and no address is followed that
+//! GitHub gives on another host.
 
+use super::identity::{Author, Identity};
 use super::{GithubInstance, classify, written_id};
 use crate::effect::Receipt;
 use crate::failure::{DeliveryFailure, FailureKind, Retryability};
@@ -18,8 +20,7 @@ const PAGE_LEN: u32 = 100;
 /// that cannot end within one attempt.
 const PAGES_MAX: u32 = 50;
 
-/// Comments under our marker that GitHub did not let us edit, after which we write our own: anyone
-/// can paste a marker.
+/// Comments of ours that GitHub did not let us edit, after which we write a new one.
 const REFUSED_MAX: usize = 3;
 
 /// What to do with a comment that carries our marker.
@@ -45,18 +46,111 @@ pub(super) struct IssueThread {
     pub(super) on_found: OnFound,
 }
 
-#[derive(Deserialize)]
-struct ListedComment {
-    id: u64,
+/// A comment as a page lists it.
+#[derive(Debug, Deserialize)]
+pub(super) struct ListedComment {
+    pub(super) id: u64,
     #[serde(default)]
     body: Option<String>,
+    #[serde(default)]
+    pub(super) user: Author,
+}
+
+impl ListedComment {
+    /// Whether it starts with `marker`; whoever wrote it.
+    pub(super) fn is_marked(&self, marker: &Marker) -> bool {
+        marker.is_at_start_of(self.body.as_deref().unwrap_or_default())
+    }
+
+    /// Whether its author is we, which is unknown before GitHub was asked who we are. A server that
+    /// tells no authors is not asked.
+    pub(super) fn is_ours(&self, us: Option<&Identity>) -> Option<bool> {
+        match us {
+            Some(us) => Some(us.wrote(&self.user)),
+            None => (self.user == Author::Untold).then_some(true),
+        }
+    }
+}
+
+/// One page of a thread.
+pub(super) struct Page {
+    /// The answer that listed it.
+    pub(super) reply: HttpReply,
+    pub(super) comments: Vec<ListedComment>,
+}
+
+impl Page {
+    /// # Errors
+    /// The answer is no page.
+    pub(super) fn read(reply: Reply) -> Result<Self, DeliveryFailure> {
+        let reply = expect_http(reply)?;
+        classify(&reply)?;
+        let comments = serde_json::from_str(&reply.body).map_err(|_| match reply.is_cut {
+            true => too_long(),
+            false => http::unexpected_body(&reply),
+        })?;
+        Ok(Self { reply, comments })
+    }
+
+    /// Whether somebody has to be told from us on this page: one of `markers` is on it, and its
+    /// author is told.
+    pub(super) fn needs_identity(&self, markers: &[Marker]) -> bool {
+        let is_marked = |comment: &&ListedComment| markers.iter().any(|m| comment.is_marked(m));
+        self.comments.iter().filter(is_marked).any(|comment| comment.is_ours(None).is_none())
+    }
+
+    /// Where the next page is; `None` after the last one, and when enough were read.
+    ///
+    /// # Errors
+    /// It is said to be on another host than the instance's.
+    pub(super) fn next_url(
+        &self,
+        instance: &GithubInstance,
+        pages_read: u32,
+    ) -> Result<Option<String>, DeliveryFailure> {
+        match self.reply.header("link").and_then(next_link) {
+            Some(next) if origin(next) != origin(&instance.base_url) => Err(foreign_page()),
+            next => Ok(next.filter(|_| pages_read < PAGES_MAX).map(str::to_owned)),
+        }
+    }
 }
 
 impl IssueThread {
     /// Looks through the pages for our comment.
     pub(super) fn search(self) -> Turn {
-        let page_url = format!("{}?per_page={PAGE_LEN}", self.thread_url);
+        let page_url = self.first_page_url();
         Search { thread: self, page_url, pages_read: 0, refused: Vec::new() }.read_page()
+    }
+
+    /// The address of the oldest comments.
+    pub(super) fn first_page_url(&self) -> String {
+        format!("{}?per_page={PAGE_LEN}", self.thread_url)
+    }
+
+    /// Asks for a page.
+    pub(super) fn page_request(&self, url: &str) -> Outbound {
+        Outbound::Http(self.instance.request(Method::Get, url.to_owned(), None))
+    }
+
+    /// Asks whom our token writes as.
+    pub(super) fn identity_request(&self) -> Outbound {
+        Outbound::Http(self.instance.identity_request())
+    }
+
+    /// Whom the token of a page writes as, as far as it is known.
+    pub(super) fn us(&self, page: &Page) -> Option<Identity> {
+        self.instance.identity(page.reply.credential)
+    }
+
+    /// Reads the answer to "who am I", and remembers it.
+    ///
+    /// # Errors
+    /// GitHub did not say.
+    pub(super) fn learn_identity(&self, reply: Reply) -> Result<Identity, DeliveryFailure> {
+        let reply = expect_http(reply)?;
+        let us = Identity::read(&reply)?;
+        self.instance.identities.learn(reply.credential, &us);
+        Ok(us)
     }
 
     /// Writes a new comment.
@@ -72,20 +166,27 @@ impl IssueThread {
         Turn::Send(request, Box::new(EditingRemembered { thread: self, id }))
     }
 
-    fn edit_request(&self, id: u64) -> Outbound {
+    pub(super) fn edit_request(&self, id: u64) -> Outbound {
         let url = format!("{}/{id}", self.comments_url);
         let body = serde_json::json!({ "body": self.body });
         Outbound::Http(self.instance.request(Method::Patch, url, Some(&body)))
     }
 
+    /// Removes a comment.
+    pub(super) fn removal_request(&self, id: u64) -> Outbound {
+        let url = format!("{}/{id}", self.comments_url);
+        Outbound::Http(self.instance.request(Method::Delete, url, None))
+    }
+
     /// Our comment on a page: under the preferred marker if there is one, else the oldest.
-    fn find(&self, page: &[ListedComment], refused: &[u64]) -> Option<u64> {
+    fn find(&self, page: &Page, us: Option<&Identity>, refused: &[u64]) -> Option<u64> {
         self.markers.iter().find_map(|marker| {
             let is_ours = |comment: &&ListedComment| {
-                let body = comment.body.as_deref().unwrap_or_default();
-                marker.is_at_start_of(body) && !refused.contains(&comment.id)
+                comment.is_marked(marker)
+                    && comment.is_ours(us) == Some(true)
+                    && !refused.contains(&comment.id)
             };
-            page.iter().find(is_ours).map(|comment| comment.id)
+            page.comments.iter().find(is_ours).map(|comment| comment.id)
         })
     }
 }
@@ -126,23 +227,27 @@ struct Search {
 
 impl Search {
     fn read_page(self) -> Turn {
-        let request = self.thread.instance.request(Method::Get, self.page_url.clone(), None);
-        Turn::Send(Outbound::Http(request), Box::new(self))
+        Turn::Send(self.thread.page_request(&self.page_url), Box::new(self))
     }
 
-    fn next(mut self, reply: &HttpReply) -> Turn {
+    /// Looks at a page once it is known who we are.
+    fn look(self, page: &Page, us: Option<&Identity>) -> Turn {
+        match self.thread.find(page, us, &self.refused) {
+            Some(id) => self.found(id, page.reply.status),
+            None => self.next(page),
+        }
+    }
+
+    fn next(mut self, page: &Page) -> Turn {
         self.pages_read += 1;
-        let Some(next_url) = reply.header("link").and_then(next_link) else {
-            return self.thread.create();
-        };
-        if origin(next_url) != origin(&self.thread.instance.base_url) {
-            return Turn::Fail(foreign_page());
+        match page.next_url(&self.thread.instance, self.pages_read) {
+            Ok(Some(next_url)) => {
+                self.page_url = next_url;
+                self.read_page()
+            }
+            Ok(None) => self.thread.create(),
+            Err(failure) => Turn::Fail(failure),
         }
-        if self.pages_read >= PAGES_MAX {
-            return self.thread.create();
-        }
-        next_url.clone_into(&mut self.page_url);
-        self.read_page()
     }
 
     fn found(self, id: u64, status: u16) -> Turn {
@@ -158,13 +263,30 @@ impl Search {
 
 impl Exchange for Search {
     fn on_reply(self: Box<Self>, reply: Reply) -> Turn {
-        let (reply, page) = match expect_http(reply).and_then(read_list) {
-            Ok(read) => read,
+        let page = match Page::read(reply) {
+            Ok(page) => page,
             Err(failure) => return Turn::Fail(failure),
         };
-        match self.thread.find(&page, &self.refused) {
-            Some(id) => self.found(id, reply.status),
-            None => self.next(&reply),
+        let us = self.thread.us(&page);
+        if us.is_none() && page.needs_identity(&self.thread.markers) {
+            let request = self.thread.identity_request();
+            return Turn::Send(request, Box::new(Asking { search: *self, page }));
+        }
+        self.look(&page, us.as_ref())
+    }
+}
+
+/// Waits to be told who we are, with the page on which that matters.
+struct Asking {
+    search: Search,
+    page: Page,
+}
+
+impl Exchange for Asking {
+    fn on_reply(self: Box<Self>, reply: Reply) -> Turn {
+        match self.search.thread.learn_identity(reply) {
+            Ok(us) => self.search.look(&self.page, Some(&us)),
+            Err(failure) => Turn::Fail(failure),
         }
     }
 }
@@ -210,10 +332,9 @@ fn finish(reply: Result<HttpReply, DeliveryFailure>, edited: Option<u64>) -> Tur
     receipt.map_or_else(Turn::Fail, Turn::Done)
 }
 
-fn read_list(reply: HttpReply) -> Result<(HttpReply, Vec<ListedComment>), DeliveryFailure> {
-    classify(&reply)?;
-    let page = serde_json::from_str(&reply.body).map_err(|_| http::unexpected_body(&reply))?;
-    Ok((reply, page))
+fn too_long() -> DeliveryFailure {
+    let detail = "the page of comments is longer than the relay reads";
+    DeliveryFailure::new(FailureKind::Server, Retryability::Temporary, detail)
 }
 
 fn foreign_page() -> DeliveryFailure {

@@ -165,6 +165,54 @@ fn an_in_doubt_creation_that_happened_is_kept_as_it_is() {
     assert_eq!(done(end), Receipt { remote_id: "5".to_owned(), status: 200 });
 }
 
+fn by(author: &Value, id: u64) -> Value {
+    json!({ "id": id, "body": ours(), "user": author })
+}
+
+#[test]
+fn a_marker_that_somebody_else_pasted_is_passed_over() {
+    let (us, them) = (json!({"id": 7, "login": "relay"}), json!({"id": 8, "login": "mallory"}));
+    let listed = Value::Array(vec![by(&them, 1), by(&Value::Null, 2), by(&us, 3)]).to_string();
+    let replies =
+        vec![answer(200, &listed), answer(200, &us.to_string()), answer(200, r#"{"id":3}"#)];
+    let (requests, end) = play(thread(OnFound::Edit).search(), replies);
+    assert_eq!(requests, [SEARCH, "GET https://api.github.com/user", "PATCH /comments/3"]);
+    assert_eq!(done(end).remote_id, "3");
+
+    let pasted = Value::Array(vec![by(&them, 1)]).to_string();
+    for on_found in [OnFound::Edit, OnFound::Keep] {
+        let replies =
+            vec![answer(200, &pasted), answer(200, &us.to_string()), answer(201, r#"{"id":9}"#)];
+        let (requests, _) = play(thread(on_found).search(), replies);
+        assert_eq!(requests, [SEARCH, "GET https://api.github.com/user", "POST /7/comments"]);
+    }
+}
+
+#[test]
+fn a_token_is_asked_for_its_user_once() {
+    let us = json!({"id": 7, "login": "relay"});
+    let listed = Value::Array(vec![by(&us, 3)]).to_string();
+    let known = |status, body: &str| {
+        let Reply::Http(reply) = answer(status, body) else { panic!("an HTTP answer") };
+        let credential = Some(crate::integration::CredentialId(1));
+        Reply::Http(HttpReply { credential, ..reply })
+    };
+    let first = thread(OnFound::Edit);
+    let second = IssueThread { instance: Arc::clone(&first.instance), ..thread(OnFound::Edit) };
+    let replies = vec![known(200, &listed), known(200, &us.to_string()), known(200, "{}")];
+    assert_eq!(play(first.search(), replies).0.len(), 3);
+    let replies = vec![known(200, &listed), known(200, "{}")];
+    assert_eq!(play(second.search(), replies).0, [SEARCH, "PATCH /comments/3"]);
+}
+
+#[test]
+fn nothing_is_written_while_github_does_not_say_who_we_are() {
+    let listed = Value::Array(vec![by(&json!({"login": "relay"}), 3)]).to_string();
+    let replies = vec![answer(200, &listed), answer(502, "")];
+    let failure = failed(play(thread(OnFound::Edit).search(), replies).1);
+    assert_eq!((failure.kind, failure.retryability), (Server, Temporary));
+}
+
 fn with_next(url: &str, body: &str) -> Reply {
     let link = format!(r#"<{ROOT}/7/comments?page=1>; rel="prev", <{url}>; rel="next""#);
     answer_with(200, &[("link", &link)], body)

@@ -4,14 +4,14 @@
 
 use super::{ActionOptions, GithubInstance, KIND, written_id};
 use crate::effect::{Delivery, Receipt, SkipReason};
-use crate::event::{RunContext, RunEvent, RunKind, RunState, description};
+use crate::event::{Key, RunContext, RunEvent, RunKind, RunState, description, is_commit_sha};
 use crate::failure::{DeliveryFailure, FailureKind, Retryability};
 use crate::integration::http::{expect_http, path_segment};
-use crate::integration::text::{one_line, target_key};
+use crate::integration::text::{one_line, state_word, target_key};
 use crate::integration::{
     Effect, Exchange, HttpRequest, Integration, Method, Outbound, Reply, Target, Turn,
 };
-use crate::template::truncate_chars;
+use crate::template::{Data, truncate_chars};
 use std::sync::Arc;
 
 /// GitHub's bound of a description, in characters; longer ones are refused with 422.
@@ -43,19 +43,31 @@ impl CommitStatus {
         Some(format!("{repository}/statuses/{sha}"))
     }
 
-    fn check_name(&self, event: &RunEvent, context: &RunContext) -> String {
+    /// The context to write under; `None` where a template makes nothing of this check.
+    fn check_name(&self, event: &RunEvent, context: &RunContext) -> Option<String> {
+        let name = match (&self.options.context, &context.writer) {
+            (Some(template), Some(writer)) => {
+                let rendered = template.render(&Data::check(writer, event)).ok()?;
+                one_line(&rendered)
+            }
+            _ => self.own_name(event, context),
+        };
+        (!name.is_empty()).then(|| shortened(&spelled_out(&name)))
+    }
+
+    fn own_name(&self, event: &RunEvent, context: &RunContext) -> String {
         let name = &context.check_name;
-        let name = match self.lone_task(event) {
+        match self.lone_task(event, context) {
             Some(task) if !name.ends_with(&format!("/{task}")) => format!("{name}/{task}"),
             Some(_) | None => name.clone(),
-        };
-        truncate_chars(&name, CONTEXT_CHARS_MAX)
+        }
     }
 
     /// The task to name in the context of a TaskRun without a PipelineRun.
-    fn lone_task<'a>(&self, event: &'a RunEvent) -> Option<&'a str> {
+    fn lone_task<'a>(&self, event: &'a RunEvent, context: &RunContext) -> Option<&'a str> {
         let has_parent = !event.parent.uid.is_empty() || !event.parent.name.is_empty();
-        if !self.options.context_per_task || event.kind != RunKind::TaskRun || has_parent {
+        let is_lone = event.kind == RunKind::TaskRun && !has_parent;
+        if !self.options.context_per_task || !is_lone || names_its_task(context) {
             return None;
         }
         let names = [&event.pipeline_task, &event.task_name, &event.name];
@@ -64,8 +76,8 @@ impl CommitStatus {
 
     fn request(&self, effect: &Effect<'_>) -> Option<HttpRequest> {
         let mut body = serde_json::json!({
-            "state": state_on_github(effect.event.state),
-            "context": self.check_name(effect.event, effect.context),
+            "state": state_on_github(effect.event),
+            "context": self.check_name(effect.event, effect.context)?,
             "description": status_line(effect.event),
         });
         if !effect.context.target_url.is_empty() {
@@ -77,12 +89,23 @@ impl CommitStatus {
 
 impl Integration for CommitStatus {
     fn target(&self, event: &RunEvent, context: &RunContext) -> Result<Target, SkipReason> {
-        if self.url(event).is_none() {
-            return Err(SkipReason::MissingFacts);
+        if let Some(reason) = self.instance.refuses_repository(event) {
+            return Err(reason);
         }
+        match event.scm.commit_sha.as_str() {
+            "" => return Err(SkipReason::MissingFacts),
+            sha if !is_commit_sha(sha) => return Err(SkipReason::ImpossibleFacts),
+            sha if !is_full(sha) => return Err(SkipReason::MissingFacts),
+            _ => {}
+        }
+        if context.not_settled.is_some() {
+            return Err(SkipReason::CheckNotSettled);
+        }
+        let check_name = self.check_name(event, context).ok_or(SkipReason::MissingFacts)?;
         let [kind, instance, owner, repository] = self.instance.repository_key(event);
-        let sha = event.scm.commit_sha.to_lowercase();
-        let check_name = self.check_name(event, context);
+        // GitHub compares contexts without regard to case: two writers whose names differ in case
+        // alone share one check, and so one target.
+        let (sha, check_name) = (event.scm.commit_sha.to_lowercase(), check_name.to_lowercase());
         let key = target_key(&[&kind, &instance, &owner, &repository, &sha, &check_name]);
         Ok(Target { key, delivery: Delivery::Latest })
     }
@@ -113,8 +136,32 @@ impl Exchange for Creating {
     }
 }
 
-fn state_on_github(state: RunState) -> &'static str {
-    match state {
+/// Whether a hash names its commit in full. GitHub answers a shortened one with 422, "sha must be a
+/// 40 character SHA1"; repositories of SHA-256 have 64 digits. A look-alike of GitHub that takes
+/// shortened ones would have one commit under several target keys.
+fn is_full(sha: &str) -> bool {
+    matches!(sha.len(), 40 | 64)
+}
+
+/// A check of feature level 2 without a context of the run's own is called by its task already.
+fn names_its_task(context: &RunContext) -> bool {
+    context.writer.as_ref().is_some_and(|writer| writer.check_name("") == context.check_name)
+}
+
+/// As long as GitHub takes it. What is cut is told by a hash: two checks never become one.
+fn shortened(name: &str) -> String {
+    if name.chars().count() <= CONTEXT_CHARS_MAX {
+        return name.to_owned();
+    }
+    let hash = Key::of(&["context", name]).to_string();
+    let head: String = name.chars().take(CONTEXT_CHARS_MAX - 1 - hash.len()).collect();
+    format!("{head}-{hash}")
+}
+
+/// A failure that its pipeline ignores is no red check of a green pipeline.
+fn state_on_github(event: &RunEvent) -> &'static str {
+    match event.state {
+        RunState::Failure if event.is_ignored() => "success",
         RunState::Pending | RunState::Running => "pending",
         RunState::Success => "success",
         RunState::Failure => "failure",
@@ -122,9 +169,41 @@ fn state_on_github(state: RunState) -> &'static str {
     }
 }
 
+/// A check name without the characters that GitHub refuses: each is spelled out, so that two names
+/// stay two.
+fn spelled_out(name: &str) -> String {
+    name.chars().fold(String::new(), |text, next| match is_taken(next) {
+        true => text + next.encode_utf8(&mut [0; 4]),
+        false => format!("{text}U+{:X}", u32::from(next)),
+    })
+}
+
+/// GitHub refuses statuses with characters above U+FFFF: "doesn't accept 4-byte Unicode".
+fn is_taken(character: char) -> bool {
+    u32::from(character) <= 0xFFFF
+}
+
+/// A text without the characters that GitHub refuses, and without the invisible ones that only
+/// joined them: U+200D and the variation selectors.
+fn taken(text: &str) -> String {
+    let mut kept = String::with_capacity(text.len());
+    let mut follows_refused = false;
+    for next in text.chars() {
+        let is_joint = matches!(next, '\u{200d}' | '\u{fe00}'..='\u{fe0f}');
+        follows_refused = !is_taken(next) || (follows_refused && is_joint);
+        if !follows_refused {
+            kept.push(next);
+        }
+    }
+    kept
+}
+
 /// One line that fits; a cancelled run is recognisable in it whatever had to be cut.
 fn status_line(event: &RunEvent) -> String {
-    let message = one_line(&description(event));
+    let message = match one_line(&taken(&description(event))) {
+        message if message.is_empty() => state_word(event.state).to_owned(),
+        message => message,
+    };
     let description = truncate_chars(&message, DESCRIPTION_CHARS_MAX);
     if event.state == RunState::Canceled && !description.contains(CANCELLED) {
         return truncate_chars(&format!("{CANCELLED}: {message}"), DESCRIPTION_CHARS_MAX);

@@ -5,7 +5,7 @@ use crate::event::Parent;
 use crate::integration::fixture::{
     answer, answer_with, body, context, done, effect, event, failed, route, sent,
 };
-use crate::integration::{Credential, Text};
+use crate::integration::{Credential, ReplyBody, Text};
 use crate::secret::SecretRef;
 use FailureKind::{Auth, Conflict, Invalid, Network, NotFound, RateLimited, Server, Timeout};
 use Retryability::{Permanent, Temporary, Unsettled};
@@ -50,6 +50,7 @@ fn golden_request() {
             "target_url": "https://dash.example/#/namespaces/ci/pipelineruns/app-x7k2p",
         })
         .to_string(),
+        wants: ReplyBody::Glance(512 * 1024),
     };
     assert_eq!(request, expected);
 }
@@ -100,29 +101,61 @@ fn a_cancelled_run_says_so_even_where_the_cut_would_lose_the_word() {
 }
 
 #[test]
-fn a_context_has_at_most_255_characters() {
-    let context = RunContext { check_name: "c".repeat(300), ..context() };
-    let body = body(&request_for(&event(), &context));
-    assert_eq!(body["context"].as_str().unwrap().len(), 255);
+fn a_context_has_at_most_255_characters_and_stays_its_own() {
+    let context_of = |check_name: String| {
+        let context = RunContext { check_name, ..context() };
+        body(&request_for(&event(), &context))["context"].as_str().unwrap().to_owned()
+    };
+    let (one, other) = (context_of("c".repeat(300)), context_of("c".repeat(301)));
+    assert_eq!((one.len(), other.len()), (255, 255));
+    assert_ne!(one, other);
+    assert_eq!(context_of("ü".repeat(255)), "ü".repeat(255));
+}
+
+#[test]
+fn characters_above_the_basic_plane_are_left_out_of_descriptions() {
+    let described = |message: &str| {
+        let event = RunEvent { message: message.to_owned(), state: RunState::Success, ..event() };
+        body_for(&event)["description"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(described("🚀 all 12 checks passed"), "all 12 checks passed");
+    assert_eq!(described("by 👩\u{200d}👩\u{fe0f} ✅\u{fe0f} 𝓯ine"), "by ✅\u{fe0f} ine");
+    assert_eq!(described("🚀🚀"), "succeeded");
+    assert_eq!(described(&"🚀a".repeat(140)), "a".repeat(140));
+    assert_eq!(described("gr\u{fc}n \u{ffff}"), "gr\u{fc}n \u{ffff}");
+}
+
+#[test]
+fn characters_above_the_basic_plane_are_spelled_out_in_contexts() {
+    let name = |check_name: &str| RunContext { check_name: check_name.to_owned(), ..context() };
+    let rocket = name("tekton/🚀");
+    assert_eq!(body(&request_for(&event(), &rocket))["context"], "tekton/U+1F680");
+    let action = action(ActionOptions::default());
+    let key = |name: &RunContext| action.target(&event(), name).unwrap().key;
+    assert_ne!(key(&rocket), key(&name("tekton/🐛")));
+    assert_ne!(key(&rocket), key(&name("tekton/")));
 }
 
 #[test]
 fn context_per_task_names_the_task_of_a_lone_task_run_once() {
     let per_task = action(ActionOptions { context_per_task: true, ..ActionOptions::default() });
     let lone = RunEvent { kind: RunKind::TaskRun, task_name: "build".to_owned(), ..event() };
-    assert_eq!(per_task.check_name(&lone, &context()), "tekton/app/build");
+    assert_eq!(per_task.check_name(&lone, &context()).unwrap(), "tekton/app/build");
 
     let named = RunContext { check_name: "tekton/build".to_owned(), ..context() };
-    assert_eq!(per_task.check_name(&lone, &named), "tekton/build");
+    assert_eq!(per_task.check_name(&lone, &named).unwrap(), "tekton/build");
 
     let nameless = RunEvent { task_name: String::new(), ..lone.clone() };
-    assert_eq!(per_task.check_name(&nameless, &context()), "tekton/app/app-x7k2p");
+    assert_eq!(per_task.check_name(&nameless, &context()).unwrap(), "tekton/app/app-x7k2p");
 
     let parent = Parent { uid: "p".to_owned(), name: "p".to_owned() };
     let child = RunEvent { parent, ..lone.clone() };
-    assert_eq!(per_task.check_name(&child, &context()), "tekton/app");
-    assert_eq!(per_task.check_name(&event(), &context()), "tekton/app");
-    assert_eq!(action(ActionOptions::default()).check_name(&lone, &context()), "tekton/app");
+    assert_eq!(per_task.check_name(&child, &context()).unwrap(), "tekton/app");
+    assert_eq!(per_task.check_name(&event(), &context()).unwrap(), "tekton/app");
+    assert_eq!(
+        action(ActionOptions::default()).check_name(&lone, &context()).unwrap(),
+        "tekton/app"
+    );
 }
 
 #[test]
@@ -135,23 +168,51 @@ fn the_target_is_commit_and_context_whatever_the_case_of_the_repository() {
 
     let mut shouted = event();
     shouted.scm.repository.name = "APP".to_owned();
+    shouted.scm.repository.owner = "ACME".to_owned();
+    shouted.scm.commit_sha = shouted.scm.commit_sha.to_uppercase();
     assert_eq!(action.target(&shouted, &context()), Ok(target));
+}
+
+#[test]
+fn contexts_that_differ_in_case_alone_are_one_target_and_sent_as_written() {
+    let action = action(ActionOptions::default());
+    let named = |name: &str| RunContext { check_name: name.to_owned(), ..context() };
+    let (upper, lower) = (named("CI/Build"), named("ci/build"));
+    assert_eq!(action.target(&event(), &upper), action.target(&event(), &lower));
+    assert_ne!(action.target(&event(), &upper), action.target(&event(), &named("ci/built")));
+    assert_eq!(action.check_name(&event(), &upper).as_deref(), Some("CI/Build"));
+}
+
+#[test]
+fn a_status_needs_the_full_hash_of_its_commit() {
+    let action = action(ActionOptions::default());
+    for digits in 7..=64 {
+        let mut event = event();
+        event.scm.commit_sha = "a".repeat(digits);
+        let target = action.target(&event, &context());
+        match digits {
+            40 | 64 => assert!(target.is_ok(), "{digits} digits"),
+            _ => assert_eq!(target, Err(SkipReason::MissingFacts), "{digits} digits"),
+        }
+    }
 }
 
 #[test]
 fn a_run_without_commit_or_repository_owes_nothing() {
     type Blank = fn(&mut RunEvent);
-    let blanks: [Blank; 4] = [
-        |event| event.scm.commit_sha.clear(),
-        |event| event.scm.repository.owner.clear(),
-        |event| event.scm.repository.name.clear(),
-        |event| event.scm.commit_sha = "..".to_owned(),
+    let blanks: [(Blank, SkipReason); 6] = [
+        (|event| event.scm.commit_sha.clear(), SkipReason::MissingFacts),
+        (|event| event.scm.repository.owner.clear(), SkipReason::MissingFacts),
+        (|event| event.scm.repository.name.clear(), SkipReason::MissingFacts),
+        (|event| event.scm.commit_sha = "..".to_owned(), SkipReason::ImpossibleFacts),
+        (|event| event.scm.repository.owner = "..".to_owned(), SkipReason::ImpossibleFacts),
+        (|event| event.scm.repository.name = ".".to_owned(), SkipReason::ImpossibleFacts),
     ];
-    for blank in blanks {
+    for (blank, reason) in blanks {
         let mut event = event();
         blank(&mut event);
         let action = action(ActionOptions::default());
-        assert_eq!(action.target(&event, &context()), Err(SkipReason::MissingFacts));
+        assert_eq!(action.target(&event, &context()), Err(reason));
         let (route, context) = (route(), context());
         let failure = failed(action.begin(&effect(&route, &event, &context)));
         assert_eq!((failure.kind, failure.retryability), (Invalid, Permanent));
@@ -172,6 +233,8 @@ fn every_failing_answer_has_its_outcome() {
     let rows = [
         (answer(200, "<html>"), Server, Temporary, None),
         (answer(301, ""), Invalid, Permanent, None),
+        (answer(403, "secondary rate limit"), RateLimited, Temporary, Some(60)),
+        (answer(429, ""), RateLimited, Temporary, Some(60)),
         (answer(400, ""), Invalid, Permanent, None),
         (answer(401, r#"{"message":"Bad credentials"}"#), Auth, Permanent, None),
         (answer(403, r#"{"message":"Resource not accessible"}"#), Auth, Permanent, None),

@@ -9,16 +9,22 @@
 
 mod comment;
 mod comment_exchange;
+mod comment_tidy;
 mod commit_status;
+mod identity;
+mod settings;
 
 pub use comment::Comment;
 pub use commit_status::CommitStatus;
+pub use settings::ROW;
 
 use super::http::{self, json_request, path_segment, set_header};
-use super::{Credential, HttpReply, HttpRequest, Method, Text};
-use crate::event::RunEvent;
+use super::{Credential, CredentialId, HttpReply, HttpRequest, Method, ReplyBody, Text};
+use crate::effect::SkipReason;
+use crate::event::{RunEvent, is_forge_name};
 use crate::failure::{DeliveryFailure, FailureKind, Retryability};
 use crate::template::Template;
+use identity::{Identities, Identity};
 use std::time::Duration;
 
 /// The kind under which instances are configured, and the provider that runs name.
@@ -27,8 +33,12 @@ pub const KIND: &str = "github";
 /// Where an instance without `base_url` sends to.
 pub const DEFAULT_BASE_URL: &str = "https://api.github.com";
 
-/// Wait after a secondary rate limit that names no time: GitHub asks for at least one minute.
+/// Wait after a limit that names no time, or one that is over: GitHub asks for at least one minute.
 const SECONDARY_LIMIT_WAIT: Duration = Duration::from_mins(1);
+
+/// How much is read of the answer to a write, in bytes: one object of GitHub's with its text, which
+/// is at most 65,536 characters.
+const OBJECT_BYTES_MAX: usize = 512 * 1024;
 
 /// A configured GitHub or GitHub Enterprise Server.
 #[derive(Clone, Debug)]
@@ -36,6 +46,7 @@ pub struct GithubInstance {
     name: String,
     base_url: String,
     credential: Credential,
+    identities: Identities,
 }
 
 impl GithubInstance {
@@ -43,7 +54,8 @@ impl GithubInstance {
     /// without a path is a GitHub Enterprise Server, unless its name starts with `api.`.
     #[must_use]
     pub fn new(name: &str, base_url: &str, credential: Credential) -> Self {
-        Self { name: name.to_owned(), base_url: rest_root(base_url), credential }
+        let base_url = rest_root(base_url);
+        Self { name: name.to_owned(), base_url, credential, identities: Identities::default() }
     }
 
     /// The URL of the repository that the run names. `None` when it names none, or one whose
@@ -55,16 +67,42 @@ impl GithubInstance {
         Some(format!("{}/repos/{owner}/{name}", self.base_url))
     }
 
+    /// Why nothing is written for a run: it names no repository, or one that GitHub cannot have.
+    fn refuses_repository(&self, event: &RunEvent) -> Option<SkipReason> {
+        let repository = &event.scm.repository;
+        if repository.owner.is_empty() || repository.name.is_empty() {
+            return Some(SkipReason::MissingFacts);
+        }
+        let is_possible = is_forge_name(&repository.owner) && is_forge_name(&repository.name);
+        (!is_possible).then_some(SkipReason::ImpossibleFacts)
+    }
+
     fn request(
         &self,
         method: Method,
         url: String,
         body: Option<&serde_json::Value>,
     ) -> HttpRequest {
-        let mut request = json_request(method, Text::Plain(url), self.credential.clone(), body);
+        let wants = match method {
+            Method::Get => ReplyBody::Whole,
+            Method::Delete => ReplyBody::Unread,
+            Method::Post | Method::Put | Method::Patch => ReplyBody::Glance(OBJECT_BYTES_MAX),
+        };
+        let (url, credential) = (Text::Plain(url), self.credential.clone());
+        let mut request = json_request(method, url, credential, body, wants);
         set_header(&mut request, "accept", "application/vnd.github+json");
         set_header(&mut request, "x-github-api-version", "2022-11-28");
         request
+    }
+
+    /// Asks whom the credential writes as.
+    fn identity_request(&self) -> HttpRequest {
+        self.request(Method::Get, format!("{}/user", self.base_url), None)
+    }
+
+    /// Whom the credential of an answer writes as, if GitHub was asked already.
+    fn identity(&self, credential: Option<CredentialId>) -> Option<Identity> {
+        self.identities.find(credential)
     }
 
     /// The leading parts of every target key: GitHub ignores case in owner and repository.
@@ -98,6 +136,8 @@ pub struct ActionOptions {
     /// Adds the task to the check name of a TaskRun that belongs to no PipelineRun. Those that
     /// do belong to one carry it already.
     pub context_per_task: bool,
+    /// The name of a commit status, over the settled parts of its check; `None` for the check's own.
+    pub context: Option<Template>,
     /// The instance has one comment action, so the marker of the Go relay, which names no action,
     /// can only mean this one.
     pub is_only_comment: bool,
@@ -109,33 +149,49 @@ pub struct ActionOptions {
 /// Every status but 2xx.
 fn classify(reply: &HttpReply) -> Result<(), DeliveryFailure> {
     let Err(failure) = http::classify(reply) else { return Ok(()) };
-    let message = http::message(reply).unwrap_or_default().to_lowercase();
-    match reply.status {
-        // The commit may be on its way: forks and mirrors lag behind the event.
-        422 if message.contains("no commit found") => {
-            Err(http::failure(reply, FailureKind::NotFound, Retryability::Unsettled))
-        }
-        403 if failure.retry_after.is_none() && message.contains("rate limit") => {
-            Err(http::failure(reply, FailureKind::RateLimited, Retryability::Temporary)
-                .with_retry_after(Some(SECONDARY_LIMIT_WAIT)))
-        }
-        _ => Err(failure),
+    let said = http::said(reply);
+    let is_limited = match reply.status {
+        // Secondary limits come as 403 and as 422 ("was submitted too quickly"), with and without
+        // headers, and also as a page.
+        403 | 422 => failure.kind == FailureKind::RateLimited || http::says_limit(reply),
+        _ => failure.kind == FailureKind::RateLimited,
+    };
+    if is_limited {
+        let wait = http::failure(reply, FailureKind::RateLimited, Retryability::Temporary);
+        let asked = wait.retry_after.filter(|asked| !asked.is_zero());
+        return Err(wait.with_retry_after(asked.or(Some(SECONDARY_LIMIT_WAIT))));
     }
+    Err(match reply.status {
+        // The commit may be on its way: forges and mirrors lag behind the event.
+        422 if said.contains("no commit found") => {
+            http::failure(reply, FailureKind::NotFound, Retryability::Unsettled)
+        }
+        422 if said.contains("maximum number of statuses") => failure.with_detail(
+            "status 422: GitHub takes 1,000 statuses for a commit and context, and has them",
+        ),
+        404 => {
+            let detail = format!("{} (or the token may not see it)", failure.detail());
+            failure.with_detail(&detail)
+        }
+        _ => failure,
+    })
 }
 
 /// The id of the object that an answer shows; empty when it shows none. A 2xx with a body that is
-/// no JSON was not said by GitHub, but 201 says "created" even where a proxy lost the body.
+/// no JSON was not said by GitHub, but 201 says "created" even where a proxy lost the body, and one
+/// that broke off was begun by GitHub unless it is a page.
 ///
 /// # Errors
 /// A failure status, or a body that is not GitHub's.
 fn written_id(reply: &HttpReply) -> Result<String, DeliveryFailure> {
     classify(reply)?;
+    let is_page = reply.body.trim_start().starts_with('<');
     match serde_json::from_str::<serde_json::Value>(&reply.body) {
         Ok(body) => {
             let id = body.get("id").and_then(serde_json::Value::as_u64);
             Ok(id.map(|id| id.to_string()).unwrap_or_default())
         }
-        Err(_) if reply.status == 201 => Ok(String::new()),
+        Err(_) if reply.status == 201 || (reply.is_cut && !is_page) => Ok(String::new()),
         Err(_) => Err(http::unexpected_body(reply)),
     }
 }
@@ -176,20 +232,64 @@ mod tests {
         assert_eq!((failure.kind, failure.retryability), (Invalid, Permanent));
         assert_eq!(
             failure.detail(),
-            "status 422: Validation Failed: This SHA and context has reached the maximum number of statuses."
+            "status 422: GitHub takes 1,000 statuses for a commit and context, and has them"
         );
     }
 
     #[test]
-    fn a_secondary_limit_without_headers_waits_a_minute() {
-        let limited = r#"{"message":"You have exceeded a secondary rate limit. Please wait."}"#;
-        let failure = classify(&reply(403, limited)).unwrap_err();
-        assert_eq!((failure.kind, failure.retryability), (RateLimited, Temporary));
-        assert_eq!(failure.retry_after, Some(Duration::from_secs(60)));
+    fn a_limit_is_known_by_its_words_and_waits_a_minute_where_it_names_no_time() {
+        let submitted = r#"{"message":"Validation Failed","errors":[{"resource":"IssueComment","code":"unprocessable","field":"data","message":"was submitted too quickly"}]}"#;
+        let rows = [
+            (403, r#"{"message":"You have exceeded a secondary rate limit. Please wait."}"#),
+            (403, r#"{"message":"You have triggered an abuse detection mechanism."}"#),
+            (403, r#"{"message":"API rate limit exceeded for installation ID 7."}"#),
+            (
+                403,
+                r#"{"message":"Maximum number of login attempts exceeded. Please try again later."}"#,
+            ),
+            (403, "<html><h1>Whoa there!</h1>You have exceeded a secondary rate limit.</html>"),
+            (422, submitted),
+            (429, "<html>Too many requests</html>"),
+            (429, ""),
+        ];
+        for (status, body) in rows {
+            let failure = classify(&reply(status, body)).unwrap_err();
+            let outcome = (failure.kind, failure.retryability, failure.retry_after);
+            assert_eq!(outcome, (RateLimited, Temporary, Some(SECONDARY_LIMIT_WAIT)), "{body}");
+        }
+        for said in ["0", "Fri, 20 Nov 2026 09:59:00 GMT", "soon"] {
+            let headers = vec![("retry-after".to_owned(), said.to_owned())];
+            let limited = HttpReply { headers, ..reply(429, "") };
+            let failure = classify(&limited).unwrap_err();
+            assert_eq!(failure.retry_after, Some(SECONDARY_LIMIT_WAIT), "{said}");
+        }
+    }
 
-        let refused = r#"{"message":"Resource not accessible by personal access token"}"#;
-        let failure = classify(&reply(403, refused)).unwrap_err();
-        assert_eq!((failure.kind, failure.retryability), (Auth, Permanent));
+    #[test]
+    fn what_is_no_limit_is_not_taken_for_one() {
+        let refused = [
+            r#"{"message":"Resource not accessible by personal access token"}"#,
+            r#"{"message":"Resource protected by organization SAML enforcement."}"#,
+            r#"{"message":"Unable to create comment because issue is locked."}"#,
+        ];
+        for body in refused {
+            let failure = classify(&reply(403, body)).unwrap_err();
+            assert_eq!((failure.kind, failure.retryability), (Auth, Permanent));
+        }
+        let invalid = classify(&reply(422, r#"{"message":"Validation Failed"}"#)).unwrap_err();
+        assert_eq!((invalid.kind, invalid.retryability), (Invalid, Permanent));
+        let disabled = classify(&reply(410, r#"{"message":"Issues are disabled"}"#)).unwrap_err();
+        assert_eq!((disabled.kind, disabled.retryability), (NotFound, Permanent));
+        let hidden = classify(&reply(404, r#"{"message":"Not Found"}"#)).unwrap_err();
+        assert_eq!(hidden.detail(), "status 404: Not Found (or the token may not see it)");
+    }
+
+    #[test]
+    fn a_write_whose_answer_broke_off_is_written() {
+        let broken = |body| HttpReply { is_cut: true, ..reply(200, body) };
+        assert_eq!(written_id(&broken(r#"{"id":7,"bo"#)), Ok(String::new()));
+        assert_eq!(written_id(&broken("")), Ok(String::new()));
+        assert!(written_id(&broken("<html>sign in")).is_err());
     }
 
     #[test]
@@ -208,8 +308,11 @@ mod tests {
             ("https://api.github.com/", "https://api.github.com"),
             ("https://api.acme.ghe.com", "https://api.acme.ghe.com"),
             ("https://ghe.example", "https://ghe.example/api/v3"),
+            ("https://ghe.example.com", "https://ghe.example.com/api/v3"),
+            ("https://ghe.example.com/api/v3", "https://ghe.example.com/api/v3"),
             ("https://ghe.example/api/v3/", "https://ghe.example/api/v3"),
             ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+            ("http://127.0.0.1:1", "http://127.0.0.1:1"),
         ];
         for (base_url, root) in rows {
             let instance = GithubInstance::new("main", base_url, Credential::None);

@@ -53,11 +53,11 @@ fn rule_14_a_latest_lane_holds_what_is_on_the_wire_and_the_newest() {
 #[test]
 fn rule_14_the_largest_backlog_gives_way_oldest_first_and_not_from_the_wire() {
     let mut core = waiting(3);
-    let oldest = core.state.outbox.to_give_up().unwrap();
+    let oldest = core.state.outbox.to_give_up(FeatureLevel::FIRST).unwrap();
     assert_eq!(core.describe(oldest), "chat a success");
     assert_eq!(core.record(oldest).event.attempt, 0);
     assert_eq!(core.begin(oldest).map(|grant| grant.attempt), Some(1));
-    let next = core.state.outbox.to_give_up().unwrap();
+    let next = core.state.outbox.to_give_up(FeatureLevel::FIRST).unwrap();
     assert_eq!(core.record(next).event.attempt, 1);
 }
 
@@ -80,5 +80,8 @@ fn rule_14_the_outbox_counts_down_when_effects_leave() {
     let text = format!("{:?}", core.state.outbox);
     assert!(text.contains("bytes: 0"), "{text}");
     assert!(text.contains("by_instance: {}"), "{text}");
-    assert!(text.contains("ready: {}") && text.contains("open: {}"), "{text}");
+    assert!(
+        text.contains("ready: Ready { by_instance: {} }") && text.contains("open: {}"),
+        "{text}"
+    );
 }

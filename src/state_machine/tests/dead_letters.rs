@@ -50,6 +50,20 @@ fn rule_14_a_letter_leaves_when_its_retention_ends() {
 }
 
 #[test]
+fn a_letter_that_was_deleted_is_gone_for_good_and_deleted_once() {
+    let mut core = with_letters(&["a", "b"]);
+    let timers = core.state.timers.len();
+    let delete = Command::DeleteLetters(vec![1, 7]);
+    assert_eq!(core.apply(delete.clone()), Applied::Deleted(1));
+    assert_eq!(core.apply(delete), Applied::Deleted(0));
+    assert_eq!((letter_ids(&core), core.state.timers.len()), (vec![2], timers - 1));
+    assert_eq!(replay(&mut core, &[1]), Applied::Replayed(0));
+    // A later letter takes no number again.
+    give_up(&mut core, "c");
+    assert_eq!(letter_ids(&core), [2, 3]);
+}
+
+#[test]
 fn rule_14_a_letter_that_left_takes_its_timer_along() {
     let mut core = Core::with(|settings| settings.dead_letters_max = 1);
     give_up(&mut core, "a");
@@ -57,8 +71,7 @@ fn rule_14_a_letter_that_left_takes_its_timer_along() {
     give_up(&mut core, "b");
     replay(&mut core, &[2]);
     core.settle();
-    let letters =
-        core.state.timers.iter().filter(|(_, t)| matches!(t, expiry::Timer::DeadLetter(_)));
+    let letters = core.state.timers.iter().filter(|(_, t)| matches!(t, Timer::DeadLetter(_)));
     assert_eq!((letters.count(), timers > 0), (0, true));
 }
 

@@ -2,7 +2,7 @@
 
 use super::START;
 use crate::clock::Timestamp;
-use crate::event::{ChildRef, Parent, Rank, RunEvent, RunKind, RunState, Scm};
+use crate::event::{ChildRef, Naming, Parent, Rank, RunEvent, RunKind, RunState, Scm};
 use std::collections::BTreeMap;
 
 /// An event under construction. Equal drafts are one delivery; [`Draft::again`] is another
@@ -46,6 +46,7 @@ impl Draft {
             started_at: Timestamp::UNKNOWN,
             finished_at: Timestamp::UNKNOWN,
             parent: Parent::default(),
+            naming: Naming::default(),
             task_name: none(),
             pipeline_name: "build".to_owned(),
             pipeline_task: none(),
@@ -56,6 +57,7 @@ impl Draft {
             is_finally: false,
             scm_event_type: none(),
             children: Vec::new(),
+            skipped_tasks: Vec::new(),
             scm: Scm { commit_sha: format!("sha-{uid}"), ..Scm::default() },
             jira_issue_key: none(),
             group_id: none(),
@@ -141,8 +143,11 @@ impl Draft {
     }
 
     pub(super) fn children(self, names: &[&str]) -> Self {
-        let child =
-            |name: &&str| ChildRef { name: (*name).to_owned(), pipeline_task: String::new() };
+        let child = |name: &&str| ChildRef {
+            name: (*name).to_owned(),
+            pipeline_task: String::new(),
+            ..ChildRef::default()
+        };
         self.with(|event| event.children = names.iter().map(child).collect())
     }
 

@@ -143,7 +143,7 @@ fn rule_10_a_member_after_the_flush_opens_the_next_generation() {
     assert_eq!(summaries(&core.take(member("b").success())), ["summary g success"]);
     assert_eq!(core.state.summary(run_key(&group_uid(0))), None);
     assert_eq!(group_summary(&core, 1).rows.len(), 0);
-    assert_eq!(core.state.groups.values().next().unwrap().members.len(), 1);
+    assert_eq!(core.state.summaries.groups.values().next().unwrap().members.len(), 1);
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn rule_10_a_generation_is_counted_on_after_its_members_were_forgotten() {
     core.take(member("a").success());
     core.pass(3 * HOUR);
     core.take(member("b").success().changed(3 * 3_600_000));
-    assert_eq!(core.state.groups.values().next().unwrap().generation, 1);
+    assert_eq!(core.state.summaries.groups.values().next().unwrap().generation, 1);
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn rule_10_a_member_stays_in_the_generation_it_joined() {
     core.take(member("a").success().version(1));
     core.take(member("b").started());
     core.take(member("a").failure().version(2));
-    let group = core.state.groups.values().next().unwrap();
+    let group = core.state.summaries.groups.values().next().unwrap();
     assert_eq!(group.members, BTreeSet::from([run_key("b")]));
 }
 

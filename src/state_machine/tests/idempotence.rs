@@ -141,7 +141,7 @@ fn rule_17_an_outcome_applied_twice_settles_once() {
     ];
     for result in results {
         let (mut core, grant) = under_way();
-        let outcome = Outcome { effect: grant.effect, attempt: grant.attempt, result };
+        let outcome = AttemptOutcome { effect: grant.effect, attempt: grant.attempt, result };
         let (first, second) = twice(&mut core, &Command::Record(vec![outcome]));
         assert_eq!(first, second);
     }

@@ -144,7 +144,7 @@ fn rule_08_only_shrunk_records_are_evicted_and_then_the_oldest() {
     core.pass(2 * HOUR);
     assert_eq!(core.accept(pipeline_run("third").started().changed(7_000_000)), Fate::Accepted);
     assert_eq!(counts(&core), (1, 1));
-    assert!(core.state.past.contains_key(&run_key("second")));
+    assert!(core.state.tombstones.contains_key(&run_key("second")));
 }
 
 #[test]
@@ -243,9 +243,9 @@ fn rule_08_nothing_remains_of_a_run_when_its_life_is_over() {
     core.pass(20 * DAY);
     let state = &core.state;
     assert_eq!(counts(&core), (0, 0));
-    assert_eq!((state.accumulators.len(), state.groups.len()), (0, 0));
+    assert_eq!((state.summaries.accumulators.len(), state.summaries.groups.len()), (0, 0));
     assert_eq!((state.timers.len(), state.outbox.targets.len()), (0, 0));
-    assert_eq!((state.past_by_seen.len(), state.deliveries_remembered()), (0, 0));
+    assert_eq!((state.part_bytes(Part::Past), state.deliveries_remembered()), (0, 0));
 }
 
 #[test]
@@ -253,5 +253,5 @@ fn rule_08_members_of_a_run_that_is_never_seen_are_forgotten_without_summaries_t
     let mut core = Core::new();
     core.take(task_run("ghost", "t", "test").success());
     core.pass(2 * HOUR);
-    assert_eq!((counts(&core), core.state.accumulators.len()), ((0, 1), 0));
+    assert_eq!((counts(&core), core.state.summaries.accumulators.len()), ((0, 1), 0));
 }

@@ -2,10 +2,16 @@
 //! share: events as Tekton would send them, and a core with a naive planner and two nodes.
 
 mod backlog;
+mod bounds;
+mod changes;
+mod checks;
+mod checks_model;
+mod claims;
 mod dead_letters;
 mod draft;
 mod groups;
 mod idempotence;
+mod instances;
 mod lanes;
 mod levels;
 mod lives;
@@ -13,7 +19,10 @@ mod memory;
 mod model;
 mod parking;
 mod pauses;
+mod repairs;
 mod sending;
+mod silence;
+mod standings;
 mod summaries;
 mod takeover;
 mod targets;
@@ -29,7 +38,7 @@ use draft::{Draft, pipeline_run, task_run};
 use std::time::Duration;
 
 /// The moment at which every test starts.
-const START: Timestamp = Timestamp(1_000_000_000_000);
+const START: Timestamp = Timestamp(1_700_000_000_000);
 const A: NodeId = NodeId(1);
 const B: NodeId = NodeId(2);
 const MINUTE: Duration = Duration::from_mins(1);
@@ -60,9 +69,25 @@ impl Core {
         core
     }
 
+    /// As [`Core::new`], at the second feature level.
+    fn second() -> Self {
+        Self::second_with(|_| {})
+    }
+
+    /// As [`Core::with`], at the second feature level.
+    fn second_with(change: impl FnOnce(&mut Settings)) -> Self {
+        let mut core = Self::with(change);
+        core.apply(Command::RaiseLevel { level: FeatureLevel::SECOND });
+        core
+    }
+
     fn apply(&mut self, command: Command) -> Applied {
-        let answers = self.state.apply(Entry { at: self.now, commands: vec![command] });
-        answers.into_iter().next().unwrap()
+        self.outcome_of(command).answers.into_iter().next().unwrap()
+    }
+
+    /// Applies one command, and gives what changed with its answer.
+    fn outcome_of(&mut self, command: Command) -> Outcome {
+        self.state.apply(Entry { at: self.now, commands: vec![command] })
     }
 
     /// Lets time pass, with the ticks that a leader would propose.
@@ -119,9 +144,10 @@ impl Core {
     }
 
     fn next_plan(&self) -> Option<Begin> {
+        let level = self.state.feature_level();
         let (slot, planned) = self.nodes().find_map(|node| {
             self.state.due_work(node, self.now).find_map(|work| match work {
-                DueWork::Plan { run, slot, queued } => Some((slot, plan(run, queued))),
+                DueWork::Plan { run, slot, queued } => Some((slot, plan(run, queued, level))),
                 DueWork::Send(_) => None,
             })
         })?;
@@ -180,8 +206,14 @@ impl Core {
     }
 
     fn outcome(&mut self, grant: Grant, result: AttemptResult) {
-        let outcome = Outcome { effect: grant.effect, attempt: grant.attempt, result };
+        let outcome = AttemptOutcome { effect: grant.effect, attempt: grant.attempt, result };
         assert_eq!(self.apply(Command::Record(vec![outcome])), Applied::Done);
+    }
+
+    /// Lets time pass, until this moment after the start, and begins the effect.
+    fn next_grant_at(&mut self, id: EffectId, after_start: Duration) -> Grant {
+        self.pass(START.after(after_start).since(self.now));
+        self.begin(id).unwrap()
     }
 
     fn deliver(&mut self, grant: Grant) {
@@ -267,29 +299,37 @@ fn ask_for_all(begin: &mut Begin) {
 
 /// Every event owes a status and a message; a summary owes a comment; what may have been sent
 /// already is not streamed again.
-fn plan(run: Key, queued: &QueuedEvent) -> Planned {
-    let is_latest_only =
-        matches!(queued.origin, Origin::Reported { is_latest_only: true } | Origin::Repair { .. });
+fn plan(run: Key, queued: &QueuedEvent, level: FeatureLevel) -> Planned {
+    let is_latest_only = queued.origin.is_latest_only();
+    let is_settled = queued.context.not_settled.is_none();
     let is_owed = |effect: &PlannedEffect| {
         let is_shown = !is_latest_only || effect.delivery == Delivery::Latest;
         let is_asked = queued.origin.only_route().is_none_or(|only| only.covers(&effect.route));
-        is_shown && is_asked && queued.origin.is_summary() == (effect.route.action == "summary")
+        let is_written = is_settled || effect.route.action != "status";
+        is_shown
+            && is_asked
+            && is_written
+            && queued.origin.is_summary() == (effect.route.action == "summary")
     };
     let event = &queued.event;
     let (sha, check) = (&event.scm.commit_sha, &queued.context.check_name);
     let effects = [
-        owed(queued, "status", &format!("status/{sha}/{check}"), Delivery::Latest),
-        owed(queued, "chat", "chat/room", Delivery::Stream),
-        owed(queued, "summary", &format!("comment/{}", event.uid), Delivery::Latest),
+        owed("status", &format!("status/{sha}/{check}"), Delivery::Latest),
+        owed("chat", "chat/room", Delivery::Stream),
+        owed("summary", &format!("comment/{}", event.uid), Delivery::Latest),
     ];
-    let effects = effects.into_iter().filter(is_owed).collect();
+    let named = |effect: PlannedEffect| PlannedEffect {
+        id: queued.effect_id(&effect.route, level),
+        ..effect
+    };
+    let effects = effects.into_iter().filter(is_owed).map(named).collect();
     let sequence = queued.sequence;
     Planned { run, sequence, effects, skipped: Vec::new(), failed: Vec::new() }
 }
 
-fn owed(queued: &QueuedEvent, action: &str, target: &str, delivery: Delivery) -> PlannedEffect {
-    let route = route(action);
-    let id = EffectId::of(queued.transition_key(), &route, queued.origin.replays());
+/// An effect of an action, its id left open.
+fn owed(action: &str, target: &str, delivery: Delivery) -> PlannedEffect {
+    let (id, route) = (EffectId(Key(0)), route(action));
     PlannedEffect { id, route, target: TargetKey(target.to_owned()), delivery }
 }
 

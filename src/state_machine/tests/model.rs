@@ -59,7 +59,7 @@ struct World {
     /// Calls that reached a target, by effect.
     calls: BTreeMap<EffectId, u64>,
     /// Outcomes nobody has recorded yet, and the node that holds them.
-    held: Vec<(NodeId, Outcome)>,
+    held: Vec<(NodeId, AttemptOutcome)>,
     owner: NodeId,
     /// The node that owns nothing.
     other: NodeId,
@@ -145,7 +145,7 @@ impl World {
         } else {
             AttemptResult::Unsent
         };
-        let outcome = Outcome { effect: grant.effect, attempt: grant.attempt, result };
+        let outcome = AttemptOutcome { effect: grant.effect, attempt: grant.attempt, result };
         self.held.push((self.owner, outcome));
     }
 

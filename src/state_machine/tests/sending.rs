@@ -200,3 +200,17 @@ fn rule_23_a_boot_number_that_is_not_above_the_known_one_is_a_copied_disk() {
     assert_eq!(core.boot(A, 4), Applied::Refused(Refusal::StaleBoot));
     assert_eq!(core.state.boot_of(A), Some(5));
 }
+
+#[test]
+fn the_first_begin_of_an_effect_is_remembered() {
+    let mut core = Core::second();
+    core.accept(pipeline_run("a").success());
+    core.plan_all();
+    core.pass(HOUR);
+    let first = core.begin(core.status("a")).unwrap();
+    let begun_at = core.now;
+    core.fail(first, 0);
+    core.pass(MINUTE);
+    core.begin(first.effect).unwrap();
+    assert_eq!(core.record(first.effect).first_begun_at, begun_at);
+}

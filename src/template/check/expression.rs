@@ -1,22 +1,29 @@
 //! Checks of pipelines, commands and chains of names.
 
+use super::trial::{Known, constant};
 use super::{Checked, Checker, Fault};
-use crate::template::engine::Named;
-use crate::template::functions::{argument_words, check_literal, refusal, signature};
+use crate::event::Names;
+use crate::spelling::did_you_mean;
+use crate::template::functions::{argument_words, check_literal, names, refusal, signature};
 use crate::template::shape::{Member, Shape};
 use gotmpl::parse::{CommandNode, Expr, Number, PipeNode, Pos, SmolStr};
 
-/// Functions that read one named parameter or result, by a name in their second argument.
+/// Functions that read one named entry of a map or list, by a name in their second argument.
 const READERS: [&str; 3] = ["index", "get", "hasKey"];
 
 impl<'t> Checker<'t> {
     /// The shape of a pipeline's result. Declares nothing.
     pub(super) fn pipe(&mut self, pipe: &'t PipeNode, dot: Shape) -> Checked<Shape> {
-        let mut piped = None;
+        let mut piped: Option<Known> = None;
         for command in &pipe.commands {
-            piped = Some(self.command(command, dot, piped)?);
+            let constant = match command.args.as_slice() {
+                [only] if piped.is_none() => constant(only),
+                _ => None,
+            };
+            let shape = self.command(command, dot, piped)?;
+            piped = Some(Known { shape, constant });
         }
-        Ok(piped.unwrap_or(Shape::Any))
+        Ok(piped.map_or(Shape::Any, |piped| piped.shape))
     }
 
     /// Declares or assigns the variables of a pipeline, if it has any.
@@ -48,22 +55,25 @@ impl<'t> Checker<'t> {
         &mut self,
         command: &'t CommandNode,
         dot: Shape,
-        piped: Option<Shape>,
+        piped: Option<Known>,
     ) -> Checked<Shape> {
         self.count_node(command.pos)?;
         let Some((first, rest)) = command.args.split_first() else { return Ok(Shape::Any) };
         if let Expr::Identifier(pos, name) = first {
-            return self.call(Call { pos: *pos, name, args: rest, piped }, dot);
+            return self.call(&Call { pos: *pos, name, args: rest, piped }, dot);
         }
-        let got = rest.len() + usize::from(piped.is_some());
+        let mut known = Vec::with_capacity(rest.len() + 1);
         for argument in rest {
-            self.expression(argument, dot)?;
+            let shape = self.expression(argument, dot)?;
+            known.push(Known { shape, constant: constant(argument) });
         }
+        known.extend(piped);
+        let got = known.len();
         if let Expr::Nil(pos) = first {
             return Err(self.at(*pos, Fault::Nil));
         }
         if let Some((base, names)) = self.chain_of(first, dot)? {
-            return self.chain(first.pos(), base, names, got);
+            return self.chain(first.pos(), base, names, &known);
         }
         if got > 0 {
             return Err(self.at(first.pos(), Fault::NotAFunction { what: what(first) }));
@@ -73,13 +83,13 @@ impl<'t> Checker<'t> {
 
     fn expression(&mut self, expression: &'t Expr, dot: Shape) -> Checked<Shape> {
         if let Some((base, names)) = self.chain_of(expression, dot)? {
-            return self.chain(expression.pos(), base, names, 0);
+            return self.chain(expression.pos(), base, names, &[]);
         }
         match expression {
             Expr::Dot(_) => Ok(dot),
             Expr::Variable(pos, name, _) => self.variable(*pos, name),
             Expr::Identifier(pos, name) => {
-                self.call(Call { pos: *pos, name, args: &[], piped: None }, dot)
+                self.call(&Call { pos: *pos, name, args: &[], piped: None }, dot)
             }
             Expr::String(..) => Ok(Shape::Text),
             Expr::Number(_, Number::Int(_)) => Ok(Shape::Integer),
@@ -122,17 +132,19 @@ impl<'t> Checker<'t> {
         known.ok_or_else(|| self.at(pos, undefined()))
     }
 
-    /// Follows names from `shape`; the last one receives `got` arguments.
+    /// Follows names from `shape`; the last one receives the arguments.
     fn chain(
         &mut self,
         pos: Pos,
         mut shape: Shape,
         names: &'t [SmolStr],
-        got: usize,
+        arguments: &[Known],
     ) -> Checked<Shape> {
         for (index, name) in names.iter().enumerate() {
-            let got = if index + 1 == names.len() { got } else { 0 };
-            shape = self.member(pos, shape, name, got)?;
+            let arguments = if index + 1 == names.len() { arguments } else { &[] };
+            let owner = shape;
+            shape = self.member(pos, owner, name, arguments.len())?;
+            self.try_method(pos, owner, name, arguments)?;
         }
         self.note_whole(shape);
         Ok(shape)
@@ -140,11 +152,12 @@ impl<'t> Checker<'t> {
 
     fn member(&mut self, pos: Pos, owner: Shape, name: &str, got: usize) -> Checked<Shape> {
         let Some(member) = owner.member(name) else {
-            let fault = Fault::NoMember { shape: owner.as_str(), name: name.to_owned() };
+            let hint = did_you_mean(name, owner.member_names());
+            let fault = Fault::NoMember { shape: owner.as_str(), name: name.to_owned(), hint };
             return Err(self.at(pos, fault));
         };
-        if owner == Shape::Params {
-            self.note(name);
+        if is_named(owner) {
+            self.note(owner, name);
         }
         let (wanted, result) = match member {
             Member::Field(shape) => (0..=0, shape),
@@ -157,8 +170,9 @@ impl<'t> Checker<'t> {
         Ok(result)
     }
 
-    fn call(&mut self, call: Call<'t>, dot: Shape) -> Checked<Shape> {
+    fn call(&mut self, call: &Call<'t>, dot: Shape) -> Checked<Shape> {
         let Call { pos, name, args, piped } = call;
+        let (pos, name) = (*pos, *name);
         let Some((wanted, result)) = signature(name) else {
             return Err(self.at(pos, unknown(name)));
         };
@@ -171,64 +185,94 @@ impl<'t> Checker<'t> {
             check_literal(name, literal)
                 .map_err(|error| self.at(*pos, Fault::Argument { name: name.to_owned(), error }))?;
         }
+        self.check_words(name, args, dot)?;
         let shapes = self.arguments(call, dot)?;
+        let written = args.iter().map(constant).chain(piped.as_ref().map(|p| p.constant.clone()));
+        let known: Vec<Known> = shapes
+            .iter()
+            .zip(written)
+            .map(|(shape, constant)| Known { shape: *shape, constant })
+            .collect();
+        self.check_slice(pos, name, &known)?;
+        self.check_printf(name, args, got)?;
+        self.try_function(pos, name, &known)?;
         Ok(refined(name, &shapes).unwrap_or(result))
     }
 
     /// The shapes of all arguments, a piped one last.
-    fn arguments(&mut self, call: Call<'t>, dot: Shape) -> Checked<Vec<Shape>> {
+    fn arguments(&mut self, call: &Call<'t>, dot: Shape) -> Checked<Vec<Shape>> {
         let mut shapes = Vec::with_capacity(call.args.len() + 1);
         let read_name = call.read_name();
         for (index, argument) in call.args.iter().enumerate() {
-            let named = self.named.clone();
+            let keep = self.keep.clone();
             let shape = self.expression(argument, dot)?;
             match read_name {
                 // Reading one name is not reading all of them.
                 Some(name) if index == 0 && is_named(shape) => {
-                    self.named = named;
-                    self.note(name);
+                    self.keep = keep;
+                    self.note(shape, name);
                 }
                 Some(_) | None => self.note_whole(shape),
             }
             shapes.push(shape);
         }
-        shapes.extend(call.piped);
+        shapes.extend(call.piped.as_ref().map(|piped| piped.shape));
         // What a function does with a whole event is not known.
         if shapes.contains(&Shape::Event) {
-            self.named = Named::All;
+            self.keep.add_all();
         }
         Ok(shapes)
     }
 
-    fn note(&mut self, name: &str) {
-        match &mut self.named {
-            Named::All => {}
-            Named::Only(names) => {
-                names.insert(name.to_owned());
-            }
+    /// Notes that one entry of a map or list is read.
+    fn note(&mut self, of: Shape, name: &str) {
+        if let Some(names) = self.names_of(of) {
+            names.add(name);
         }
     }
 
-    /// Parameters or results used as a whole: which of them matter is not known.
+    /// Used as a whole: which entries matter is not known.
     fn note_whole(&mut self, shape: Shape) {
-        if is_named(shape) {
-            self.named = Named::All;
+        if let Some(names) = self.names_of(shape) {
+            names.add_all();
+        }
+    }
+
+    fn names_of(&mut self, shape: Shape) -> Option<&mut Names> {
+        match shape {
+            Shape::Params | Shape::NamedValues => Some(&mut self.keep.values),
+            Shape::Labels => Some(&mut self.keep.labels),
+            Shape::Annotations => Some(&mut self.keep.annotations),
+            Shape::Any
+            | Shape::Text
+            | Shape::Bool
+            | Shape::Integer
+            | Shape::Number
+            | Shape::Time
+            | Shape::Duration
+            | Shape::Event
+            | Shape::Repository
+            | Shape::NamedValue
+            | Shape::Summary
+            | Shape::Check
+            | Shape::Task
+            | Shape::Tasks => None,
         }
     }
 }
 
 /// A call of a function.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Call<'t> {
     pos: Pos,
     name: &'t str,
     args: &'t [Expr],
-    piped: Option<Shape>,
+    piped: Option<Known>,
 }
 
 impl<'t> Call<'t> {
     /// The name that a call such as `index .Params "image"` reads.
-    fn read_name(self) -> Option<&'t str> {
+    fn read_name(&self) -> Option<&'t str> {
         match self.args {
             [_, Expr::String(_, name), ..] if READERS.contains(&self.name) => Some(name),
             _ => None,
@@ -237,26 +281,30 @@ impl<'t> Call<'t> {
 }
 
 fn is_named(shape: Shape) -> bool {
-    shape == Shape::Params || shape == Shape::NamedValues
+    matches!(shape, Shape::Params | Shape::NamedValues | Shape::Labels | Shape::Annotations)
 }
 
 fn unknown(name: &str) -> Fault {
     match refusal(name) {
         Some(reason) => Fault::RefusedFunction { name: name.to_owned(), reason },
-        None => Fault::UnknownFunction { name: name.to_owned() },
+        None => {
+            let hint = did_you_mean(name, names());
+            Fault::UnknownFunction { name: name.to_owned(), hint }
+        }
     }
 }
 
 /// What is known about the result of functions that hand on a part of their arguments.
 fn refined(name: &str, args: &[Shape]) -> Option<Shape> {
     match (name, args) {
-        ("index", [Shape::TextMap | Shape::Params, _]) => Some(Shape::Text),
+        ("index" | "get", [Shape::Labels | Shape::Annotations | Shape::Params, _]) => {
+            Some(Shape::Text)
+        }
         ("index", [Shape::NamedValues, Shape::Text]) => Some(Shape::Text),
         ("index", [Shape::NamedValues | Shape::Tasks, Shape::Integer])
         | ("first" | "last", [_]) => {
             args.first().filter(|list| is_list(**list))?.elements().map(|(_, element)| element)
         }
-        ("get", [Shape::TextMap | Shape::Params, _]) => Some(Shape::Text),
         ("rest" | "initial" | "reverse" | "uniq" | "compact", [list]) | ("slice", [list, ..]) => {
             Some(*list).filter(|list| is_list(*list))
         }

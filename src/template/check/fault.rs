@@ -36,14 +36,14 @@ pub(in crate::template) enum Fault {
     OutsideRange { word: &'static str },
     #[error("variable `{name}` is not declared")]
     UndefinedVariable { name: String },
-    #[error("{shape} has no field or method `{name}`")]
-    NoMember { shape: &'static str, name: String },
+    #[error("{shape} has no field or method `{name}`{hint}")]
+    NoMember { shape: &'static str, name: String, hint: String },
     #[error("`{name}` takes {wanted}, not {got}")]
     ArgumentCount { name: String, wanted: String, got: usize },
     #[error("{what} takes no argument")]
     NotAFunction { what: &'static str },
-    #[error("unknown function `{name}`")]
-    UnknownFunction { name: String },
+    #[error("unknown function `{name}`{hint}")]
+    UnknownFunction { name: String, hint: String },
     #[error("function `{name}` is refused: {reason}")]
     RefusedFunction { name: String, reason: &'static str },
     #[error("cannot range over {shape}")]
@@ -54,6 +54,12 @@ pub(in crate::template) enum Fault {
     Nil,
     #[error("the number {number} does not fit 64 bits")]
     NumberTooLarge { number: u64 },
+    #[error("`.{field}` is never `{word}`: it is one of {known}{hint}")]
+    UnknownWord { field: String, word: String, known: String, hint: String },
+    #[error("`slice` cannot end before it starts, nor start before 0")]
+    SliceOutOfOrder,
+    #[error("the format of `printf` prints {wanted} of {got} arguments")]
+    FormatArguments { wanted: usize, got: usize },
     #[error("`{name}`: {error}")]
     Argument { name: String, error: FunctionError },
 }

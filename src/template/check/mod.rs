@@ -4,14 +4,16 @@
 mod balance;
 mod expression;
 mod fault;
+mod trial;
+mod words;
 
 pub(super) use balance::check_balance;
 pub(super) use fault::{Fault, Located};
 
-use super::engine::Named;
 use super::limits::{NESTING_MAX, NODES_MAX};
 use super::place::Place;
 use super::shape::Shape;
+use crate::event::Keep;
 use gotmpl::parse::{BranchNode, DefineNode, ListNode, Node, PipeNode, Pos, SmolStr, TemplateNode};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,8 +22,8 @@ type Checked<T> = Result<T, Located>;
 /// The name of the data itself, bound in every template.
 const ROOT: &str = "$";
 
-/// Checks the trees of `text` for data of the given shape, and tells which parameters and results
-/// they mention.
+/// Checks the trees of `text` for data of the given shape, and tells what they
+/// read of params, results, labels and annotations.
 ///
 /// # Errors
 /// The first fault found, in the order of execution.
@@ -30,14 +32,14 @@ pub(super) fn check(
     main: &ListNode,
     defines: &[DefineNode],
     data: Shape,
-) -> Checked<Named> {
+) -> Checked<Keep> {
     let mut checker = Checker {
         text,
         bodies: BTreeMap::new(),
         visited: BTreeSet::new(),
         calling: Vec::new(),
         scopes: Vec::new(),
-        named: Named::Only(BTreeSet::new()),
+        keep: Keep::default(),
         nodes_left: NODES_MAX,
         depth: 0,
         loops: 0,
@@ -54,7 +56,7 @@ pub(super) fn check(
             checker.template(&define.body, Shape::Any)?;
         }
     }
-    Ok(checker.named)
+    Ok(checker.keep)
 }
 
 struct Checker<'t> {
@@ -65,7 +67,7 @@ struct Checker<'t> {
     calling: Vec<&'t str>,
     /// Variables in sight, innermost scope last.
     scopes: Vec<BTreeMap<SmolStr, Shape>>,
-    named: Named,
+    keep: Keep,
     nodes_left: usize,
     depth: usize,
     /// How many `range` bodies of this template are around the current node.

@@ -3,8 +3,11 @@
 
 use super::args::to_integer;
 use super::{Args, Function, FunctionError, integer, text};
-use crate::template::layout::format_time;
-use crate::template::time::duration_text;
+use crate::template::layout::{format_in_zone, format_time};
+use crate::template::time::{duration_text, parse_duration};
+use crate::template::value::Kind;
+use chrono::{DateTime, Offset as _, TimeZone as _};
+use chrono_tz::{OffsetName as _, Tz};
 use gotmpl::Value;
 
 /// The layout of an HTML date input.
@@ -47,9 +50,16 @@ fn date(args: &Args<'_>, time: usize, offset_seconds: i32) -> Result<Value, Func
 /// `dateInZone layout time zone`.
 fn date_in_zone(args: &Args<'_>) -> Result<Value, FunctionError> {
     let zone = args.text(2)?;
-    let offset_seconds = offset(&zone);
+    if let Some(offset_seconds) = offset(&zone) {
+        return date(args, 1, offset_seconds);
+    }
     let unknown = || FunctionError::UnknownZone { name: zone.to_string() };
-    date(args, 1, offset_seconds.ok_or_else(unknown)?)
+    let named: Tz = zone.parse().map_err(|_| unknown())?;
+    let millis = args.time(1)?;
+    let moment = DateTime::from_timestamp_millis(millis).unwrap_or_default();
+    let offset = named.offset_from_utc_datetime(&moment.naive_utc());
+    let seconds = offset.fix().local_minus_utc();
+    Ok(Value::from(format_in_zone(millis, seconds, offset.abbreviation(), &args.text(0)?)))
 }
 
 /// Seconds east of UTC of `UTC`, `GMT`, `Z`, `+02:00`, `-0530` or `+02`.
@@ -75,9 +85,15 @@ fn offset(zone: &str) -> Option<i32> {
     is_offset.then_some(sign * (hours * 3_600 + minutes * 60))
 }
 
-/// The largest unit of a duration: `2h10m5s` is `2h`.
+/// The largest unit of a duration, also of one that is written as text: `2h10m5s` is `2h`.
 fn duration_round(args: &Args<'_>) -> Result<Value, FunctionError> {
-    let seconds = args.duration(0)?.unsigned_abs() / NANOS_PER_SECOND.unsigned_abs();
+    let nanos = if let Kind::Text(text) = Kind::of(args.value(0)) {
+        let wrong = || FunctionError::BadDuration { text: text.to_owned() };
+        parse_duration(text).ok_or_else(wrong)?
+    } else {
+        args.duration(0)?
+    };
+    let seconds = nanos.unsigned_abs() / NANOS_PER_SECOND.unsigned_abs();
     let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
     let unit = ROUND_UNITS.iter().find(|(unit, _)| seconds >= *unit);
     let text =

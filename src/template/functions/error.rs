@@ -23,8 +23,18 @@ pub(in crate::template) enum FunctionError {
     OutOfRange { index: i64, length: usize },
     #[error("division by zero")]
     DivisionByZero,
-    #[error("the time zone `{name}` is not known: write UTC or an offset such as +02:00")]
+    #[error(
+        "the time zone `{name}` is not known: write UTC, a name such as Europe/Berlin, or an offset \
+         such as +02:00"
+    )]
     UnknownZone { name: String },
+    #[error("{text:?} is no duration: write for example 90s or 1h30m")]
+    BadDuration { text: String },
+    #[error(
+        "the layout {layout:?} has no part of Go's reference time in it: write for example \
+         \"2006-01-02 15:04:05 MST\""
+    )]
+    NoLayout { layout: String },
     #[error("the text is not base64 of UTF-8 text")]
     NotBase64,
     #[error("bad regular expression: {0}")]

@@ -45,6 +45,7 @@ const CASES: &[(&str, &str)] = &[
     ("{{splitList \",\" \"a,b\"}} {{splitList \"\" \"ab\"}}", "[a b] [a b]"),
     ("{{(split \"/\" \"acme/shop\")._1}}", "shop"),
     ("{{toString 5}}{{toString .StartedAt.Year}}", "52026"),
+    ("{{raw .Namespace}} {{.TaskCount | raw}}", "ci 2"),
     // words
     ("{{title \"hello big world\"}} {{untitle \"Hello World\"}}", "Hello Big World hello world"),
     ("{{swapcase \"aB\"}} {{initials \"ada m lovelace\"}}", "Ab aml"),
@@ -117,6 +118,9 @@ const CASES: &[(&str, &str)] = &[
     ),
     ("{{duration 95}} {{duration \"95\"}}", "1m35s 1m35s"),
     ("{{durationRound (.FinishedAt.Sub .StartedAt)}} {{durationRound 0}}", "1m 0s"),
+    ("{{durationRound \"2h10m5s\"}} {{durationRound \"-90s\"}}", "2h 1m"),
+    ("{{dateInZone \"15:04 MST\" .StartedAt \"Europe/Berlin\"}}", "17:07 CET"),
+    ("{{dateInZone \"15:04 -0700 MST\" .StartedAt \"Asia/Kolkata\"}}", "21:37 +0530 IST"),
     // encoding
     (
         "{{toJson .Results}}",
@@ -167,6 +171,15 @@ fn every_function_is_in_the_table() {
 }
 
 #[test]
+fn every_function_is_told_in_the_documentation() {
+    let page = include_str!("../../../docs/CONFIGURATION.md");
+    let section = page.split("## Templates").nth(1).unwrap().split("\n## ").next().unwrap();
+    for name in super::names() {
+        assert!(section.contains(&format!("`{name}`")), "{name} is not told");
+    }
+}
+
+#[test]
 fn names_are_unique() {
     let mut names: Vec<_> = all().map(|function| function.name).collect();
     let total = names.len();
@@ -181,33 +194,36 @@ fn wrong_arguments_are_named_with_their_place() {
         ("{{upper .IssueNumber}}", "failed 1:3: upper: argument 1 must be text, not nil"),
         (
             "{{trunc \"x\" .State}}",
-            "failed 1:3: trunc: argument 1 must be a whole number, not text",
+            "refused 1:3: `trunc`: argument 1 must be a whole number, not text",
         ),
         ("{{first .State}}", "failed 1:3: first: argument 1 must be a list, not text"),
-        ("{{keys (list 1)}}", "failed 1:3: keys: argument 1 must be a map, not a list"),
-        ("{{add 1 \"x\"}}", "failed 1:3: add: argument 2 must be a whole number, not text"),
-        ("{{mod 1 0}}", "failed 1:3: mod: division by zero"),
+        ("{{keys (list 1)}}", "refused 1:3: `keys`: argument 1 must be a map, not a list"),
+        ("{{add 1 \"x\"}}", "refused 1:3: `add`: argument 2 must be a whole number, not text"),
+        ("{{mod 1 0}}", "refused 1:3: `mod`: division by zero"),
         ("{{date \"2006\" .State}}", "failed 1:3: date: argument 2 must be a time, not text"),
         (
             "{{dateInZone \"2006\" .StartedAt \"Mars\"}}",
-            "failed 1:3: dateInZone: the time zone `Mars` is not known: \
-             write UTC or an offset such as +02:00",
+            "refused 1:3: `dateInZone`: the time zone `Mars` is not known: write UTC, a name such as \
+             Europe/Berlin, or an offset such as +02:00",
         ),
-        ("{{b64dec \"?\"}}", "failed 1:3: b64dec: the text is not base64 of UTF-8 text"),
-        ("{{len 5}}", "failed 1:3: len: argument 1 must be text, a list or a map, not an integer"),
-        ("{{slice \"abc\" 2 9}}", "failed 1:3: slice: index 9 is out of range for length 3"),
-        ("{{slice \"é\" 1}}", "failed 1:3: slice: index 2 is out of range for length 2"),
-        ("{{eq \"a\" 1}}", "failed 1:3: eq: cannot compare text with an integer"),
-        ("{{index .Params 1}}", "failed 1:3: index: argument 2 must be text, not an integer"),
-        ("{{until 10001}}", "failed 1:3: until: the value would have more than 10000 elements"),
+        ("{{b64dec \"?\"}}", "refused 1:3: `b64dec`: the text is not base64 of UTF-8 text"),
+        (
+            "{{len 5}}",
+            "refused 1:3: `len`: argument 1 must be text, a list or a map, not an integer",
+        ),
+        ("{{slice \"abc\" 2 9}}", "refused 1:3: `slice`: index 9 is out of range for length 3"),
+        ("{{slice \"é\" 1}}", "refused 1:3: `slice`: index 2 is out of range for length 2"),
+        ("{{eq \"a\" 1}}", "refused 1:3: `eq`: cannot compare text with an integer"),
+        ("{{index .Params 1}}", "refused 1:3: `index`: argument 2 must be text, not an integer"),
+        ("{{until 10001}}", "refused 1:3: `until`: the value would have more than 10000 elements"),
     ]);
 }
 
 #[test]
 fn a_pattern_from_the_data_is_checked_when_it_is_used() {
     assert!(
-        render("{{regexMatch (print \"(\") .State}}").starts_with("failed 1:3: regexMatch: bad")
+        render("{{regexMatch (print \"(\") .State}}").starts_with("refused 1:3: `regexMatch`: bad")
     );
     let large = "{{regexMatch (print \"(a{1000}){1000}\") .State}}";
-    assert!(render(large).starts_with("failed 1:3: regexMatch: bad"));
+    assert!(render(large).starts_with("refused 1:3: `regexMatch`: bad"));
 }

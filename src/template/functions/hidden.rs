@@ -2,6 +2,7 @@
 //! differs from Go's or lacks a position. Their names start with NUL, which no identifier can.
 
 use super::{Args, Function, FunctionError, MANY, text, value};
+use crate::template::escape::{marked, unmarked};
 use crate::template::limits::{PRINTF_DIRECTIVES_MAX, PRINTF_WIDTH_MAX};
 use crate::template::member::read_member;
 use crate::template::shape::Shape;
@@ -13,10 +14,14 @@ use std::sync::Arc;
 pub(in crate::template) const MEMBER: &str = "\0member";
 /// Turns what an action prints into text.
 pub(in crate::template) const PRINT: &str = "\0print";
+/// Turns what an action prints into text that is marked as data.
+pub(in crate::template) const PRINT_DATA: &str = "\0print-data";
 /// Checks the format of a `printf`.
 pub(in crate::template) const FORMAT: &str = "\0format";
 /// Makes an argument of `printf` printable by the engine.
 pub(in crate::template) const SHOWN: &str = "\0shown";
+/// The same, with its text marked as data.
+pub(in crate::template) const SHOWN_DATA: &str = "\0shown-data";
 /// Checks the result of a `printf`.
 pub(in crate::template) const PRINTED: &str = "\0printed";
 /// Checks that `range` can walk over a value.
@@ -24,9 +29,11 @@ pub(in crate::template) const WALK: &str = "\0walk";
 
 pub(super) const FUNCTIONS: &[Function] = &[
     value(MEMBER, 2..=MANY, members),
-    text(PRINT, 1..=1, |args| Ok(Value::from(text_of(args.value(0))))),
+    text(PRINT, 1..=1, |args| Ok(Value::from(unmarked(&text_of(args.value(0)))))),
+    text(PRINT_DATA, 1..=1, |args| Ok(Value::from(marked(&text_of(args.value(0)))))),
     text(FORMAT, 1..=1, format),
     value(SHOWN, 1..=1, |args| Ok(shown(args.value(0)))),
+    value(SHOWN_DATA, 1..=1, |args| Ok(shown_data(args.value(0)))),
     text(PRINTED, 1..=1, |args| Ok(args.value(0).clone())),
     super::function(WALK, 1..=1, Shape::Any, walkable),
 ];
@@ -75,6 +82,17 @@ pub(super) fn check_format(format: &str) -> Result<(), FunctionError> {
     Ok(())
 }
 
+/// Whether a format has nothing but `%s`, `%v`, `%d`, `%t` and `%%`: it prints its arguments whole.
+pub(in crate::template) fn is_plain_format(format: &str) -> bool {
+    let mut characters = format.chars();
+    while let Some(next) = characters.next() {
+        if next == '%' && !characters.next().is_some_and(|verb| "svdt%".contains(verb)) {
+            return false;
+        }
+    }
+    true
+}
+
 /// The engine prints only plain values: what it does not know becomes text.
 fn shown(value: &Value) -> Value {
     match Kind::of(value) {
@@ -89,6 +107,22 @@ fn shown(value: &Value) -> Value {
         | Kind::Number(_)
         | Kind::Text(_)
         | Kind::Function => value.clone(),
+    }
+}
+
+/// Numbers and truth values are no text that anybody chose.
+fn shown_data(value: &Value) -> Value {
+    match Kind::of(value) {
+        Kind::Nil
+        | Kind::Bool(_)
+        | Kind::Integer(_)
+        | Kind::Number(_)
+        | Kind::Time(_)
+        | Kind::Duration(_)
+        | Kind::Function => shown(value),
+        Kind::Text(_) | Kind::List(_) | Kind::Map(_) | Kind::Record(_) => {
+            Value::from(marked(&text_of(value)))
+        }
     }
 }
 

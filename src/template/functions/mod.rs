@@ -20,7 +20,9 @@ mod words;
 
 pub(super) use args::Args;
 pub(super) use error::{FunctionError, argument_words};
-pub(super) use hidden::{FORMAT, MEMBER, PRINT, PRINTED, SHOWN, WALK};
+pub(super) use hidden::{
+    FORMAT, MEMBER, PRINT, PRINT_DATA, PRINTED, SHOWN, SHOWN_DATA, WALK, is_plain_format,
+};
 pub(super) use refused::refusal;
 
 use super::limits::{ITEMS_MAX, OUTPUT_BYTES_MAX, PRINTF_DIRECTIVES_MAX, VALUE_DEPTH_MAX};
@@ -121,6 +123,17 @@ pub(super) fn check_literal(name: &str, literal: &str) -> Result<(), FunctionErr
         patterns::compile_pattern(literal)?;
     }
     Ok(())
+}
+
+/// Calls a function as a rendering would; `None` for one that the engine runs itself, and for a
+/// name that is none.
+pub(super) fn try_call(name: &str, args: &[Value]) -> Option<Result<Value, FunctionError>> {
+    all().find(|known| known.name == name).map(|function| run(function, &Args::new(args)))
+}
+
+/// The names of all functions.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    ENGINE_FUNCTIONS.iter().map(|(name, _, _)| *name).chain(all().map(|known| known.name))
 }
 
 /// The functions in the form the engine takes. Each expects its place as first argument.

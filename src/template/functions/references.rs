@@ -19,7 +19,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             Provider::GitLab | Provider::Azure | Provider::Other => "@",
         };
         let user = args.text(1)?;
-        Ok(Value::from(if user.is_empty() { String::new() } else { format!("{mark}{user}") }))
+        Ok(Value::from(if is_name(&user) { format!("{mark}{user}") } else { String::new() }))
     }),
 ];
 
@@ -52,8 +52,15 @@ impl Provider {
     }
 }
 
+/// Whether a provider could have a user, group or repository of this name. What is printed here is
+/// not escaped, so that nothing else is.
+fn is_name(text: &str) -> bool {
+    let is_part = |next: char| next.is_ascii_alphanumeric() || "-_./".contains(next);
+    !text.is_empty() && text.chars().all(is_part)
+}
+
 /// `provider number owner repository` as `owner/repository#number`, without the repository where
-/// it is not named or not linked. Empty when there is no number.
+/// it is not named, not linked, or no name. Empty when there is no number.
 fn reference(args: &Args<'_>, mark: &str) -> Result<Value, FunctionError> {
     let provider = Provider::of(&args.text(0)?);
     let number = args.value(1);
@@ -61,7 +68,7 @@ fn reference(args: &Args<'_>, mark: &str) -> Result<Value, FunctionError> {
         return Ok(Value::from(""));
     }
     let (owner, repository) = (args.text(2)?, args.text(3)?);
-    let is_short = owner.is_empty() || repository.is_empty() || !provider.links_across();
+    let is_short = !is_name(&owner) || !is_name(&repository) || !provider.links_across();
     let place = if is_short { String::new() } else { format!("{owner}/{repository}") };
     Ok(Value::from(format!("{place}{mark}{}", text_of(number))))
 }

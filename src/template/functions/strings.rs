@@ -51,6 +51,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Ok(parts.collect::<BTreeMap<_, _>>().into())
     }),
     text("toString", 1..=1, |args| made(&text_of(args.value(0)))),
+    // As the last word of an action it keeps what is printed from being escaped.
+    text("raw", 1..=1, |args| made(&text_of(args.value(0)))),
 ];
 
 fn made(text: &str) -> Result<Value, FunctionError> {

@@ -7,7 +7,7 @@ use super::lab::{Counts, Lab};
 use super::load::Load;
 use super::network::{Network, Processes};
 use super::node::{Node, Serve, Settling, error_lines};
-use super::observer::{Digest, Observer};
+use super::observer::{Digest, Observed, Observer};
 use super::place::Street;
 use super::pods::Pods;
 use super::site::Site;
@@ -23,6 +23,9 @@ use std::time::{Duration, Instant};
 
 /// Violations that are printed; files in the scenario's directory have the rest.
 const LINES_TOLD_MAX: usize = 20;
+
+/// What all nodes of a cluster know, unless a scenario gives them something else.
+pub const SECRET: &str = "the secret of all nodes of a scenario";
 
 /// How a cluster is laid out.
 #[derive(Clone, Copy, Debug)]
@@ -100,11 +103,17 @@ impl Cluster {
         let node = |number| furnished(number, &lab.folder, &receiver, at);
         let nodes: Vec<Node> = (0..shape.places).map(node).collect();
         let urls = nodes.iter().map(|node| node.url("/")).collect();
-        let observed = nodes.iter().map(|node| (node.pod(), node.url(""))).collect();
+        let observed = nodes.iter().map(|node| Observed {
+            pod: node.pod(),
+            url: node.url(""),
+            folder: node.folder().to_owned(),
+        });
+        let observed = observed.collect();
         let serve = Serve {
             binary: lab.binary.clone(),
             replicas: shape.replicas,
             seeds: (0..shape.replicas).collect(),
+            peer_tls: "required",
         };
         let load = Load::new(urls, site.client(), (lab.seed, receiver.started()));
         let observer = Observer::start(observed, site.client(), receiver.started());
@@ -414,6 +423,7 @@ fn furnished(
     std::fs::create_dir_all(&folder).unwrap();
     let node = Node::new(number, folder, site.clone(), processes.clone());
     write_config(node.folder(), receiver.untimed(), &node.pod());
+    node.share(SECRET);
     node
 }
 

@@ -80,7 +80,6 @@ pub async fn collect(
     let seen = &received.seen;
     let mut evidence = Evidence {
         arrivals: arrivals(received),
-        calls: calls(seen),
         shown: Shown {
             statuses: statuses(seen),
             checks: seen.checks(),
@@ -91,6 +90,13 @@ pub async fn collect(
         in_doubt: node.gauge("effects_in_doubt").await.expect("a settled node answers"),
         ..Evidence::default()
     };
+    let named = Named::of(&history);
+    for arrival in &mut evidence.arrivals {
+        arrival.effect = named.as_now(&arrival.effect);
+    }
+    for (effect, count) in calls(seen) {
+        *evidence.calls.entry(named.as_now(&effect)).or_default() += count;
+    }
     let uids: BTreeSet<&str> = history.sent.iter().map(|sent| sent.event.uid.as_str()).collect();
     for uid in uids {
         // What was never accepted is not known.
@@ -99,12 +105,27 @@ pub async fn collect(
         evidence.slots.extend(slot.map(|slot| (uid.to_owned(), slot)));
         evidence.superseded.extend(superseded(uid, &run));
         for (effect, begins) in begins(&run) {
-            let known = evidence.begins.entry(effect).or_default();
+            let known = evidence.begins.entry(named.as_now(&effect)).or_default();
             *known = begins.max(*known);
         }
     }
     evidence.history = history;
     evidence
+}
+
+/// What the effects of the first feature level are called now: a cluster that rises in between
+/// calls one transition by both names, and means the same.
+struct Named(BTreeMap<String, String>);
+
+impl Named {
+    fn of(history: &History) -> Self {
+        let names = history.sent.iter().map(|sent| (sent.effect_of_first_level(), sent.effect()));
+        Self(names.collect())
+    }
+
+    fn as_now(&self, effect: &str) -> String {
+        self.0.get(effect).map_or(effect, String::as_str).to_owned()
+    }
 }
 
 /// What `node` still has to do about the runs of a history, a line each.

@@ -5,7 +5,8 @@ use std::fmt;
 use std::time::Duration;
 use tekton_events_relay::demo::Recorded;
 use tekton_events_relay::effect::{EffectId, RouteName};
-use tekton_events_relay::event::{RunEvent, check_name};
+use tekton_events_relay::event::RunEvent;
+use tekton_events_relay::event::check::last_resort;
 
 /// One answer to one attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,7 +64,8 @@ impl Sent {
     /// An event that has not been sent yet.
     pub fn new(request: &Recorded) -> Self {
         let event = run_events(std::slice::from_ref(request)).remove(0);
-        Self { check: check_name(&event), event, tries: Vec::new() }
+        let check = last_resort(&event).check_name(&event.scm.context);
+        Self { check, event, tries: Vec::new() }
     }
 
     /// Answers of all attempts that have one.
@@ -91,6 +93,11 @@ impl Sent {
         webhook_effect(&self.event)
     }
 
+    /// The same at the first feature level.
+    pub fn effect_of_first_level(&self) -> String {
+        EffectId::of_first_level(self.event.transition_key(), &webhook(), 0).to_string()
+    }
+
     /// For people: which event it is, and how often it was sent.
     pub fn title(&self) -> String {
         let (event, tries) = (&self.event, self.tries.len());
@@ -102,12 +109,15 @@ impl Sent {
 
 /// The webhook effect of an event.
 pub fn webhook_effect(event: &RunEvent) -> String {
-    let route = RouteName {
+    EffectId::of(event.transition_key(), &webhook(), 0).to_string()
+}
+
+fn webhook() -> RouteName {
+    RouteName {
         kind: "webhook".to_owned(),
         instance: "archive".to_owned(),
         action: "notify".to_owned(),
-    };
-    EffectId::of(event.transition_key(), &route, 0).to_string()
+    }
 }
 
 /// All events of all senders, in the order in which their sending ended.

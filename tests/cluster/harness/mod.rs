@@ -17,7 +17,7 @@ mod site;
 mod timed_receiver;
 pub mod view;
 
-pub use cluster::{Cluster, Shape};
+pub use cluster::{Cluster, SECRET, Shape};
 pub use deadline::{DRAINED_MAX, FORMED_MAX, SCENARIO_MAX};
 pub use evidence::{Evidence, Moment};
 pub use folder::copy_folder;

@@ -6,13 +6,16 @@ use super::observer::Digest;
 use super::site::Site;
 use super::view::View;
 use super::{FORMED_MAX, copy_folder};
-use crate::shared::{Finished, eventually, run, signal};
+use crate::shared::{Finished, admin_token, eventually, run, signal};
 use serde_json::Value;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 use tokio::process::Child;
+
+/// In the folder of a node, unless a scenario takes it away.
+pub const SECRET_FILE: &str = "cluster-secret";
 
 /// What a node is started with, besides its addresses.
 #[derive(Clone, Debug)]
@@ -22,6 +25,8 @@ pub struct Serve {
     pub replicas: usize,
     /// Nodes whose gossip addresses are seeds.
     pub seeds: Vec<usize>,
+    /// Whether peers without TLS are believed.
+    pub peer_tls: &'static str,
 }
 
 /// What a node still has to do, as it has applied it itself.
@@ -75,6 +80,16 @@ impl Node {
         format!("relay-{}", self.number)
     }
 
+    /// The file with the secret of its cluster.
+    pub fn secret_file(&self) -> PathBuf {
+        self.folder.join(SECRET_FILE)
+    }
+
+    /// Gives the node these secrets.
+    pub fn share(&self, secrets: &str) {
+        std::fs::write(self.secret_file(), secrets).unwrap();
+    }
+
     pub fn folder(&self) -> &Path {
         &self.folder
     }
@@ -103,6 +118,11 @@ impl Node {
         let mut command = self.site.command(self.number, &serve.binary);
         command.args(self.arguments(serve)).current_dir(&self.folder).stdin(Stdio::null());
         command.stdout(log.try_clone().unwrap()).stderr(log).kill_on_drop(true);
+        // An older build knows neither, and starts all the same.
+        command.env("RELAY_PEER_TLS", serve.peer_tls);
+        if self.secret_file().exists() {
+            command.env("RELAY_SECRET_FILE", self.secret_file());
+        }
         let child = command.spawn().unwrap();
         self.processes.started(self.number, child.id().unwrap());
         self.child = Some(child);
@@ -190,6 +210,12 @@ impl Node {
         copy_folder(&other.data(), &self.data());
     }
 
+    /// Takes over the volume of another node: the same files, and not a copy of them.
+    pub fn take_volume_of(&self, other: &Self) {
+        self.copy_data_of(other);
+        std::fs::remove_file(self.data().join("place")).unwrap();
+    }
+
     fn log_file(&self) -> PathBuf {
         self.folder.join("log")
     }
@@ -211,10 +237,16 @@ impl Node {
         Some(self.client.get(self.url(path)).send().await.ok()?.status().as_u16())
     }
 
-    /// Asks for JSON. `None` when the node does not answer, or not with a success.
+    /// The change token.
+    async fn token(&self) -> String {
+        let config = self.folder.join("relay.yaml");
+        admin_token(Some(&config), &self.data(), Some(&self.secret_file())).await
+    }
+
+    /// Asks for JSON as an operator. `None` when the node does not answer, or not with a success.
     pub async fn get(&self, path: &str) -> Option<Value> {
-        let answer = self.client.get(self.url(path)).send().await.ok()?;
-        let answer = answer.error_for_status().ok()?;
+        let get = self.client.get(self.url(path)).bearer_auth(self.token().await);
+        let answer = get.send().await.ok()?.error_for_status().ok()?;
         serde_json::from_str(&answer.text().await.ok()?).ok()
     }
 
@@ -277,13 +309,16 @@ impl Node {
     /// It does not end.
     pub async fn command(&self, arguments: &[&str]) -> Finished {
         let url = self.url("");
-        let arguments: Vec<&str> = arguments.iter().copied().chain(["--url", &url]).collect();
+        let secret = self.secret_file().display().to_string();
+        let found = ["--url", &url, "--secret-file", &secret];
+        let arguments: Vec<&str> = arguments.iter().copied().chain(found).collect();
         run(&self.folder, &arguments).await
     }
 
-    /// Posts or deletes; the status, if the node answers.
+    /// Posts or deletes as an operator; the status, if the node answers.
     pub async fn ask(&self, method: http::Method, path: &str, body: &Value) -> Option<u16> {
         let request = self.client.request(method, self.url(path)).body(body.to_string());
+        let request = request.bearer_auth(self.token().await);
         let answer = request.header("content-type", "application/json").send().await.ok()?;
         Some(answer.status().as_u16())
     }

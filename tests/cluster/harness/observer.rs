@@ -1,9 +1,12 @@
 //! Looks at all nodes again and again while a scenario runs, and keeps every different thing that
 //! it saw: what no node may ever say is not only looked for at the end.
 
+use super::node::SECRET_FILE;
 use super::view::View;
+use crate::shared::admin_token;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -122,6 +125,14 @@ impl Sightings {
     }
 }
 
+/// A node to look at.
+pub struct Observed {
+    pub pod: String,
+    pub url: String,
+    /// Holds its configuration and its data directory.
+    pub folder: PathBuf,
+}
+
 /// A running observer; ends with the runtime of its scenario.
 #[derive(Clone)]
 pub struct Observer {
@@ -131,11 +142,10 @@ pub struct Observer {
 }
 
 impl Observer {
-    /// Looks at these nodes, (pod name, address), whether they run or not. Times count from
-    /// `started`.
-    pub fn start(nodes: Vec<(String, String)>, client: reqwest::Client, started: Instant) -> Self {
+    /// Looks at these nodes, whether they run or not. Times count from `started`.
+    pub fn start(nodes: Vec<Observed>, client: reqwest::Client, started: Instant) -> Self {
         let observer = Self { sightings: Arc::default(), client, started };
-        for (pod, url) in nodes {
+        for Observed { pod, url, folder } in nodes {
             let observer = observer.clone();
             tokio::spawn(async move {
                 let mut looks = tokio::time::interval(LOOK_EVERY);
@@ -143,7 +153,7 @@ impl Observer {
                     looks.tick().await;
                     observer.look(&pod, &url).await;
                     if look.is_multiple_of(LOOKS_PER_DIGEST) {
-                        observer.compare(&pod, &url).await;
+                        observer.compare(&pod, &url, &folder).await;
                     }
                 }
             });
@@ -162,17 +172,20 @@ impl Observer {
     }
 
     async fn look(&self, pod: &str, url: &str) {
-        if let Some((view, look)) = self.ask::<View>(&format!("{url}/api/v1/cluster")).await {
+        let get = |path: &str| self.client.get(format!("{url}{path}"));
+        if let Some((view, look)) = self.ask::<View>(get("/api/v1/cluster")).await {
             self.keep(|sightings| sightings.saw_view(pod, &view, look));
         }
-        if let Some((slots, look)) = self.ask::<Slots>(&format!("{url}/api/v1/cluster/slots")).await
-        {
+        if let Some((slots, look)) = self.ask::<Slots>(get("/api/v1/cluster/slots")).await {
             self.keep(|sightings| sightings.saw_slots(pod, &slots, look));
         }
     }
 
-    async fn compare(&self, pod: &str, url: &str) {
-        if let Some((digest, _)) = self.ask(&format!("{url}/api/v1/cluster/digest")).await {
+    async fn compare(&self, pod: &str, url: &str, folder: &Path) {
+        let (config, secret) = (folder.join("relay.yaml"), folder.join(SECRET_FILE));
+        let token = admin_token(Some(&config), &folder.join("data"), Some(&secret)).await;
+        let get = self.client.get(format!("{url}/api/v1/cluster/digest")).bearer_auth(token);
+        if let Some((digest, _)) = self.ask(get).await {
             self.keep_digest(pod, &digest);
         }
     }
@@ -181,9 +194,12 @@ impl Observer {
         seen(&mut self.sightings.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    async fn ask<T: serde::de::DeserializeOwned>(&self, url: &str) -> Option<(T, Look)> {
+    async fn ask<T: serde::de::DeserializeOwned>(
+        &self,
+        get: reqwest::RequestBuilder,
+    ) -> Option<(T, Look)> {
         let asked = self.started.elapsed();
-        let answer = self.client.get(url).timeout(LOOK_MAX).send().await.ok()?;
+        let answer = get.timeout(LOOK_MAX).send().await.ok()?;
         let text = answer.error_for_status().ok()?.text().await.ok()?;
         let look = Look { asked, answered: self.started.elapsed() };
         Some((serde_json::from_str(&text).ok()?, look))

@@ -3,12 +3,15 @@
 
 use crate::harness::{Evidence, Sent};
 use std::collections::BTreeMap;
+use tekton_events_relay::event::{RunKind, check_name};
 
 /// Checks that show something else, and comments beyond the first.
 pub fn violations(evidence: &Evidence) -> Vec<String> {
     let mut found = Vec::new();
-    for ((sha, check), state) in expected(&evidence.history.sent) {
-        let shown = evidence.shown.checks.get(&(sha.clone(), check.clone()));
+    for ((sha, [check, of_first_level]), state) in expected(&evidence.history.sent) {
+        let shows = |check: &String| evidence.shown.checks.get(&(sha.clone(), check.clone()));
+        // A run that was first heard of at the first feature level keeps the name it got there.
+        let shown = shows(&check).or_else(|| shows(&of_first_level));
         if shown.map(String::as_str) != Some(state) {
             found.push(format!("{check} of {sha} shows {shown:?}, not {state}"));
         }
@@ -19,16 +22,17 @@ pub fn violations(evidence: &Evidence) -> Vec<String> {
 }
 
 /// What GitHub has to show for the acknowledged ends of PipelineRuns.
-fn expected(sent: &[Sent]) -> BTreeMap<(String, String), &'static str> {
+/// Each by its commit, and the names of its check at the second and at the first feature level.
+fn expected(sent: &[Sent]) -> BTreeMap<(String, [String; 2]), &'static str> {
     let mut expected = BTreeMap::new();
     for sent in sent.iter().filter(|sent| sent.is_acknowledged()) {
         let event = &sent.event;
-        let is_run = event.kind == tekton_events_relay::event::RunKind::PipelineRun;
+        let is_run = event.kind == RunKind::PipelineRun;
         if !is_run || !event.state.is_final() || event.scm.commit_sha.is_empty() {
             continue;
         }
-        let check = format!("tekton/{}", event.name);
-        expected.insert((event.scm.commit_sha.clone(), check), github_state(event.state.as_str()));
+        let checks = [sent.check.clone(), check_name(event)];
+        expected.insert((event.scm.commit_sha.clone(), checks), github_state(event.state.as_str()));
     }
     expected
 }

@@ -16,6 +16,14 @@ pub async fn run(lab: Lab) -> Counts {
     cluster.nodes[original].stop().await;
     let [.., first, _, second] = cluster.nodes.as_mut_slice() else { panic!("four places") };
     second.copy_data_of(first);
+    // Files that are copied are other files.
+    cluster.start(copy);
+    let status = cluster.nodes[copy].ended().await;
+    assert_eq!(status.code(), Some(1), "a copy of a member is not started");
+    assert!(cluster.nodes[copy].log().contains("is a copy"));
+    // A volume that is copied as a whole is only known by the lives of its node.
+    let [.., first, _, second] = cluster.nodes.as_mut_slice() else { panic!("four places") };
+    second.take_volume_of(first);
     cluster.start(original);
     cluster.agreed(NODES).await;
     cluster.announce("the relay has to stop");

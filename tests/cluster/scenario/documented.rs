@@ -4,7 +4,7 @@
 
 use crate::harness::load::Load;
 use crate::harness::view::{View, agree};
-use crate::harness::{CHANGE_UNDER_WAY, Counts, FORMED_MAX, Lab, To, error_lines};
+use crate::harness::{CHANGE_UNDER_WAY, Counts, FORMED_MAX, Lab, SECRET, To, error_lines};
 use crate::shared::{client, copy_of_the_recording, free_ports, reached, run as run_command};
 use futures_util::future::join_all;
 use std::path::{Path, PathBuf};
@@ -28,6 +28,7 @@ struct Process {
 
 pub async fn run(lab: Lab) -> Counts {
     let (serve, status) = commands();
+    std::fs::write(lab.folder.join("cluster-secret"), SECRET).unwrap();
     assert_eq!(serve.len(), NODES, "{serve:?}");
     let first = free_ports(u16::try_from(PORTS.len() * NODES).unwrap());
     let mut processes: Vec<Process> = Vec::new();

@@ -42,7 +42,7 @@ async fn bring_volume(lab: &Lab, stranger: &Node, here: &View) {
     other.load.play_copy(0xff, &To::Node(0)).await;
     other.settled().await;
     other.nodes[0].stop().await;
-    stranger.copy_data_of(&other.nodes[0]);
+    stranger.take_volume_of(&other.nodes[0]);
 }
 
 /// The same three members of the same cluster agree.

@@ -1,7 +1,7 @@
 //! Nodes that share a secret form a cluster. One with another secret hears nobody and is heard by
 //! nobody; with the right one it joins.
 
-use crate::harness::{CHANGE_UNDER_WAY, Cluster, Counts, FORMED_MAX, Lab, Shape, To};
+use crate::harness::{CHANGE_UNDER_WAY, Cluster, Counts, FORMED_MAX, Lab, SECRET, Shape, To};
 use crate::shared::eventually;
 
 const NODES: usize = 3;
@@ -14,19 +14,13 @@ pub async fn run(lab: Lab) -> Counts {
     let shape = Shape { places: NODES + 1, ..Shape::of(NODES) };
     let mut cluster = Cluster::new(&lab, shape).await;
     cluster.announce(CHANGE_UNDER_WAY);
-    for node in &cluster.nodes {
-        let secret = node.folder().join("gossip-secret");
-        let line = format!("cluster: {{ secret_file: \"{}\" }}\n", secret.display());
-        node.configure(|text| text + &line);
-    }
     for node in 0..NODES {
-        share_secret(&cluster, node, "what all members know");
         cluster.start(node);
     }
     let before = cluster.agreed(NODES).await;
     cluster.spread().await;
     let traffic = cluster.load.keep_sending(1, To::any(NODES));
-    share_secret(&cluster, STRANGER, "what somebody has guessed");
+    cluster.nodes[STRANGER].share("what somebody has guessed");
     cluster.start(STRANGER);
     is_kept_out(&cluster).await;
     cluster.progress(EVENTS).await;
@@ -35,7 +29,7 @@ pub async fn run(lab: Lab) -> Counts {
     assert_eq!((&view.cluster_id, view.ids()), (&before.cluster_id, before.ids()));
     cluster.nodes[STRANGER].kill().await;
 
-    share_secret(&cluster, STRANGER, "what all members know");
+    cluster.nodes[STRANGER].share(SECRET);
     cluster.start(STRANGER);
     let after = cluster.agreed(NODES + 1).await;
     assert_eq!(after.cluster_id, before.cluster_id);
@@ -46,10 +40,6 @@ pub async fn run(lab: Lab) -> Counts {
     let counts = cluster.verify().await;
     assert_eq!(counts.repeated, 0, "nothing happened that could put an effect in doubt");
     counts
-}
-
-fn share_secret(cluster: &Cluster, node: usize, secret: &str) {
-    std::fs::write(cluster.nodes[node].folder().join("gossip-secret"), secret).unwrap();
 }
 
 /// The stranger has knocked, is alone, and no member has heard of it.

@@ -2,6 +2,7 @@
 //! what those find.
 
 mod accept_anywhere;
+mod changed_secret;
 mod copied_disk;
 mod documented;
 mod foreign_volume;
@@ -17,9 +18,11 @@ mod orders;
 mod owner_kill;
 mod partition;
 mod quorum_loss_spool;
+mod readable_traffic;
 mod rolling_restart;
 mod scale;
 mod slow_peer;
+mod sole_voter;
 mod version_skew;
 mod wiped_disk;
 
@@ -29,7 +32,7 @@ use crate::runner::Scenario;
 use futures_util::future::LocalBoxFuture;
 
 /// All scenarios. Only those with pods need root.
-pub const ALL: [Scenario; 26] = [
+pub const ALL: [Scenario; 29] = [
     always("formation", |lab| Box::pin(formation::run(lab))),
     always("accept_anywhere", |lab| Box::pin(accept_anywhere::run(lab))),
     always("leader_kill", |lab| Box::pin(leader_kill::run(lab))),
@@ -46,11 +49,14 @@ pub const ALL: [Scenario; 26] = [
     always("quorum_loss_spool", |lab| Box::pin(quorum_loss_spool::run(lab))),
     always("quorum_loss_reject", |lab| Box::pin(quorum_loss_spool::rejected(lab))),
     always("scale", |lab| Box::pin(scale::run(lab))),
+    always("sole_voter", |lab| Box::pin(sole_voter::run(lab))),
     always("copied_disk", |lab| Box::pin(copied_disk::run(lab))),
     always("orders", |lab| Box::pin(orders::run(lab))),
     always("lost_quorum", |lab| Box::pin(lost_quorum::run(lab))),
     always("slow_peer", |lab| Box::pin(slow_peer::run(lab))),
     always("gossip_key", |lab| Box::pin(gossip_key::run(lab))),
+    always("changed_secret", |lab| Box::pin(changed_secret::run(lab))),
+    always("readable_traffic", |lab| Box::pin(readable_traffic::run(lab))),
     always("foreign_volume", |lab| Box::pin(foreign_volume::run(lab))),
     always("documented", |lab| Box::pin(documented::run(lab))),
     in_pods("headless", |lab| Box::pin(headless::run(lab))),

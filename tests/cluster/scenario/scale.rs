@@ -22,6 +22,7 @@ pub async fn run(lab: Lab) -> Counts {
         cluster.resized(members).await;
     }
     for leaving in (1..PLACES).rev() {
+        cluster.progress(EVENTS).await;
         leave(&mut cluster, leaving).await;
         cluster.resized(leaving).await;
     }
@@ -34,8 +35,7 @@ pub async fn run(lab: Lab) -> Counts {
 }
 
 /// The node with the highest number ends, and is removed.
-async fn leave(cluster: &mut Cluster, leaving: usize) {
-    cluster.progress(EVENTS).await;
+pub(super) async fn leave(cluster: &mut Cluster, leaving: usize) {
     let id = cluster.nodes[leaving].view().await.expect("the node runs").node;
     cluster.nodes[leaving].stop().await;
     let path = format!("/api/v1/cluster/members/{id}");

@@ -1,5 +1,6 @@
 //! A cluster of another build is rolled to this one, half way back, and to this one again, while
-//! events come in. Then an operator says that the other build will not return. Needs that other build: `RELAY_PREVIOUS_BINARY`, or `--other-binary PATH`.
+//! events come in. Then an operator says that the other build will not return, and that peers have
+//! to prove themselves. Needs that other build: `RELAY_PREVIOUS_BINARY`, or `--other-binary PATH`.
 
 use crate::harness::{Cluster, Counts, FORMED_MAX, Lab, Shape, To};
 use crate::shared::reached;
@@ -11,16 +12,29 @@ const EVENTS: usize = 40;
 pub async fn run(lab: Lab) -> Counts {
     let other = lab.other_binary.clone().expect("the scenario runs only with another build");
     let old = Lab { binary: other.clone(), ..lab.clone() };
-    let mut cluster = Cluster::formed(&old, Shape::of(NODES)).await;
+    let mut cluster = Cluster::new(&old, Shape::of(NODES)).await;
+    // The other build may know nothing of TLS, and is told no secret.
+    cluster.serve.peer_tls = "migrate";
+    for node in 0..NODES {
+        cluster.start(node);
+    }
+    cluster.agreed(NODES).await;
+    cluster.spread().await;
     let traffic = cluster.load.keep_sending(1, To::any(NODES));
     let steps =
         [(2, &lab.binary), (1, &lab.binary), (2, &other), (2, &lab.binary), (0, &lab.binary)];
     for (node, binary) in steps {
         roll(&mut cluster, node, binary).await;
     }
-    traffic.finish().await;
     cluster.agreed(NODES).await;
     finalize(&cluster).await;
+    // The last roll: from now on whoever proves nothing is not heard.
+    cluster.serve.peer_tls = "required";
+    for node in 0..NODES {
+        roll(&mut cluster, node, &lab.binary).await;
+    }
+    traffic.finish().await;
+    cluster.agreed(NODES).await;
     cluster.assert_all_acknowledged();
     cluster.verify().await
 }

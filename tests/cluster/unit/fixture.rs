@@ -10,7 +10,7 @@ use std::time::Duration;
 /// The nodes of the fixture: (pod, node id).
 pub const NODES: [(&str, &str); 2] = [("relay-0", "a0"), ("relay-1", "b1")];
 /// The check of the fixture's run: (commit, name).
-pub const CHECK: (&str, &str) = ("6dcb09b5b57875f334f61aebed695e2e4193db5e", "tekton/ok");
+pub const CHECK: (&str, &str) = ("6dcb09b5b57875f334f61aebed695e2e4193db5e", "tekton/run:ok");
 /// The slot of every run of the fixture.
 pub const SLOT: usize = 2;
 

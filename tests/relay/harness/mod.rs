@@ -5,8 +5,8 @@ mod relay;
 mod setup;
 
 pub use crate::shared::{
-    Call, Expected, Finished, Receiver, Seeded, Seen, client, copy_of_the_recording, eventually,
-    named, recorded, run, run_events,
+    Call, Expected, Finished, Receiver, Scripted, Seeded, Seen, client, copy_of_the_recording,
+    eventually, named, recorded, run, run_events,
 };
 pub use relay::Relay;
 pub use setup::Setup;

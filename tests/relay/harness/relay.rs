@@ -1,7 +1,7 @@
 //! A relay process: started, asked, stopped, killed.
 
 use super::Setup;
-use crate::shared::{client, eventually, signal};
+use crate::shared::{admin_token, client, eventually, signal};
 use serde_json::Value;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -15,6 +15,8 @@ const START_MAX: Duration = Duration::from_secs(20);
 const STOP_MAX: Duration = Duration::from_secs(30);
 /// A settled relay has nothing to send and nothing to plan. Pauses of the breaker included.
 const SETTLE_MAX: Duration = Duration::from_secs(40);
+
+const BINARY: &str = env!("CARGO_BIN_EXE_tekton-events-relay");
 
 /// A running relay. Killed when dropped.
 pub struct Relay<'s> {
@@ -31,11 +33,24 @@ impl<'s> Relay<'s> {
         relay
     }
 
+    /// The same, with only so many file descriptors.
+    pub async fn start_with_descriptors(setup: &'s Setup, descriptors: usize) -> Self {
+        let mut shell = Command::new("sh");
+        let limited = format!("ulimit -n {descriptors}; exec \"$0\" \"$@\"");
+        shell.arg("-c").arg(limited).arg(BINARY);
+        let mut relay = Self::spawn_by(shell, setup);
+        relay.ready().await;
+        relay
+    }
+
     /// Starts, and does not wait.
     pub fn spawn(setup: &'s Setup) -> Self {
+        Self::spawn_by(Command::new(BINARY), setup)
+    }
+
+    fn spawn_by(mut command: Command, setup: &'s Setup) -> Self {
         let log = std::fs::File::options().create(true).append(true).open(setup.path("log"));
         let log = log.unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tekton-events-relay"));
         command.arg("serve").args(["--server-addr", &setup.address]);
         command.arg("--data-dir").arg(setup.path("data"));
         if let Some(config) = setup.config() {
@@ -80,16 +95,23 @@ impl<'s> Relay<'s> {
         answers
     }
 
-    /// Asks for JSON.
+    /// The change token.
+    pub async fn token(&self) -> String {
+        admin_token(self.setup.config().as_deref(), &self.setup.path("data"), None).await
+    }
+
+    /// Asks for JSON as an operator.
     pub async fn get(&self, path: &str) -> Value {
-        let answer = self.client.get(self.url(path)).send().await.unwrap();
+        let get = self.client.get(self.url(path)).bearer_auth(self.token().await);
+        let answer = get.send().await.unwrap();
         assert!(answer.status().is_success(), "{path}: {}", answer.status());
         serde_json::from_str(&answer.text().await.unwrap()).unwrap()
     }
 
-    /// Posts JSON.
+    /// Posts JSON as an operator.
     pub async fn post(&self, path: &str, body: &Value) -> Value {
         let post = self.client.post(self.url(path)).body(body.to_string());
+        let post = post.bearer_auth(self.token().await);
         let answer = post.header("content-type", "application/json").send().await.unwrap();
         assert!(answer.status().is_success(), "{path}: {}", answer.status());
         serde_json::from_str(&answer.text().await.unwrap()).unwrap()
@@ -117,8 +139,9 @@ impl<'s> Relay<'s> {
     /// Waits until nothing is to be planned or sent.
     pub async fn settled(&self) {
         eventually("the relay has settled", SETTLE_MAX, async || {
-            let left = self.gauge("effects_unsettled").await + self.gauge("events_unplanned").await;
-            (left == 0).then_some(())
+            // In this order: an event that is planned between two looks is found by the second.
+            let unplanned = self.gauge("events_unplanned").await;
+            (unplanned + self.gauge("effects_unsettled").await == 0).then_some(())
         })
         .await;
     }
@@ -134,6 +157,22 @@ impl<'s> Relay<'s> {
                 return letters;
             }
         }
+    }
+
+    /// Processes that the relay started and that are still there, zombies included, each with its
+    /// state as `/proc` tells it.
+    pub fn children(&self) -> Vec<(u32, char)> {
+        let relay = self.child.id().unwrap();
+        let processes = std::fs::read_dir("/proc").unwrap().filter_map(|entry| {
+            let pid: u32 = entry.ok()?.file_name().to_str()?.parse().ok()?;
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+            let (_, fields) = stat.rsplit_once(')')?;
+            let mut fields = fields.split_whitespace();
+            let state = fields.next()?.chars().next()?;
+            let parent: u32 = fields.next()?.parse().ok()?;
+            (parent == relay).then_some((pid, state))
+        });
+        processes.collect()
     }
 
     /// SIGKILL: no drain, no last write.
@@ -156,6 +195,14 @@ impl<'s> Relay<'s> {
     pub async fn stop(self) {
         self.terminate().await;
         assert_eq!(self.ended().await.code(), Some(0));
+    }
+
+    /// The most memory that the process has had at once.
+    pub fn peak_memory_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id().unwrap()));
+        let status = status.unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        peak.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
     /// What the processes on this directory have logged.

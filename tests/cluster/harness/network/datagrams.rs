@@ -39,6 +39,7 @@ async fn forward_to(to: Member, fronts: Arc<Vec<Front>>, rules: Arc<Rules>) {
         };
         let Some(from) = fronts.iter().position(|front| front.real == source) else { continue };
         let passed = datagram[..length].to_vec();
+        rules.note(&passed);
         match rules.of((from, to)) {
             Rule::Hold | Rule::Reset => {}
             Rule::Pass | Rule::Throttle { .. } => pass_on(&fronts, (from, to), &passed).await,

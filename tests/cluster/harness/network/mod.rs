@@ -75,6 +75,11 @@ impl Network {
         self.set_inbound(member, Rule::Hold);
     }
 
+    /// All bytes that have passed between members, in the order in which they did.
+    pub fn seen(&self) -> Vec<u8> {
+        self.rules.seen()
+    }
+
     /// Everything passes again.
     pub fn heal(&self) {
         self.rules.clear();

@@ -2,8 +2,12 @@
 
 use super::Member;
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::time::Duration;
 use tokio::sync::watch;
+
+/// Bytes that are noted: more than a scenario that looks at them sends.
+const SEEN_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// The state of one direction between two members.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,28 +31,44 @@ pub enum Rule {
 pub struct Closed;
 
 /// The rules of all pairs, (from, to). A pair without one passes everything.
-pub struct Rules(watch::Sender<BTreeMap<(Member, Member), Rule>>);
+pub struct Rules {
+    all: watch::Sender<BTreeMap<(Member, Member), Rule>>,
+    /// What has passed, as far as it has room.
+    seen: Mutex<Vec<u8>>,
+}
 
 impl Default for Rules {
     fn default() -> Self {
-        Self(watch::Sender::new(BTreeMap::new()))
+        Self { all: watch::Sender::new(BTreeMap::new()), seen: Mutex::default() }
     }
 }
 
 impl Rules {
     /// Sets one rule for some pairs, at once.
     pub fn set(&self, pairs: &[(Member, Member)], rule: Rule) {
-        self.0.send_modify(|rules| rules.extend(pairs.iter().map(|pair| (*pair, rule))));
+        self.all.send_modify(|rules| rules.extend(pairs.iter().map(|pair| (*pair, rule))));
+    }
+
+    /// Notes what passes, for who listens on the line.
+    pub fn note(&self, passing: &[u8]) {
+        let mut seen = self.seen.lock().unwrap();
+        let room = SEEN_BYTES_MAX.saturating_sub(seen.len());
+        seen.extend_from_slice(&passing[..passing.len().min(room)]);
+    }
+
+    /// All that has passed.
+    pub fn seen(&self) -> Vec<u8> {
+        self.seen.lock().unwrap().clone()
     }
 
     /// Lets everything pass.
     pub fn clear(&self) {
-        self.0.send_modify(BTreeMap::clear);
+        self.all.send_modify(BTreeMap::clear);
     }
 
     /// The rule of a pair.
     pub fn of(&self, pair: (Member, Member)) -> Rule {
-        self.0.borrow().get(&pair).copied().unwrap_or_default()
+        self.all.borrow().get(&pair).copied().unwrap_or_default()
     }
 
     /// Waits until `bytes` may pass.
@@ -74,7 +94,7 @@ impl Rules {
 
     /// Waits until the rule of a pair is one of those asked for.
     pub async fn until(&self, pair: (Member, Member), is_met: impl Fn(Rule) -> bool) {
-        let mut rules = self.0.subscribe();
+        let mut rules = self.all.subscribe();
         let met = rules.wait_for(|all| is_met(all.get(&pair).copied().unwrap_or_default()));
         // The sender lives as long as `self`.
         let _ = met.await;

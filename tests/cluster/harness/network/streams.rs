@@ -75,6 +75,7 @@ async fn pump(
         if read == 0 {
             return to.shutdown().await.map_err(|_| Closed);
         }
+        rules.note(&piece[..read]);
         to.write_all(&piece[..read]).await.map_err(|_| Closed)?;
     }
 }

@@ -1,0 +1,130 @@
+//! `dlq`: what was given up, and what is to be tried again.
+
+use super::flags::{DlqCommand, DlqFlags, LetterFilter};
+use super::printable;
+use super::remote::{Client, runtime, show, text};
+use reqwest::Method;
+use serde_json::{Map, Value, json};
+use std::process::ExitCode;
+
+pub(super) fn dlq(flags: &DlqFlags) -> anyhow::Result<ExitCode> {
+    runtime()?.block_on(async {
+        match &flags.command {
+            DlqCommand::List { remote, limit, offset } => {
+                let path = format!("/api/v1/dlq?limit={limit}&offset={offset}");
+                let answer = Client::new(&remote.endpoint).await?.get(&path).await?;
+                show(remote.output, &answer, letter_table);
+            }
+            DlqCommand::Replay { remote, filter, dry_run } => {
+                let body = Some(json!({"filter": filter_of(filter), "dry_run": dry_run}));
+                let client = Client::new(&remote.endpoint).await?;
+                let answer = client.call(Method::POST, "/api/v1/dlq/replay", body).await?;
+                show(remote.output, &answer, replayed);
+            }
+            DlqCommand::Delete { remote, filter, all, dry_run } => {
+                let filter = filter_of(filter);
+                let body = Some(json!({"filter": filter, "all": all, "dry_run": dry_run}));
+                let client = Client::new(&remote.endpoint).await?;
+                let answer = client.call(Method::POST, "/api/v1/dlq/delete", body).await?;
+                show(remote.output, &answer, deleted);
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+fn filter_of(filter: &LetterFilter) -> Value {
+    let LetterFilter { ids, provider, state, after } = filter;
+    // No id at all means every letter; an empty list would mean none.
+    let ids = (!ids.is_empty()).then(|| json!(ids));
+    let texts = [("provider", provider), ("state", state), ("after", after)];
+    let texts = texts.map(|(key, text)| (key, text.as_ref().map(|text| json!(text))));
+    let given = [("ids", ids)].into_iter().chain(texts);
+    // The relay refuses a null, so a flag that is absent is a key that is absent.
+    given.filter_map(|(key, value)| Some((key.to_owned(), value?))).collect::<Map<_, _>>().into()
+}
+
+fn letter_table(answer: &Value) -> Vec<String> {
+    let events = answer["events"].as_array().into_iter().flatten();
+    let mut lines: Vec<String> = events.map(letter_line).collect();
+    lines.push(format!("{} of {} dead letters", answer["count"], answer["total"]));
+    lines
+}
+
+fn letter_line(letter: &Value) -> String {
+    let effect = &letter["effect"];
+    let line = format!(
+        "{:>6}  {}  {}/{}  {}  {}",
+        text(&letter["id"]),
+        text(&letter["failed_at"]),
+        text(&effect["instance"]),
+        text(&effect["action"]),
+        text(&letter["envelope"]["Report"]["run_name"]),
+        text(&letter["cause"]),
+    );
+    printable(&line)
+}
+
+fn replayed(answer: &Value) -> Vec<String> {
+    outcome(answer, ("replayed", "would_replay"), "queued again")
+}
+
+fn deleted(answer: &Value) -> Vec<String> {
+    outcome(answer, ("deleted", "would_delete"), "deleted")
+}
+
+/// What became of letters, or would, and how many they are by one of these two members.
+fn outcome(answer: &Value, (count, would): (&str, &str), became: &str) -> Vec<String> {
+    if answer["dry_run"] != Value::Bool(true) {
+        return vec![format!("{} {became}", answer[count])];
+    }
+    let letters = answer["letters"].as_array().into_iter().flatten();
+    let mut lines: Vec<String> = letters.map(letter_line).collect();
+    lines.push(format!("{} would be {became}", answer[would]));
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn letter(name: &str) -> Value {
+        json!({"id": "7", "failed_at": "t", "cause": "auth: 401",
+            "effect": {"instance": "hub", "action": "checks"},
+            "envelope": {"Report": {"run_name": name}}})
+    }
+
+    #[test]
+    fn a_flag_that_is_absent_is_no_key_of_the_filter() {
+        let none = LetterFilter { ids: Vec::new(), provider: None, state: None, after: None };
+        assert_eq!(filter_of(&none), json!({}));
+        let state = Some("failure".to_owned());
+        let some = LetterFilter { ids: vec![7], state, ..none };
+        assert_eq!(filter_of(&some), json!({"ids": [7], "state": "failure"}));
+    }
+
+    #[test]
+    fn a_letter_is_a_line_and_the_last_line_counts() {
+        let lines = letter_table(&json!({"events": [letter("build-1")], "count": 1, "total": 9}));
+        assert_eq!(lines, ["     7  t  hub/checks  build-1  auth: 401", "1 of 9 dead letters"]);
+    }
+
+    #[test]
+    fn s16_a_name_steers_no_terminal() {
+        let line = letter_line(&letter("a\u{1b}[2J\nb\u{202e}c"));
+        let told = "     7  t  hub/checks  a\\u{1b}[2J\\u{a}b\\u{202e}c  auth: 401";
+        assert_eq!(line, told);
+    }
+
+    #[test]
+    fn a_dry_run_shows_what_would_be_queued() {
+        let answer = json!({"dry_run": true, "would_replay": 1, "letters": [letter("build-1")]});
+        let lines = replayed(&answer);
+        assert_eq!(lines[1], "1 would be queued again");
+        assert!(lines[0].contains("build-1"));
+        assert_eq!(replayed(&json!({"replayed": 3})), ["3 queued again"]);
+        let answer = json!({"dry_run": true, "would_delete": 1, "letters": [letter("build-1")]});
+        assert_eq!(deleted(&answer)[1], "1 would be deleted");
+        assert_eq!(deleted(&json!({"deleted": 2})), ["2 deleted"]);
+    }
+}

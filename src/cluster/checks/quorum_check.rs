@@ -1,0 +1,102 @@
+//! The beat of a node: twice a second it proves its quorum, follows the leader's time, and tells
+//! the others by gossip how it is.
+
+use super::state_check;
+use crate::clock::Timestamp;
+use crate::cluster::member::Member;
+use crate::cluster::proposal::quorum::CHECK_EVERY;
+use crate::cluster::transport::proto::Checked;
+use crate::cluster::transport::{PeerAddress, Route};
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use prost::Message as _;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// Deadline of a check: the next one follows at once.
+const CHECK_WITHIN: Duration = Duration::from_millis(400);
+
+/// Runs until `stop` is cancelled. Each beat has one check and one publication.
+pub(in crate::cluster) async fn run(member: Arc<Member>, stop: CancellationToken) {
+    let mut beat = tokio::time::interval(CHECK_EVERY);
+    beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut changed = member.gossip.changed();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = beat.tick() => {
+                check(&member).await;
+                member.gossip.publish(member.facts()).await;
+            }
+            Ok(()) = changed.changed() => member.duties.notify_one(),
+        }
+        let live = member.live_peers().await;
+        member.peers.heard(live.iter().map(|peer| (peer.node, peer.ip)).collect());
+        let relays = live
+            .into_iter()
+            .map(|peer| PeerAddress { node: Some(peer.node), address: peer.facts.peer_address });
+        member.proposer.relays.set(relays.collect());
+    }
+}
+
+/// Proves the quorum, or does not. Where the leader's own answer proves nothing, whoever else
+/// lives is asked to hand the check on: a quorum that can be reached in two hops is none that was
+/// lost (rule 12).
+pub(in crate::cluster) async fn check(member: &Member) {
+    let (proposer, status) = (&member.proposer, member.raft().status());
+    if status.is_leader {
+        member.goes_ahead();
+        if let Some(age) = status.quorum_ago {
+            proposer.quorum.proven_before(age);
+        }
+        return proposer.relays.set_relay_first(None);
+    }
+    let body = member.check().encode_to_vec();
+    let leader = proposer.leader();
+    if let Some(leader) = &leader
+        && let Some(answer) = ask(member, leader, &body).await
+    {
+        // Only what the log itself knows as its leader sends entries here: a relay that answers
+        // may not have found this node yet, at an address that is new.
+        member.follows(answer.applied_index);
+        if answer.proves_quorum {
+            return proposer.relays.set_relay_first(None);
+        }
+    }
+    // All at once: one that does not answer must not hold up the others.
+    let asked = proposer.relays.except(leader.as_ref()).into_iter().map(async |relay| {
+        let answer = ask(member, &relay, &body).await;
+        answer.filter(|answer| answer.proves_quorum).map(|_| relay)
+    });
+    let mut asked: FuturesUnordered<_> = asked.collect();
+    let mut found = None;
+    while let (None, Some(answered)) = (&found, asked.next().await) {
+        found = answered;
+    }
+    proposer.relays.set_relay_first(found);
+}
+
+/// What a leader tells in answer to a check.
+struct Told {
+    applied_index: u64,
+    proves_quorum: bool,
+}
+
+/// The leader's answer to a check, if there is one.
+async fn ask(member: &Member, target: &PeerAddress, body: &[u8]) -> Option<Told> {
+    let asked_at = member.clock.monotonic();
+    let answer = member.peers.call(target, Route::LeaderCheck, body.to_vec(), CHECK_WITHIN).await;
+    let answer = answer.ok().and_then(|answer| Checked::decode(answer).ok());
+    let checked = answer.filter(|checked| checked.is_leader)?;
+    member.proposer.log_clock.follow(Timestamp(checked.now_ms));
+    let taken = member.clock.monotonic().saturating_sub(asked_at);
+    let age = Duration::from_millis(checked.quorum_age_ms).saturating_add(taken);
+    member.compare(&state_check::decode(checked.digests));
+    let proves_quorum = member.proposer.quorum.proven_before(age);
+    Some(Told { applied_index: checked.applied_index, proves_quorum })
+}
+
+#[cfg(test)]
+#[path = "quorum_check_test.rs"]
+mod tests;

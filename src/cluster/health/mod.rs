@@ -1,0 +1,7 @@
+//! What a node measures and judges of itself and its peers. Decisions alone: the tasks that feed
+//! them are in `checks` and `leader`.
+
+pub(super) mod delivery_health;
+pub(super) mod divergence;
+pub(super) mod standstill;
+pub(super) mod unhealthy;

@@ -1,0 +1,191 @@
+//! How a node answers its peers.
+
+use super::checks::state_check;
+use super::fatal::FatalError;
+use super::member::Member;
+use super::proposal::error::AcceptError;
+use super::proposal::priority::Priority;
+use super::proposal::proposer::{Proposal, failure};
+use super::raft::RaftCallError;
+use super::transport::proto::{
+    Ask, Check, Checked, Finalize, Forward, Forwarded, Look, NodeStatus, forwarded::Failure,
+};
+use super::transport::{Hello, LocalNode, PeerService, Refused, Route};
+use super::view;
+use crate::state_machine::{FEATURE_LEVEL, NodeId, StateMachine, millis};
+use crate::wire::{EncodedCommands, encode_answers};
+use axum::body::Bytes;
+use prost::Message as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Deadline of a check that is handed on: its sender waits 400 ms for both hops.
+const HAND_ON_WITHIN: Duration = Duration::from_millis(300);
+
+impl Member {
+    /// What this node says about itself.
+    pub async fn node_status(&self) -> NodeStatus {
+        let cluster = self.cluster();
+        NodeStatus {
+            node: self.own.node.0,
+            name: self.own.name.clone(),
+            peer_address: self.own.peer_address.clone(),
+            cluster: cluster.map_or(0, |id| id.0),
+            // A node whose log has failed is no founder.
+            is_pristine: cluster.is_none() && self.raft().is_pristine().await.unwrap_or(false),
+            boot: self.own.boot,
+            feature_level: FEATURE_LEVEL.0,
+        }
+    }
+
+    /// Answers a check as the leader, or has the leader answer it: its sender may have no way to
+    /// it (rule 12). What was handed on already is answered here.
+    async fn answer_check(&self, from: NodeId, check: &Check) -> Checked {
+        self.checked(check);
+        if from.0 == check.node
+            && let Some(leader) = self.proposer.leader()
+        {
+            let body = check.encode_to_vec();
+            let answer = self.peers.call(&leader, Route::LeaderCheck, body, HAND_ON_WITHIN).await;
+            if let Some(checked) = answer.ok().and_then(|answer| Checked::decode(answer).ok()) {
+                return checked;
+            }
+        }
+        self.own_answer(NodeId(check.node))
+    }
+
+    fn own_answer(&self, asker: NodeId) -> Checked {
+        let status = self.raft().status();
+        // No entries are sent to a node that is no member: its state stands still, and is not stuck.
+        let is_member = status.members.contains_key(&asker);
+        Checked {
+            is_leader: status.is_leader,
+            quorum_age_ms: status.quorum_ago.map_or(u64::MAX, millis),
+            now_ms: self.proposer.log_clock.now().0,
+            applied_index: if is_member { status.applied_index } else { 0 },
+            digests: state_check::encode(self.digests()),
+        }
+    }
+
+    async fn answer_forward(&self, forward: Forward) -> Result<Forwarded, Refused> {
+        let commands = EncodedCommands::decode(&forward.entry)
+            .map_err(|error| Refused::Malformed(error.to_string()))?;
+        let priority = if forward.is_event { Priority::Event } else { Priority::Work };
+        let within = Duration::from_millis(forward.within_ms);
+        let written = self.hand_on(commands, priority, within, forward.hops).await;
+        Ok(match written {
+            Ok((index, answers)) => Forwarded { failure: Failure::None.into(), answers, index },
+            Err(error) => {
+                Forwarded { failure: failure(&error).into(), answers: Vec::new(), index: 0 }
+            }
+        })
+    }
+
+    async fn hand_on(
+        &self,
+        commands: EncodedCommands,
+        priority: Priority,
+        within: Duration,
+        hops: u32,
+    ) -> Result<(u64, Vec<u8>), AcceptError> {
+        if self.raft().leads_term().is_some() {
+            // Whoever took the event has looked at its own disk; this is the one that leads.
+            if priority == Priority::Event && self.disk.is_low() {
+                return Err(AcceptError::DiskLow);
+            }
+            let answers = self.queue.submit_encoded(commands, priority, within).await?;
+            // At least the index of the entry, which is applied here.
+            return Ok((*self.raft().applied().borrow(), encode_answers(&answers)));
+        }
+        if hops > 0 {
+            return Err(AcceptError::NoLeader);
+        }
+        let written =
+            self.proposer.propose(Proposal { commands, priority, hops: hops + 1 }).await?;
+        Ok((written.index, encode_answers(&written.answers)))
+    }
+
+    fn admit(&self, hello: &Hello, route: Route) -> Result<(), Refused> {
+        let (is_retired, boot, level) = self.raft().read(|state: &StateMachine| {
+            (state.is_retired(hello.from), state.boot_of(hello.from), state.feature_level())
+        });
+        let own = LocalNode { node: self.own.node, cluster: self.cluster(), level };
+        if is_retired && own.cluster == hello.cluster {
+            return Err(Refused::Retired);
+        }
+        let boot = boot.filter(|_| own.cluster == hello.cluster);
+        self.admission.check(own, hello, route, boot)?;
+        match (own.cluster, hello.cluster) {
+            (None, Some(cluster)) if route.is_raft() => self.join(cluster),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl PeerService for Member {
+    fn admit(&self, hello: &Hello, route: Route) -> Result<(), Refused> {
+        Self::admit(self, hello, route)
+    }
+
+    fn inbox(&self) -> Option<PathBuf> {
+        Some(self.directory.path().to_owned())
+    }
+
+    async fn answer(
+        self: Arc<Self>,
+        hello: Hello,
+        route: Route,
+        body: Bytes,
+    ) -> Result<Vec<u8>, Refused> {
+        self.admit(&hello, route)?;
+        let raft = self.raft();
+        match route {
+            Route::Append => raft.answer_append(body).await.map_err(|error| {
+                if error.is_unknown_command() {
+                    self.fail(FatalError::UnknownCommand);
+                }
+                refused(error)
+            }),
+            Route::Vote => raft.answer_vote(&body).await.map_err(refused),
+            Route::PreVote => raft.answer_pre_vote(&body).await.map_err(refused),
+            Route::Transfer => raft.answer_transfer(&body).await.map_err(refused),
+            Route::Snapshot => raft.answer_snapshot(&body).await.map_err(refused),
+            Route::Forward => Ok(self.answer_forward(read(&body)?).await?.encode_to_vec()),
+            Route::LeaderCheck => {
+                let check = read(&body)?;
+                Ok(self.answer_check(hello.from, &check).await.encode_to_vec())
+            }
+            Route::NodeStatus => {
+                let Ask {} = read(&body)?;
+                Ok(self.node_status().await.encode_to_vec())
+            }
+            Route::ClusterView => {
+                let Look {} = read(&body)?;
+                Ok(view::encode(&self.local_view()))
+            }
+            Route::Remove => Ok(self.answer_remove(&read(&body)?).await.encode_to_vec()),
+            Route::HandOver => Ok(self.answer_hand_over(&read(&body)?).await.encode_to_vec()),
+            Route::Finalize => {
+                let Finalize {} = read(&body)?;
+                Ok(self.answer_finalize().await.encode_to_vec())
+            }
+        }
+    }
+}
+
+fn read<M: prost::Message + Default>(body: &Bytes) -> Result<M, Refused> {
+    M::decode(body.clone()).map_err(|error| Refused::Malformed(error.to_string()))
+}
+
+fn refused(error: RaftCallError) -> Refused {
+    match error {
+        RaftCallError::Malformed(error) => Refused::Malformed(error.to_string()),
+        RaftCallError::Snapshot(error) => Refused::Malformed(error.to_string()),
+        RaftCallError::Stopped(_) => Refused::Stopped,
+    }
+}
+
+#[cfg(test)]
+#[path = "peer_service_test.rs"]
+mod tests;

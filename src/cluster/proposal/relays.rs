@@ -1,0 +1,43 @@
+//! Who may know a way to the leader when this node has none of its own (rule 12).
+
+use crate::cluster::transport::PeerAddress;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Live peers, as gossip had them at the last beat, and the one that proved to be a way. Clones
+/// share them.
+#[derive(Clone, Default)]
+pub(in crate::cluster) struct Relays(Arc<Mutex<Known>>);
+
+#[derive(Default)]
+struct Known {
+    live: Vec<PeerAddress>,
+    relay_first: Option<PeerAddress>,
+}
+
+impl Relays {
+    /// Replaces the live peers.
+    pub fn set(&self, live: Vec<PeerAddress>) {
+        self.known().live = live;
+    }
+
+    /// Notes the way by which the last check got through, or that it needs none.
+    pub fn set_relay_first(&self, relay: Option<PeerAddress>) {
+        self.known().relay_first = relay;
+    }
+
+    /// The relay to ask before the leader: its own link gave no proof at the last check, and a
+    /// link into the void costs a whole attempt.
+    pub fn relay_first(&self) -> Option<PeerAddress> {
+        self.known().relay_first.clone()
+    }
+
+    /// All of them but `leader`.
+    pub fn except(&self, leader: Option<&PeerAddress>) -> Vec<PeerAddress> {
+        let known = self.known();
+        known.live.iter().filter(|relay| Some(*relay) != leader).cloned().collect()
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

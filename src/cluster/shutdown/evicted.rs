@@ -1,0 +1,96 @@
+//! Why a process of a cluster of several has to end: its node is no longer wanted, and the next
+//! start begins as a new one; its build is too old, and the next start is one of the same node; or
+//! it can no longer be found.
+
+use crate::cluster::fatal::FatalError;
+use crate::cluster::member::Member;
+use crate::cluster::transport::Refused;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+use tracing::error;
+
+/// Runs until `stop` is cancelled or there is a reason, which ends the process.
+pub(in crate::cluster) async fn run(member: Arc<Member>, stop: CancellationToken) {
+    let mut rejected_by = member.peers.rejected_by();
+    let mut gossip = member.gossip.failed();
+    let refused = tokio::select! {
+        () = stop.cancelled() => return,
+        // Started again in this life, it would not be believed.
+        ended = gossip.wait_for(Option::is_some) => {
+            if let Ok(Some(reason)) = ended.as_deref() {
+                member.fail(FatalError::Gossip(reason.clone()));
+            }
+            return;
+        }
+        refused = rejected_by.wait_for(Option::is_some) => match refused.as_deref() {
+            Ok(Some(refused)) => refused.clone(),
+            Ok(None) | Err(_) => return,
+        },
+    };
+    if !is_node_over(&refused) {
+        return member.fail(FatalError::TurnedAway(refused.to_string()));
+    }
+    if let Err(error) = member.directory.set_aside() {
+        error!(%error, "the data directory cannot be marked");
+    }
+    let told = format!("{refused}; the next start begins as a new node");
+    member.fail(FatalError::TurnedAway(told));
+}
+
+/// Whether no build will ever be heard again as this node.
+fn is_node_over(refused: &Refused) -> bool {
+    match refused {
+        Refused::Retired | Refused::StaleBoot(_) => true,
+        // A newer build goes on with the same directory.
+        Refused::FeatureLevel(_)
+        | Refused::WrongCluster(_)
+        | Refused::WrongNode(_)
+        | Refused::WireVersion(_)
+        | Refused::Malformed(_)
+        | Refused::Stopped => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::data_dir::directory::DataDirectory;
+    use crate::cluster::test_member::{Node, node};
+    use crate::cluster::test_node::WITHIN;
+
+    async fn ran(node: &Node) -> Option<FatalError> {
+        let running = run(Arc::clone(&node.member), node.stop.clone());
+        tokio::time::timeout(WITHIN, running).await.unwrap();
+        node.failed.borrow().clone()
+    }
+
+    #[tokio::test]
+    async fn a_node_that_is_told_that_it_was_removed_ends_and_begins_anew() {
+        let node = node(1).await;
+        node.member.peers.note_removal();
+        let told = "this node was removed from its cluster; the next start begins as a new node";
+        assert_eq!(ran(&node).await, Some(FatalError::TurnedAway(told.to_owned())));
+        let before = node.member.directory.identity();
+        let Node { member, folder, .. } = node;
+        // The lock goes with the last who knows the member.
+        drop(member);
+        let next = DataDirectory::open(folder.path()).unwrap().identity();
+        assert_ne!(next.node_id, before.node_id);
+        assert_eq!((next.boot, next.cluster_id), (1, None));
+    }
+
+    #[tokio::test]
+    async fn a_node_that_stops_in_good_order_stays_the_same() {
+        let node = node(1).await;
+        node.stop.cancel();
+        assert_eq!(ran(&node).await, None);
+        assert!(!node.folder.path().join("set-aside").exists());
+    }
+
+    #[test]
+    fn rule_22_a_build_that_is_too_old_leaves_its_directory_to_a_newer_one() {
+        assert!(!is_node_over(&Refused::FeatureLevel(String::new())));
+        assert!(is_node_over(&Refused::Retired));
+        assert!(is_node_over(&Refused::StaleBoot(String::new())));
+    }
+}

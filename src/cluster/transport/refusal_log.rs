@@ -1,0 +1,66 @@
+//! What peers told that an operator has to hear: a call without a common version fails until one
+//! side has a newer build, and the process goes on trying.
+
+use super::hello::Refused;
+use std::collections::BTreeSet;
+
+/// Refusals that are told in one life of a process. A cluster has fewer members, and each of them
+/// one reason; beyond it a peer fills no log.
+const TOLD_MAX: usize = 256;
+
+/// Which refusals were told, by the address of the peer and the reason.
+#[derive(Debug, Default)]
+pub(super) struct RefusalLog {
+    told: BTreeSet<(String, String)>,
+}
+
+impl RefusalLog {
+    /// Whether this refusal is to be told now: only those that a newer build ends, and each once.
+    pub fn is_due(&mut self, address: &str, refused: &Refused) -> bool {
+        let Refused::WireVersion(reason) = refused else { return false };
+        let complaint = (address.to_owned(), reason.clone());
+        self.told.len() < TOLD_MAX && self.told.insert(complaint)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn version(reason: &str) -> Refused {
+        Refused::WireVersion(reason.to_owned())
+    }
+
+    #[test]
+    fn a_peer_without_a_common_version_is_told_once_for_each_reason() {
+        let mut refusal_log = RefusalLog::default();
+        assert!(refusal_log.is_due("a:1", &version("too old")));
+        assert!(!refusal_log.is_due("a:1", &version("too old")));
+        assert!(refusal_log.is_due("b:1", &version("too old")));
+        assert!(refusal_log.is_due("a:1", &version("too new")));
+    }
+
+    #[test]
+    fn refusals_that_end_by_themselves_or_end_the_process_are_not_told() {
+        let mut refusal_log = RefusalLog::default();
+        for refused in [
+            Refused::WrongCluster(String::new()),
+            Refused::WrongNode(String::new()),
+            Refused::StaleBoot(String::new()),
+            Refused::Retired,
+            Refused::Malformed(String::new()),
+            Refused::Stopped,
+            Refused::FeatureLevel(String::new()),
+        ] {
+            assert!(!refusal_log.is_due("a:1", &refused), "{refused:?}");
+        }
+    }
+
+    #[test]
+    fn complaints_are_bounded() {
+        let mut refusal_log = RefusalLog::default();
+        let reasons = 0..2 * TOLD_MAX;
+        let told = reasons.filter(|n| refusal_log.is_due("a:1", &version(&n.to_string()))).count();
+        assert_eq!(told, TOLD_MAX);
+    }
+}

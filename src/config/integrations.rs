@@ -1,0 +1,242 @@
+//! `scm` and `notifiers`: the instances of all integrations, by the rows of the registry. What all
+//! instances and actions share is read here, and the rest by the row of the kind.
+
+use super::routes::Routes;
+use crate::effect::RouteName;
+use crate::integration::log::{self, Log};
+use crate::integration::registry::{
+    ActionRow, ActionSettings, InstanceSettings, IntegrationRow, NOTIFY, ReadForge, ReadInstance,
+    ReadNotifier, Section,
+};
+use crate::plan::Route;
+use crate::route::{Condition, NameFilter};
+use crate::settings::KeyRow;
+use crate::settings::error::Problem;
+use crate::settings::expressions;
+use crate::settings::fields::Fields;
+use crate::settings::filter;
+use crate::settings::instance::{self, Instance, UsedNames};
+use crate::settings::setting::Setting;
+use crate::template::Template;
+use std::sync::Arc;
+
+/// The name of the one notifier of a relay without a file.
+const LOG_WITHOUT_FILE: &str = "log";
+
+/// Notifiers that people look for under `scm`.
+const NOTIFIERS_IN_SCM: [&str; 8] =
+    ["slack", "webhook", "log", "teams", "discord", "mattermost", "telegram", "email"];
+
+const ENABLED: KeyRow = KeyRow::flag("enabled", "`true`", "What is off is not looked at");
+
+const WHEN: KeyRow = KeyRow::text("when", "always", "CEL condition");
+
+/// Keys of every instance of a forge; its actions are described by [`ACTION`].
+pub(super) const FORGE_INSTANCE: &[KeyRow] = &[
+    KeyRow::text(
+        "name",
+        "required",
+        "Names the instance in logs, metrics and secret files; used once",
+    ),
+    ENABLED,
+];
+
+/// Keys of every instance of a notifier.
+pub(super) const NOTIFIER_INSTANCE: &[KeyRow] =
+    &[KeyRow::text("name", "required", "Names the instance; used once"), ENABLED, WHEN];
+
+/// Keys of every action of a forge. What `type` may be depends on the kind.
+pub(super) const ACTION: &[KeyRow] = &[
+    KeyRow::text(
+        "name",
+        "the type",
+        "Names the action; used once in the instance. Another name is another comment",
+    ),
+    KeyRow::text("type", "required", ""),
+    ENABLED,
+    WHEN,
+    KeyRow::texts(
+        "filter.tasks.allow",
+        "all",
+        "Globs over the name of the Task, or of the task in its Pipeline; case does not count. An \
+         event passes when all lists let it. One whose name is not known yet waits for an event \
+         that has it",
+    ),
+    KeyRow::texts("filter.tasks.deny", "none", "Wins over `allow`"),
+    KeyRow::texts(
+        "filter.pipelines.allow",
+        "all",
+        "Globs over Pipeline names. They are about runs of a Pipeline and its tasks",
+    ),
+    KeyRow::texts("filter.pipelines.deny", "none", "Wins over `allow`"),
+    KeyRow::texts(
+        "filter.custom_runs.allow",
+        "all",
+        "Globs over names of CustomRuns, or of their tasks in the Pipeline",
+    ),
+    KeyRow::texts("filter.custom_runs.deny", "none", "Wins over `allow`"),
+    KeyRow::texts("filter.event_listeners.allow", "all", "Globs over names of EventListeners"),
+    KeyRow::texts("filter.event_listeners.deny", "none", "Wins over `allow`"),
+];
+
+/// Reads a section: a route for each action of each instance, as far as both are switched on.
+/// `summary` is the text of summaries; `None` for the built-in table.
+pub(super) fn read(
+    mut fields: Fields<'_>,
+    section: Section,
+    summary: Option<&Template>,
+    routes: &mut Routes,
+) {
+    for row in section.rows() {
+        for instance in instance::read(&mut fields, row.kind) {
+            match row.read {
+                ReadInstance::Notifier(read) => {
+                    read_notifier(row, read, instance, summary, routes);
+                }
+                ReadInstance::Forge(read) => read_forge(row, read, instance, summary, routes),
+            }
+        }
+    }
+    fields.not_supported(&section.kinds_missing());
+    match section {
+        Section::Scm => {
+            let rule = "is a notifier: it belongs under `notifiers`";
+            fields.misplaced(&NOTIFIERS_IN_SCM, rule);
+        }
+        Section::Notifiers => {
+            fields.misplaced(&Section::Scm.kinds(), "is a forge: it belongs under `scm`");
+        }
+    }
+    fields.finish();
+}
+
+/// The route that writes every event to the relay's own log, for a relay without a file.
+pub(super) fn log_route() -> Route {
+    Route {
+        name: route_name(log::KIND, LOG_WITHOUT_FILE, NOTIFY.word),
+        provider: None,
+        when: None,
+        filter: NameFilter::default(),
+        integration: Arc::new(Log::new(LOG_WITHOUT_FILE)),
+    }
+}
+
+fn route_name(kind: &str, instance: &str, action: &str) -> RouteName {
+    RouteName { kind: kind.to_owned(), instance: instance.to_owned(), action: action.to_owned() }
+}
+
+fn read_notifier(
+    row: &IntegrationRow,
+    read: ReadNotifier,
+    instance: Instance<'_>,
+    summary: Option<&Template>,
+    routes: &mut Routes,
+) {
+    let Instance { name, mut fields } = instance;
+    let settings = InstanceSettings { kind: row.kind, name: &name, fields: &mut fields, summary };
+    let integration = read(settings);
+    let when = read_when(&mut fields);
+    fields.finish();
+    let Some(integration) = integration else { return };
+    for action in row.actions {
+        let (when, integration) = (when.clone(), Arc::clone(&integration));
+        let name = route_name(row.kind, &name, action.word);
+        let filter = NameFilter::default();
+        routes
+            .add(Route { name, provider: None, when, filter, integration }, action.shows_summaries);
+    }
+}
+
+/// Which events an action is for.
+struct Wanted {
+    when: Option<Condition>,
+    filter: NameFilter,
+}
+
+fn read_forge(
+    row: &IntegrationRow,
+    read: ReadForge,
+    instance: Instance<'_>,
+    summary: Option<&Template>,
+    routes: &mut Routes,
+) {
+    let Instance { name: instance, mut fields } = instance;
+    let (mut actions, wanted): (Vec<_>, Vec<_>) =
+        read_actions(row, &mut fields).into_iter().unzip();
+    let settings =
+        InstanceSettings { kind: row.kind, name: &instance, fields: &mut fields, summary };
+    let integrations = read(settings, &mut actions);
+    if fields.list_len("actions") == 0 {
+        fields.warn("actions", "holds no action, so nothing is ever written to this instance");
+    }
+    fields.finish();
+    for ((action, wanted), integration) in actions.into_iter().zip(wanted).zip(integrations) {
+        let ActionSettings { row: action_row, name, fields } = action;
+        fields.finish();
+        let Some(integration) = integration else { continue };
+        let Wanted { when, filter } = wanted;
+        let (name, provider) = (route_name(row.kind, &instance, &name), Some(row.kind.to_owned()));
+        let route = Route { name, provider, when, filter, integration };
+        routes.add(route, action_row.shows_summaries);
+    }
+}
+
+fn read_actions<'n>(
+    row: &IntegrationRow,
+    fields: &mut Fields<'n>,
+) -> Vec<(ActionSettings<'n>, Wanted)> {
+    let mut names = UsedNames::default();
+    let items = fields.list("actions");
+    items.into_iter().filter_map(|item| read_action(row, &item, &mut names)).collect()
+}
+
+/// Reads what all actions of forges share.
+fn read_action<'n>(
+    row: &IntegrationRow,
+    item: &Setting<'n>,
+    names: &mut UsedNames,
+) -> Option<(ActionSettings<'n>, Wanted)> {
+    let mut fields = item.fields()?;
+    if fields.flag("enabled") == Some(false) {
+        return None;
+    }
+    let action = read_type(row, &mut fields)?;
+    let (name, named) = match fields.text_setting("name") {
+        Some((name, setting)) => (name.to_owned(), setting),
+        None => (action.word.to_owned(), item.clone()),
+    };
+    names.add(&name, &named);
+    let when = read_when(&mut fields);
+    let filter = filter::read_names(fields.narrowing_section("filter"));
+    fields.not_supported(&["fallback_action", "fallback_only", "labels"]);
+    refuse_keys_of_others(row, action, &mut fields);
+    Some((ActionSettings { row: action, name, fields }, Wanted { when, filter }))
+}
+
+fn read_type(row: &IntegrationRow, fields: &mut Fields<'_>) -> Option<&'static ActionRow> {
+    let built = row.actions.iter().map(|action| (action.word, Some(action)));
+    let words: Vec<(&str, Option<&ActionRow>)> =
+        built.chain(row.actions_missing().into_iter().map(|word| (word, None))).collect();
+    let setting = fields.required("type", row.types(""))?;
+    let action = setting.word(&words)?;
+    if action.is_none() {
+        let what = format!("action type `{}`", setting.text().unwrap_or_default());
+        setting.fail(Problem::NotSupported { what });
+    }
+    action
+}
+
+/// A key of another type of action is no unknown key: the mistake says where it belongs.
+fn refuse_keys_of_others(row: &IntegrationRow, action: &ActionRow, fields: &mut Fields<'_>) {
+    for other in row.actions.iter().filter(|other| other.word != action.word) {
+        let is_foreign = |key: &&str| action.keys.iter().all(|own| own.top() != *key);
+        let foreign: Vec<&str> = other.keys.iter().map(KeyRow::top).filter(is_foreign).collect();
+        fields.misplaced(&foreign, other.belongs);
+    }
+}
+
+/// Reads the rule of an action or a notifier.
+fn read_when(fields: &mut Fields<'_>) -> Option<Condition> {
+    fields.notice(&["dedupe"], "has no effect: nothing is ever sent twice for one transition");
+    expressions::condition(fields, "when")
+}

@@ -1,0 +1,146 @@
+//! What a walk through the file collects, and what it may ask of the outside: whether a secret is
+//! there and what a template file holds. Collecting goes through a shared reference, so that
+//! several places of the tree can be open at once; one thread walks.
+
+use super::error::{ConfigError, ConfigErrors, FileError, Notice, Problem, Severity};
+use super::snippet::Snippet;
+use super::yaml::Position;
+use crate::event::Keep;
+use std::cell::RefCell;
+use std::path::Path;
+
+/// Reads the files that a configuration names. The shell implements it on the disk, tests on a map.
+pub trait Files {
+    /// The content of the file at `path`.
+    ///
+    /// # Errors
+    /// Why there is no text to be had.
+    fn read(&self, path: &Path) -> Result<String, FileError>;
+}
+
+/// Whether secret files have to be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecretCheck {
+    /// Each has to be readable and not empty: what `serve` asks.
+    Required,
+    /// They are not looked at: for checking a file away from its cluster.
+    Skipped,
+}
+
+/// The mistakes and notices of one walk.
+pub(crate) struct Diagnostics<'f> {
+    files: &'f dyn Files,
+    secrets: SecretCheck,
+    /// The text that is walked through; empty where it is not at hand.
+    text: &'f str,
+    errors: RefCell<Vec<ConfigError>>,
+    notices: RefCell<Vec<Notice>>,
+    /// Contents of the template files, which are part of what the configuration says.
+    texts: RefCell<Vec<String>>,
+    /// What rules, templates and programs read of an event's maps.
+    keep: RefCell<Keep>,
+}
+
+/// What a walk without a mistake leaves besides the values it read.
+pub(crate) struct Findings {
+    pub(crate) notices: Vec<Notice>,
+    /// Contents of the template files.
+    pub(crate) texts: Vec<String>,
+    pub(crate) keep: Keep,
+}
+
+impl<'f> Diagnostics<'f> {
+    pub(crate) fn new(files: &'f dyn Files, secrets: SecretCheck) -> Self {
+        Self {
+            files,
+            secrets,
+            text: "",
+            errors: RefCell::default(),
+            notices: RefCell::default(),
+            texts: RefCell::default(),
+            keep: RefCell::default(),
+        }
+    }
+
+    /// The same, able to look at the text around a value.
+    pub(crate) fn over(self, text: &'f str) -> Self {
+        Self { text, ..self }
+    }
+
+    pub(crate) fn fail(&self, at: Position, path: &str, problem: Problem) {
+        self.fail_in_code(at, path, problem, None);
+    }
+
+    /// Reports a mistake in code, with the line of it.
+    pub(crate) fn fail_in_code(
+        &self,
+        at: Position,
+        path: &str,
+        problem: Problem,
+        snippet: Option<Snippet>,
+    ) {
+        self.errors.borrow_mut().push(ConfigError { at, path: path.to_owned(), problem, snippet });
+    }
+
+    pub(crate) fn notice(&self, at: Position, path: &str, message: &str) {
+        self.tell(at, path, Severity::Note, message);
+    }
+
+    /// Tells what is hardly meant; `validate --strict` refuses it.
+    pub(crate) fn warn(&self, at: Position, path: &str, message: &str) {
+        self.tell(at, path, Severity::Warning, message);
+    }
+
+    fn tell(&self, at: Position, path: &str, severity: Severity, message: &str) {
+        let (path, message) = (path.to_owned(), message.to_owned());
+        self.notices.borrow_mut().push(Notice { at, path, severity, message });
+    }
+
+    /// The word after the key at `at` that YAML takes for a comment, as in `channel: #builds`. One
+    /// that begins with a space is meant as a comment.
+    pub(crate) fn begun_comment(&self, at: Position, key: &str) -> Option<String> {
+        let line = self.text.lines().nth(at.line.checked_sub(1)?)?;
+        let from_key: String = line.chars().skip(at.column - 1).collect();
+        let (_, value) = from_key.get(key.len()..)?.split_once(':')?;
+        let value = value.trim_start();
+        let comment = value.strip_prefix('#')?;
+        let is_word = comment.starts_with(|c: char| c.is_alphanumeric());
+        is_word.then(|| value.split_whitespace().next().unwrap_or_default().to_owned())
+    }
+
+    /// Whether a secret may be used. Its content is looked at only to see that there is one.
+    pub(crate) fn check_secret(&self, path: &Path) -> Result<(), FileError> {
+        match self.secrets {
+            SecretCheck::Skipped => Ok(()),
+            SecretCheck::Required => match self.files.read(path)?.trim() {
+                "" => Err(FileError::Empty),
+                _content => Ok(()),
+            },
+        }
+    }
+
+    /// The content of a template file.
+    pub(crate) fn read_template(&self, path: &Path) -> Result<String, FileError> {
+        let text = self.files.read(path)?;
+        self.texts.borrow_mut().push(text.clone());
+        Ok(text)
+    }
+
+    /// Notes what a rule, a template or a program reads of an event's maps.
+    pub(crate) fn keep(&self, reads: Keep) {
+        self.keep.borrow_mut().extend(reads);
+    }
+
+    /// Ends the walk: what it found if nothing was wrong.
+    pub(crate) fn finish(self, file: &str) -> Result<Findings, ConfigErrors> {
+        let mut errors = self.errors.into_inner();
+        if errors.is_empty() {
+            let mut notices = self.notices.into_inner();
+            notices.sort_by(|left, right| (left.at, &left.path).cmp(&(right.at, &right.path)));
+            let (texts, keep) = (self.texts.into_inner(), self.keep.into_inner());
+            return Ok(Findings { notices, texts, keep });
+        }
+        errors.sort_by(|left, right| (left.at, &left.path).cmp(&(right.at, &right.path)));
+        Err(ConfigErrors { file: file.to_owned(), errors })
+    }
+}

@@ -1,0 +1,252 @@
+//! What can be wrong with a configuration, where, and how it is told: every mistake on a line of
+//! its own as `FILE:LINE:COLUMN: path.to.key: message`. Never holds the content of a secret.
+
+use super::duration::{self, DurationError};
+use super::snippet::Snippet;
+use super::yaml::{Position, SyntaxError};
+use crate::route::PatternError;
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
+
+/// The document itself, where a mistake belongs to no key.
+pub(crate) const ROOT_PATH: &str = "";
+
+/// Why a file that the configuration names cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FileError {
+    /// Nothing there.
+    #[error("no such file")]
+    NotFound,
+    /// There, but holding nothing.
+    #[error("the file is empty")]
+    Empty,
+    /// There, but not UTF-8.
+    #[error("the file is not UTF-8 text")]
+    NotText,
+    /// The system refused.
+    #[error("the file cannot be read: {kind}")]
+    Unreadable { kind: std::io::ErrorKind },
+}
+
+/// One mistake.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    #[error(transparent)]
+    Syntax(#[from] SyntaxError),
+    /// A key that this place does not have.
+    #[error("unknown key{} {}", known_keys(.suggestion.as_deref()), .accepted.join(", "))]
+    UnknownKey { suggestion: Option<String>, accepted: Vec<&'static str> },
+    /// The same key twice in one mapping.
+    #[error("the key is already set at line {first_line}")]
+    RepeatedKey { first_line: usize },
+    /// A required key is absent or empty.
+    #[error("is required{}", explained(.hint))]
+    Missing { hint: Cow<'static, str> },
+    /// A key without a value, where nobody can mean none.
+    #[error("has no value{}; write one, or remove the key", begun_comment(.comment.as_deref()))]
+    NoValue { comment: Option<String> },
+    /// `${X}`, from which other programs make a value.
+    #[error(
+        "variables such as ${{X}} are not expanded; write the value itself, or put a secret into a file that a key ending in `_file` names"
+    )]
+    Variable,
+    /// A list where a text belongs, and the like.
+    #[error("expected {expected}, found {found}")]
+    WrongType { expected: &'static str, found: String },
+    /// A number beyond its range.
+    #[error("{found} is out of range; accepted: {min} to {max}")]
+    OutOfRange { found: i64, min: i64, max: i64 },
+    /// A text that is no Go duration.
+    #[error("{found:?} is no duration: {source}; write {}", duration::meant(.found).unwrap_or_else(|| "for example 250ms, 10s or 1h30m".to_owned()))]
+    NoDuration { found: String, source: DurationError },
+    /// A duration beyond its range.
+    #[error("{} is out of range; accepted: {} to {}", duration::format(*.found), duration::format(*.min), duration::format(*.max))]
+    DurationOutOfRange { found: Duration, min: Duration, max: Duration },
+    /// A word outside a closed set.
+    #[error("{found:?} is not one of {}{}", .accepted.join(", "), did_you_mean(.suggestion.as_deref()))]
+    NotOneOf { found: String, suggestion: Option<String>, accepted: Vec<&'static str> },
+    /// A text that breaks the rule of its key. It is not shown: it may be a secret in the wrong
+    /// place, or a URL with a password.
+    #[error("expected {expected}")]
+    Malformed { expected: &'static str },
+    /// Keys that exclude each other or need each other.
+    #[error("{rule}")]
+    Conflict { rule: &'static str },
+    /// Two instances or actions with one name in one list.
+    #[error("the name {name:?} is already used at line {first_line}")]
+    DuplicateName { name: String, first_line: usize },
+    /// Something the Go relay has and this relay has not yet.
+    #[error("{what} is not supported yet; remove it")]
+    NotSupported { what: String },
+    /// Something that this relay does another way.
+    #[error("{what} is not supported; {instead}")]
+    Replaced { what: String, instead: &'static str },
+    /// A secret that cannot be read.
+    #[error("secret file {path}: {source}")]
+    Secret { path: String, source: FileError },
+    /// A template file that cannot be read.
+    #[error("template file {path}: {source}")]
+    TemplateFile { path: String, source: FileError },
+    /// A name that does not lead to one action that can show summaries.
+    #[error("{}; accepted: {}", no_summary_route(*.is_ambiguous), .accepted.join(", "))]
+    NoSummaryRoute { is_ambiguous: bool, accepted: Vec<String> },
+    /// A text that is no glob.
+    #[error(transparent)]
+    NamePattern { source: PatternError },
+    /// A condition that does not compile.
+    #[error("no valid CEL condition: {message}")]
+    Cel { message: String },
+    /// A template that does not compile; `place` tells where in a template file.
+    #[error("no valid template: {place}{message}")]
+    Template { place: String, message: String },
+    /// A jq program that does not compile.
+    #[error("no valid jq program: {message}")]
+    Jq { message: String },
+}
+
+fn did_you_mean(suggestion: Option<&str>) -> String {
+    suggestion.map_or_else(String::new, |word| format!(", did you mean {word:?}?"))
+}
+
+fn known_keys(suggestion: Option<&str>) -> String {
+    match suggestion {
+        Some(word) => format!(", did you mean {word:?}? Accepted:"),
+        None => "; accepted:".to_owned(),
+    }
+}
+
+fn begun_comment(comment: Option<&str>) -> String {
+    let told = |word| format!(": `{word}` begins a comment in YAML, so put it in quotes");
+    comment.map_or_else(String::new, told)
+}
+
+fn no_summary_route(is_ambiguous: bool) -> &'static str {
+    match is_ambiguous {
+        true => "several actions of this name can show summaries",
+        false => "no switched-on instance or action of this name can show summaries",
+    }
+}
+
+fn explained(hint: &str) -> String {
+    if hint.is_empty() { String::new() } else { format!(": {hint}") }
+}
+
+/// A mistake and where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    pub at: Position,
+    /// `notifiers.slack[0].template`; empty for the document as a whole.
+    pub path: String,
+    pub problem: Problem,
+    /// The line of code with the mistake, where the value is code: a rule, template or program.
+    pub snippet: Option<Snippet>,
+}
+
+/// How much a notice matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// A key that is accepted and does nothing here.
+    Note,
+    /// Something that is hardly what was meant: `validate --strict` refuses it.
+    Warning,
+}
+
+/// What is to be told of a file that can be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    pub at: Position,
+    pub path: String,
+    pub severity: Severity,
+    /// What became of the key, as half a sentence.
+    pub message: String,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_place(f, self.at, &self.path)?;
+        write!(f, "{}", self.problem)
+    }
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_place(f, self.at, &self.path)?;
+        match self.severity {
+            Severity::Note => f.write_str(&self.message),
+            Severity::Warning => write!(f, "warning: {}", self.message),
+        }
+    }
+}
+
+fn write_place(f: &mut fmt::Formatter<'_>, at: Position, path: &str) -> fmt::Result {
+    write!(f, "{}:{}: ", at.line, at.column)?;
+    if path == ROOT_PATH { Ok(()) } else { write!(f, "{path}: ") }
+}
+
+/// Every mistake in a file, in the order of the file. Nothing of the file takes effect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigErrors {
+    /// The file as it was named to us.
+    pub file: String,
+    pub errors: Vec<ConfigError>,
+}
+
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, error) in self.errors.iter().enumerate() {
+            let line_break = if index == 0 { "" } else { "\n" };
+            write!(f, "{line_break}{}:{error}", self.file)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigErrors {}
+
+impl ConfigErrors {
+    /// Every mistake on a line of its own, a mistake in code with that code beneath it.
+    #[must_use]
+    pub fn with_snippets(&self) -> String {
+        let told = self.errors.iter().map(|error| {
+            let snippet = error.snippet.as_ref().map_or_else(String::new, |of| format!("\n{of}"));
+            format!("{}:{error}{snippet}", self.file)
+        });
+        told.collect::<Vec<_>>().join("\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_told_one_a_line_with_file_place_and_path() {
+        let errors = ConfigErrors {
+            file: "relay.yaml".to_owned(),
+            errors: vec![
+                ConfigError {
+                    at: Position { line: 2, column: 3 },
+                    path: "retry.max_age".to_owned(),
+                    problem: Problem::NoDuration {
+                        found: String::new(),
+                        source: DurationError::Empty,
+                    },
+                    snippet: None,
+                },
+                ConfigError {
+                    at: Position { line: 7, column: 1 },
+                    path: ROOT_PATH.to_owned(),
+                    problem: Problem::Syntax(SyntaxError::SecondDocument),
+                    snippet: None,
+                },
+            ],
+        };
+        assert_eq!(
+            errors.to_string(),
+            "relay.yaml:2:3: retry.max_age: \"\" is no duration: is empty; write for example \
+             250ms, 10s or 1h30m\nrelay.yaml:7:1: a second document starts here; the \
+             configuration is one document"
+        );
+    }
+}

@@ -1,0 +1,188 @@
+//! Where in a text the next piece of data stands: within code, within the address of a link, in a
+//! table. It is judged by what was written so far, and where in doubt it is plain text, whose
+//! escapes are safe everywhere.
+
+use super::escape::{DATA_END, DATA_START};
+
+/// A longer line is not looked at, in bytes: a text of many pieces on one line would be looked at
+/// once for each of them.
+const LINE_BYTES_MAX: usize = 4096;
+
+/// How far the end of a code span is looked for, in characters.
+const SPAN_CHARS_MAX: usize = 1024;
+
+/// Backticks or tildes that start a code block.
+const FENCE_CHARS_MIN: usize = 3;
+
+/// What data stands in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Within a line of text.
+    Text,
+    /// At the start of a line of text.
+    LineStart,
+    /// In a row of a table, or a line that starts a code block: a line break would end it.
+    OneLine,
+    /// In the address of a link.
+    Address,
+    /// In an HTML tag.
+    Attribute,
+    CodeSpan,
+    CodeBlock,
+}
+
+/// A fence that is open: its character, and how many of them.
+type Fence = (char, usize);
+
+/// A text as far as it is written.
+#[derive(Debug, Default)]
+pub(super) struct Written {
+    text: String,
+    /// Where the last line starts, in bytes.
+    line_start: usize,
+    fence: Option<Fence>,
+}
+
+impl Written {
+    /// Writes on.
+    pub(super) fn push(&mut self, more: &str) {
+        for part in more.split_inclusive('\n') {
+            self.text.push_str(part);
+            if part.ends_with('\n') {
+                self.fence = after_line(self.fence, self.line().trim_end());
+                self.line_start = self.text.len();
+            }
+        }
+    }
+
+    pub(super) fn into_text(self) -> String {
+        self.text
+    }
+
+    fn line(&self) -> &str {
+        self.text.get(self.line_start..).unwrap_or_default()
+    }
+
+    /// The place of data that stands before `after`, in which data is marked.
+    pub(super) fn place_in_markdown(&self, after: &str) -> Place {
+        let line = self.line();
+        if self.fence.is_some() {
+            return Place::CodeBlock;
+        }
+        if line.trim().is_empty() {
+            return Place::LineStart;
+        }
+        let start = line.trim_start();
+        if line.len() > LINE_BYTES_MAX {
+            return Place::OneLine;
+        }
+        if fence_of(start).is_some() {
+            return Place::OneLine;
+        }
+        if let Some(backticks) = open_span(line).filter(|run| ends_span(after, *run)) {
+            return match backticks {
+                1 => Place::CodeSpan,
+                _ => Place::OneLine,
+            };
+        }
+        if is_in_address(line) {
+            return Place::Address;
+        }
+        if is_in_tag(line) {
+            return Place::Attribute;
+        }
+        if start.starts_with('|') { Place::OneLine } else { Place::Text }
+    }
+
+    /// The place of data in Slack's mrkdwn: `<address|text>`.
+    pub(super) fn place_in_slack(&self) -> Place {
+        let line = self.line();
+        let link = line.rfind('<').and_then(|start| line.get(start + 1..));
+        match link {
+            Some(link) if line.len() <= LINE_BYTES_MAX && !link.contains(['>', '|', ' ']) => {
+                Place::Address
+            }
+            Some(_) | None => Place::Text,
+        }
+    }
+}
+
+/// The fence that is open after a line.
+fn after_line(open: Option<Fence>, line: &str) -> Option<Fence> {
+    let start = line.trim_start_matches(' ');
+    // Deeper indented it is text, or code by its indentation.
+    let found = (line.len() - start.len() <= 3).then(|| fence_of(start)).flatten();
+    match (open, found) {
+        (None, found) => found,
+        (Some((mark, len)), Some((found, found_len)))
+            if mark == found && found_len >= len && start.trim_end_matches(mark).is_empty() =>
+        {
+            None
+        }
+        (Some(_), _) => open,
+    }
+}
+
+/// The fence that a line starts with.
+fn fence_of(line: &str) -> Option<Fence> {
+    let mark = line.chars().next().filter(|mark| ['`', '~'].contains(mark))?;
+    let len = line.chars().take_while(|next| *next == mark).count();
+    let is_fence =
+        len >= FENCE_CHARS_MIN && (mark == '~' || !line.trim_start_matches('`').contains('`'));
+    is_fence.then_some((mark, len))
+}
+
+/// How many backticks started the code span that is open at the end of a line.
+fn open_span(line: &str) -> Option<usize> {
+    let mut open = None;
+    let mut characters = line.chars().peekable();
+    while let Some(next) = characters.next() {
+        if next == '\\' && open.is_none() {
+            characters.next();
+        }
+        if next != '`' {
+            continue;
+        }
+        let mut run = 1;
+        while characters.next_if_eq(&'`').is_some() {
+            run += 1;
+        }
+        open = match open {
+            None => Some(run),
+            Some(opened) if opened == run => None,
+            Some(opened) => Some(opened),
+        };
+    }
+    open
+}
+
+/// Whether a span of so many backticks is ended on the line that goes on with `after`. Without its
+/// end it is none, and its backticks are text.
+fn ends_span(after: &str, backticks: usize) -> bool {
+    let mut is_data = false;
+    let mut run = 0;
+    for next in after.chars().take(SPAN_CHARS_MAX) {
+        match next {
+            DATA_START => is_data = true,
+            DATA_END => is_data = false,
+            '`' if !is_data => run += 1,
+            _ if run == backticks => return true,
+            '\n' => return false,
+            _ => run = 0,
+        }
+    }
+    run == backticks
+}
+
+/// Whether a line ends within `[text](address`.
+fn is_in_address(line: &str) -> bool {
+    let address = line.rfind("](").and_then(|at| line.get(at + 2..));
+    address.is_some_and(|address| !address.contains([')', ' ', '\t', '<', '"']))
+}
+
+/// Whether a line ends within the quotes of an HTML tag.
+fn is_in_tag(line: &str) -> bool {
+    let tag = line.rfind('<').and_then(|at| line.get(at + 1..)).unwrap_or_default();
+    let is_tag = tag.starts_with(|next: char| next.is_ascii_alphabetic()) && !tag.contains('>');
+    is_tag && (tag.matches('"').count() % 2 == 1 || tag.matches('\'').count() % 2 == 1)
+}
