@@ -1,8 +1,10 @@
 //! The manifests and the image say the same as the binary: flags, ports, paths, names, times.
 
 use crate::app::{CLOSE_MAX, HAND_OVER_MAX};
-use crate::cli::{Cli, Command};
-use crate::config::{self, ClusterSettings, FileError, Files, Overrides, SecretCheck, Server};
+use crate::cli::{Cli, CliCommand};
+use crate::config::{
+    self, ClusterSettings, FileError, Files, Overrides, SecretCheck, ServerSettings,
+};
 use clap::{CommandFactory as _, Parser as _};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -61,7 +63,7 @@ fn overrides() -> Overrides {
     let arguments = texts(&container()["args"]);
     let cli = Cli::try_parse_from(["tekton-events-relay".to_owned()].into_iter().chain(arguments))
         .unwrap_or_else(|error| panic!("{error}"));
-    let Command::Serve(flags) = cli.command else { panic!("the pods do not serve") };
+    let CliCommand::Serve(flags) = cli.command else { panic!("the pods do not serve") };
     assert_eq!(flags.config.as_deref(), Some(Path::new("/etc/relay/relay.yaml")));
     let secret_file = variable("RELAY_SECRET_FILE").map(Into::into);
     Overrides { secret_file, ..flags.overrides() }
@@ -83,7 +85,7 @@ fn port_of(address: &str) -> u16 {
 fn ports() -> [(&'static str, u16, &'static str); 3] {
     let cluster = ClusterSettings::default();
     [
-        ("http", port_of(&Server::default().addr), "TCP"),
+        ("http", port_of(&ServerSettings::default().addr), "TCP"),
         ("peers", port_of(&cluster.peer_addr), "TCP"),
         ("gossip", port_of(&cluster.gossip_addr), "UDP"),
     ]
@@ -316,7 +318,7 @@ fn every_probe_asks_a_route_that_exists() {
 #[test]
 fn a_pod_has_time_to_hand_over() {
     let grace = pod()["terminationGracePeriodSeconds"].as_u64().unwrap();
-    let needed = Server::default().shutdown_timeout + HAND_OVER_MAX + CLOSE_MAX;
+    let needed = ServerSettings::default().shutdown_timeout + HAND_OVER_MAX + CLOSE_MAX;
     assert!(Duration::from_secs(grace) >= needed + SPARE, "{grace} s, {needed:?}");
 }
 

@@ -14,12 +14,12 @@ use std::path::PathBuf;
 #[command(name = "tekton-events-relay", version)]
 pub struct Cli {
     #[command(subcommand)]
-    pub command: Command,
+    pub command: CliCommand,
 }
 
 /// What to do.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub enum CliCommand {
     /// Runs a replica. Without any flag or file: a cluster of one in ./data that logs each effect.
     Serve(ServeFlags),
     /// Plays recorded Tekton events against replicas of its own, kills and rolls some of them

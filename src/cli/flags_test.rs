@@ -7,14 +7,14 @@ use clap::CommandFactory as _;
 fn serve(arguments: &[&str]) -> Result<ServeFlags, String> {
     let line = ["tekton-events-relay", "serve"].iter().chain(arguments);
     match Cli::try_parse_from(line).map_err(|error| error.to_string())?.command {
-        Command::Serve(flags) => Ok(flags),
-        other @ (Command::Demo(_)
-        | Command::Validate(_)
-        | Command::Schema
-        | Command::Plan(_)
-        | Command::Cluster(_)
-        | Command::Dlq(_)
-        | Command::Transform) => Err(format!("{other:?}")),
+        CliCommand::Serve(flags) => Ok(flags),
+        other @ (CliCommand::Demo(_)
+        | CliCommand::Validate(_)
+        | CliCommand::Schema
+        | CliCommand::Plan(_)
+        | CliCommand::Cluster(_)
+        | CliCommand::Dlq(_)
+        | CliCommand::Transform) => Err(format!("{other:?}")),
     }
 }
 
@@ -124,14 +124,14 @@ fn every_flag_of_serve_is_documented_with_its_variable() {
 fn demo(arguments: &[&str]) -> Result<DemoFlags, String> {
     let line = ["tekton-events-relay", "demo"].iter().chain(arguments);
     match Cli::try_parse_from(line).map_err(|error| error.to_string())?.command {
-        Command::Demo(flags) => Ok(flags),
-        other @ (Command::Serve(_)
-        | Command::Validate(_)
-        | Command::Schema
-        | Command::Plan(_)
-        | Command::Cluster(_)
-        | Command::Dlq(_)
-        | Command::Transform) => Err(format!("{other:?}")),
+        CliCommand::Demo(flags) => Ok(flags),
+        other @ (CliCommand::Serve(_)
+        | CliCommand::Validate(_)
+        | CliCommand::Schema
+        | CliCommand::Plan(_)
+        | CliCommand::Cluster(_)
+        | CliCommand::Dlq(_)
+        | CliCommand::Transform) => Err(format!("{other:?}")),
     }
 }
 
@@ -148,6 +148,6 @@ fn a_demo_plays_with_one_three_or_five_replicas() {
 #[test]
 fn the_schema_is_that_of_every_file_so_it_takes_none() {
     let typed = |words: &[&str]| Cli::try_parse_from(["relay"].iter().chain(words));
-    assert!(matches!(typed(&["schema"]).unwrap().command, Command::Schema));
+    assert!(matches!(typed(&["schema"]).unwrap().command, CliCommand::Schema));
     assert!(typed(&["schema", "relay.yaml"]).is_err());
 }

@@ -16,7 +16,7 @@ mod transform;
 mod validate;
 mod whom;
 
-pub use flags::{Cli, Command};
+pub use flags::{Cli, CliCommand};
 
 use crate::event::escaped;
 use clap::Parser as _;
@@ -34,14 +34,14 @@ pub fn main() -> ExitCode {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let cli = Cli::parse();
     let done = match cli.command {
-        Command::Serve(flags) => serve::serve(&flags),
-        Command::Demo(flags) => serve::demo(&flags),
-        Command::Validate(flags) => validate::validate(&flags),
-        Command::Schema => schema::schema(),
-        Command::Plan(flags) => plan::plan(&flags),
-        Command::Cluster(flags) => cluster::cluster(&flags),
-        Command::Dlq(flags) => dlq::dlq(&flags),
-        Command::Transform => transform::transform(),
+        CliCommand::Serve(flags) => serve::serve(&flags),
+        CliCommand::Demo(flags) => serve::demo(&flags),
+        CliCommand::Validate(flags) => validate::validate(&flags),
+        CliCommand::Schema => schema::schema(),
+        CliCommand::Plan(flags) => plan::plan(&flags),
+        CliCommand::Cluster(flags) => cluster::cluster(&flags),
+        CliCommand::Dlq(flags) => dlq::dlq(&flags),
+        CliCommand::Transform => transform::transform(),
     };
     match done {
         Ok(code) => code,

@@ -4,7 +4,7 @@
 use super::complain;
 use super::flags::Endpoint;
 use crate::api::tokens::{ChangeToken, TokenError};
-use crate::config::{Config, Overrides, SecretCheck, Server};
+use crate::config::{Config, Overrides, SecretCheck, ServerSettings};
 use crate::config_file;
 use crate::delivery::credentials;
 use crate::secret::{Secret, SecretRef};
@@ -65,7 +65,7 @@ impl Endpoint {
 }
 
 /// Where a relay with this configuration is reached on its own machine.
-fn url_of(server: &Server) -> String {
+fn url_of(server: &ServerSettings) -> String {
     let address = server.admin.addr.as_ref().unwrap_or(&server.addr);
     let (host, port) = address.rsplit_once(':').unwrap_or((address, "8080"));
     let is_local = host.starts_with("127.") || matches!(host, "localhost" | "[::1]");
@@ -150,7 +150,9 @@ mod tests {
 
     #[test]
     fn every_address_is_reached_by_loopback() {
-        let of = |addr: &str| url_of(&Server { addr: addr.to_owned(), ..Server::default() });
+        let of = |addr: &str| {
+            url_of(&ServerSettings { addr: addr.to_owned(), ..ServerSettings::default() })
+        };
         assert_eq!(of(":8080"), "http://127.0.0.1:8080");
         assert_eq!(of("[::]:1"), "http://127.0.0.1:1");
         assert_eq!(of("10.0.0.7:1"), "http://10.0.0.7:1");

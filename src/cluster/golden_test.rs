@@ -1,7 +1,7 @@
 //! The bytes of calls between members and of the files in a data directory (rule 22).
 
 use super::data_dir::identity::{
-    ClusterId, IDENTITY_FILE, Identity, read_identity, write_identity,
+    ClusterId, IDENTITY_FILE, NodeIdentity, read_identity, write_identity,
 };
 use super::data_dir::plan_marker::PlanMarker;
 use super::operator::finalize::{self, FinalizeError, Lack};
@@ -188,7 +188,7 @@ fn from_file<T>(name: &str, bytes: &[u8], read: impl FnOnce(&Path) -> T) -> T {
 
 fn files() -> Vec<Case> {
     let identity = |name: &str, cluster_id| {
-        let identity = Identity { node_id: NODE, cluster_id, boot: 4 };
+        let identity = NodeIdentity { node_id: NODE, cluster_id, boot: 4 };
         let bytes = written(IDENTITY_FILE, |folder| write_identity(folder, &identity).unwrap());
         let read = |bytes: &[u8]| from_file(IDENTITY_FILE, bytes, read_identity);
         Case::new(name, Some(identity), bytes, read)

@@ -14,7 +14,9 @@ use super::raft::{RaftNode, StateDigest};
 use super::spool::feed::Degradation;
 use super::spool::quorum_loss::QuorumLoss;
 use super::transport::proto::{Ask, Check, Look, NodeStatus};
-use super::transport::{PeerAddress, PeerAdmission, PeerTls, Peers, Refused, Route, WIRE_VERSION};
+use super::transport::{
+    PeerAddress, PeerAdmission, PeerRoute, PeerTls, Peers, Refused, WIRE_VERSION,
+};
 use super::view;
 use crate::clock::{Clock, Timestamp};
 use crate::event::RunEvent;
@@ -182,7 +184,7 @@ impl Member {
     /// Asks a node what it is.
     pub async fn ask(&self, target: &PeerAddress, within: Duration) -> Option<NodeStatus> {
         let answer =
-            self.peers.call(target, Route::NodeStatus, Ask {}.encode_to_vec(), within).await;
+            self.peers.call(target, PeerRoute::NodeStatus, Ask {}.encode_to_vec(), within).await;
         NodeStatus::decode(answer.ok()?).ok()
     }
 
@@ -329,7 +331,7 @@ impl Member {
     pub async fn leaders_view(&self) -> Option<view::ClusterView> {
         let leader = self.proposer.leader()?;
         let body = Look {}.encode_to_vec();
-        let answer = self.peers.call(&leader, Route::ClusterView, body, LOOK_WITHIN).await;
+        let answer = self.peers.call(&leader, PeerRoute::ClusterView, body, LOOK_WITHIN).await;
         view::decode(&answer.ok()?)
     }
 }

@@ -3,7 +3,7 @@
 use super::Cluster;
 use super::data_dir::directory::DataDirectory;
 use super::data_dir::free_space::FreeSpace;
-use super::data_dir::identity::{ClusterId, Identity, write_identity};
+use super::data_dir::identity::{ClusterId, NodeIdentity, write_identity};
 use super::fatal::FatalError;
 use super::gossip::{Discovery, Gossip, GossipOptions};
 use super::health::delivery_health::DeliveryHealthRecorder;
@@ -21,7 +21,7 @@ use super::spool::{SPOOL_BYTES_MAX, Spool};
 use super::test_clock::ManualClock;
 use super::test_node::WITHIN;
 use super::transport::{
-    Hello, PeerAdmission, PeerListener, PeerService, PeerTls, Peers, Refused, Route,
+    Hello, PeerAdmission, PeerListener, PeerRoute, PeerService, PeerTls, Peers, Refused,
 };
 use crate::clock::{Clock, Timestamp};
 use crate::config::OnQuorumLoss;
@@ -83,7 +83,7 @@ pub async fn node_with(id: u64, expected_cluster: Option<ClusterId>) -> Node {
 pub async fn node_told(id: u64, told: Told<'_>) -> Node {
     let expected_cluster = told.expected_cluster;
     let folder = tempfile::tempdir().unwrap();
-    let before = Identity { node_id: NodeId(id), cluster_id: None, boot: told.lives_before };
+    let before = NodeIdentity { node_id: NodeId(id), cluster_id: None, boot: told.lives_before };
     write_identity(folder.path(), &before).unwrap();
     let directory = Arc::new(DataDirectory::open(folder.path()).unwrap());
     let manual = Arc::new(ManualClock::default());
@@ -146,7 +146,7 @@ pub async fn node_told(id: u64, told: Told<'_>) -> Node {
     Node { member, clock: manual, failed, folder, listener, batcher, stop }
 }
 
-fn own(identity: Identity, name: &str, listener: &PeerListener) -> OwnNode {
+fn own(identity: NodeIdentity, name: &str, listener: &PeerListener) -> OwnNode {
     OwnNode {
         node: identity.node_id,
         boot: identity.boot,
@@ -251,18 +251,18 @@ pub struct Pair {
 struct Deaf {
     member: Arc<Member>,
     hears: watch::Sender<bool>,
-    came: watch::Sender<Vec<Route>>,
+    came: watch::Sender<Vec<PeerRoute>>,
 }
 
 impl PeerService for Deaf {
     async fn answer(
         self: Arc<Self>,
         hello: Hello,
-        route: Route,
+        route: PeerRoute,
         body: Bytes,
     ) -> Result<Vec<u8>, Refused> {
         self.came.send_modify(|came| came.push(route));
-        if route == Route::Append {
+        if route == PeerRoute::Append {
             self.hears.subscribe().wait_for(|hears| *hears).await.unwrap();
         }
         Arc::clone(&self.member).answer(hello, route, body).await
@@ -304,7 +304,7 @@ impl Pair {
     }
 
     /// Waits until the other one was called so.
-    pub async fn called(&self, route: Route) {
+    pub async fn called(&self, route: PeerRoute) {
         let mut came = self.deaf.came.subscribe();
         let came = came.wait_for(|came| came.contains(&route));
         tokio::time::timeout(WITHIN, came).await.unwrap().unwrap();

@@ -28,7 +28,7 @@ mod view;
 
 pub use crate::wire::command_bytes;
 pub use data_dir::directory::DataDirectory;
-pub use data_dir::identity::{ClusterId, Identity, IdentityError};
+pub use data_dir::identity::{ClusterId, IdentityError, NodeIdentity};
 pub use fatal::FatalError;
 pub use gossip::{Discovery, NodeFacts};
 pub use handle::{AppliedSlots, Cluster};

@@ -6,7 +6,7 @@ use super::raft::RaftStatus;
 use super::test_member::{CLUSTER, Node, node};
 use super::test_node::{WITHIN, event};
 use super::transport::proto::{Ask, Check, Finalize, Forward, HandOver, Look, Remove};
-use super::transport::{CallError, Hello, PeerAddress, PeerTls, Peers, Route};
+use super::transport::{CallError, Hello, PeerAddress, PeerRoute, PeerTls, Peers};
 use crate::state_machine::{Command, NodeId, Settings};
 use crate::wire::{EncodedCommands, encode_state};
 use prost::Message as _;
@@ -59,37 +59,47 @@ fn forward(commands: Vec<Command>, is_event: bool) -> Vec<u8> {
 }
 
 /// Its name, the route, the body, and whose id is claimed in which life.
-type Attack = (&'static str, Route, Vec<u8>, (NodeId, u64));
+type Attack = (&'static str, PeerRoute, Vec<u8>, (NodeId, u64));
 
 /// Each attack, by its name: the route, the body, and whose id is claimed in which life.
 fn attacks() -> Vec<Attack> {
     let short = Settings { ttl_ms: 1_000, runs_max: 1, ..Settings::default() };
     let own = (STRANGER, 1);
     vec![
-        ("ask who it is", Route::NodeStatus, Ask {}.encode_to_vec(), own),
-        ("look at the cluster", Route::ClusterView, Look {}.encode_to_vec(), own),
+        ("ask who it is", PeerRoute::NodeStatus, Ask {}.encode_to_vec(), own),
+        ("look at the cluster", PeerRoute::ClusterView, Look {}.encode_to_vec(), own),
         (
             "forward an event",
-            Route::Forward,
+            PeerRoute::Forward,
             forward(vec![Command::Accept(Box::new(event("forged")))], true),
             own,
         ),
-        ("forward settings", Route::Forward, forward(vec![Command::Settings(short)], false), own),
+        (
+            "forward settings",
+            PeerRoute::Forward,
+            forward(vec![Command::Settings(short)], false),
+            own,
+        ),
         (
             "retire the leader",
-            Route::Forward,
+            PeerRoute::Forward,
             forward(vec![Command::Retire { node: NodeId(1) }], false),
             own,
         ),
-        ("hand over", Route::HandOver, HandOver { to: 0 }.encode_to_vec(), own),
-        ("remove a member", Route::Remove, Remove { node: 1 }.encode_to_vec(), own),
-        ("finalize", Route::Finalize, Finalize {}.encode_to_vec(), own),
-        ("check", Route::LeaderCheck, Check { node: 2, ..Check::default() }.encode_to_vec(), own),
-        ("append as a leader", Route::Append, append(51), own),
-        ("append what nobody knows", Route::Append, vec![0xff; 64], own),
-        ("vote", Route::Vote, vec![0x0a, 0x02, 0x08, 51], own),
-        ("call a member a copy", Route::NodeStatus, Ask {}.encode_to_vec(), (MEMBER, 999)),
-        ("fill the memory", Route::Snapshot, vec![7; SNAPSHOT_BYTES], own),
+        ("hand over", PeerRoute::HandOver, HandOver { to: 0 }.encode_to_vec(), own),
+        ("remove a member", PeerRoute::Remove, Remove { node: 1 }.encode_to_vec(), own),
+        ("finalize", PeerRoute::Finalize, Finalize {}.encode_to_vec(), own),
+        (
+            "check",
+            PeerRoute::LeaderCheck,
+            Check { node: 2, ..Check::default() }.encode_to_vec(),
+            own,
+        ),
+        ("append as a leader", PeerRoute::Append, append(51), own),
+        ("append what nobody knows", PeerRoute::Append, vec![0xff; 64], own),
+        ("vote", PeerRoute::Vote, vec![0x0a, 0x02, 0x08, 51], own),
+        ("call a member a copy", PeerRoute::NodeStatus, Ask {}.encode_to_vec(), (MEMBER, 999)),
+        ("fill the memory", PeerRoute::Snapshot, vec![7; SNAPSHOT_BYTES], own),
     ]
 }
 
@@ -103,7 +113,7 @@ fn append(term: u8) -> Vec<u8> {
 async fn attack(
     target: &PeerAddress,
     tls: PeerTls,
-    (route, body): (Route, &[u8]),
+    (route, body): (PeerRoute, &[u8]),
     (claimed, boot): (NodeId, u64),
 ) -> Result<usize, CallError> {
     let peers = Peers::new(Hello::new(Some(CLUSTER), claimed, boot, 1), tls);
@@ -163,9 +173,9 @@ async fn s04_while_peers_are_believed_a_stranger_still_makes_no_member_a_copy() 
     let target = PeerAddress { node: Some(own.node), address: own.peer_address.clone() };
     let body = Ask {}.encode_to_vec();
     let plain = || PeerTls::new(None, false);
-    attack(&target, plain(), (Route::NodeStatus, &body), (MEMBER, 999)).await.unwrap();
+    attack(&target, plain(), (PeerRoute::NodeStatus, &body), (MEMBER, 999)).await.unwrap();
     // The member itself is heard in its own, lower life.
-    attack(&target, PeerTls::of_test(), (Route::NodeStatus, &body), (MEMBER, 3)).await.unwrap();
+    attack(&target, PeerTls::of_test(), (PeerRoute::NodeStatus, &body), (MEMBER, 3)).await.unwrap();
 }
 
 #[tokio::test]
@@ -176,5 +186,5 @@ async fn s04_connections_that_never_prove_anything_keep_no_member_out() {
         idle.push(tokio::net::TcpStream::connect(&target.address).await.unwrap());
     }
     let body = Ask {}.encode_to_vec();
-    attack(&target, PeerTls::of_test(), (Route::NodeStatus, &body), (MEMBER, 1)).await.unwrap();
+    attack(&target, PeerTls::of_test(), (PeerRoute::NodeStatus, &body), (MEMBER, 1)).await.unwrap();
 }

@@ -10,7 +10,7 @@ use super::raft::RaftCallError;
 use super::transport::proto::{
     Ask, Check, Checked, Finalize, Forward, Forwarded, Look, NodeStatus, forwarded::Failure,
 };
-use super::transport::{Hello, LocalNode, PeerService, Refused, Route};
+use super::transport::{Hello, LocalNode, PeerRoute, PeerService, Refused};
 use super::view;
 use crate::state_machine::{FEATURE_LEVEL, NodeId, StateMachine, millis};
 use crate::wire::{EncodedCommands, encode_answers};
@@ -47,7 +47,8 @@ impl Member {
             && let Some(leader) = self.proposer.leader()
         {
             let body = check.encode_to_vec();
-            let answer = self.peers.call(&leader, Route::LeaderCheck, body, HAND_ON_WITHIN).await;
+            let answer =
+                self.peers.call(&leader, PeerRoute::LeaderCheck, body, HAND_ON_WITHIN).await;
             if let Some(checked) = answer.ok().and_then(|answer| Checked::decode(answer).ok()) {
                 return checked;
             }
@@ -106,7 +107,7 @@ impl Member {
         Ok((written.index, encode_answers(&written.answers)))
     }
 
-    fn admit(&self, hello: &Hello, route: Route) -> Result<(), Refused> {
+    fn admit(&self, hello: &Hello, route: PeerRoute) -> Result<(), Refused> {
         let (is_retired, boot, level) = self.raft().read(|state: &StateMachine| {
             (state.is_retired(hello.from), state.boot_of(hello.from), state.feature_level())
         });
@@ -124,7 +125,7 @@ impl Member {
 }
 
 impl PeerService for Member {
-    fn admit(&self, hello: &Hello, route: Route) -> Result<(), Refused> {
+    fn admit(&self, hello: &Hello, route: PeerRoute) -> Result<(), Refused> {
         Self::admit(self, hello, route)
     }
 
@@ -135,38 +136,38 @@ impl PeerService for Member {
     async fn answer(
         self: Arc<Self>,
         hello: Hello,
-        route: Route,
+        route: PeerRoute,
         body: Bytes,
     ) -> Result<Vec<u8>, Refused> {
         self.admit(&hello, route)?;
         let raft = self.raft();
         match route {
-            Route::Append => raft.answer_append(body).await.map_err(|error| {
+            PeerRoute::Append => raft.answer_append(body).await.map_err(|error| {
                 if error.is_unknown_command() {
                     self.fail(FatalError::UnknownCommand);
                 }
                 refused(error)
             }),
-            Route::Vote => raft.answer_vote(&body).await.map_err(refused),
-            Route::PreVote => raft.answer_pre_vote(&body).await.map_err(refused),
-            Route::Transfer => raft.answer_transfer(&body).await.map_err(refused),
-            Route::Snapshot => raft.answer_snapshot(&body).await.map_err(refused),
-            Route::Forward => Ok(self.answer_forward(read(&body)?).await?.encode_to_vec()),
-            Route::LeaderCheck => {
+            PeerRoute::Vote => raft.answer_vote(&body).await.map_err(refused),
+            PeerRoute::PreVote => raft.answer_pre_vote(&body).await.map_err(refused),
+            PeerRoute::Transfer => raft.answer_transfer(&body).await.map_err(refused),
+            PeerRoute::Snapshot => raft.answer_snapshot(&body).await.map_err(refused),
+            PeerRoute::Forward => Ok(self.answer_forward(read(&body)?).await?.encode_to_vec()),
+            PeerRoute::LeaderCheck => {
                 let check = read(&body)?;
                 Ok(self.answer_check(hello.from, &check).await.encode_to_vec())
             }
-            Route::NodeStatus => {
+            PeerRoute::NodeStatus => {
                 let Ask {} = read(&body)?;
                 Ok(self.node_status().await.encode_to_vec())
             }
-            Route::ClusterView => {
+            PeerRoute::ClusterView => {
                 let Look {} = read(&body)?;
                 Ok(view::encode(&self.local_view()))
             }
-            Route::Remove => Ok(self.answer_remove(&read(&body)?).await.encode_to_vec()),
-            Route::HandOver => Ok(self.answer_hand_over(&read(&body)?).await.encode_to_vec()),
-            Route::Finalize => {
+            PeerRoute::Remove => Ok(self.answer_remove(&read(&body)?).await.encode_to_vec()),
+            PeerRoute::HandOver => Ok(self.answer_hand_over(&read(&body)?).await.encode_to_vec()),
+            PeerRoute::Finalize => {
                 let Finalize {} = read(&body)?;
                 Ok(self.answer_finalize().await.encode_to_vec())
             }

@@ -22,23 +22,27 @@ fn hello(cluster: Option<ClusterId>, from: NodeId, boot: u64) -> Hello {
 }
 
 /// The answer to a call whose body is understood by no route.
-async fn called(node: &Node, hello: Hello, route: Route) -> Result<Vec<u8>, Refused> {
+async fn called(node: &Node, hello: Hello, route: PeerRoute) -> Result<Vec<u8>, Refused> {
     Arc::clone(&node.member).answer(hello, route, Bytes::from_static(b"\xff")).await
 }
 
 #[tokio::test]
 async fn a_node_of_no_cluster_joins_by_a_raft_call_and_by_nothing_else() {
     let node = node(1).await;
-    for route in
-        [Route::LeaderCheck, Route::Forward, Route::ClusterView, Route::Remove, Route::HandOver]
-    {
+    for route in [
+        PeerRoute::LeaderCheck,
+        PeerRoute::Forward,
+        PeerRoute::ClusterView,
+        PeerRoute::Remove,
+        PeerRoute::HandOver,
+    ] {
         let refused = called(&node, hello(Some(CLUSTER), PEER, 1), route).await;
         assert!(matches!(refused, Err(Refused::WrongCluster(_))), "{refused:?}");
     }
-    let asked = called(&node, hello(Some(CLUSTER), PEER, 1), Route::NodeStatus).await;
+    let asked = called(&node, hello(Some(CLUSTER), PEER, 1), PeerRoute::NodeStatus).await;
     assert!(matches!(asked, Err(Refused::Malformed(_))), "{asked:?}");
     assert_eq!(node.member.cluster(), None);
-    let heard = called(&node, hello(Some(CLUSTER), PEER, 1), Route::Append).await;
+    let heard = called(&node, hello(Some(CLUSTER), PEER, 1), PeerRoute::Append).await;
     assert!(matches!(heard, Err(Refused::Malformed(_))), "{heard:?}");
     assert_eq!(node.member.cluster(), Some(CLUSTER));
 }
@@ -47,7 +51,13 @@ async fn a_node_of_no_cluster_joins_by_a_raft_call_and_by_nothing_else() {
 async fn a_member_takes_no_raft_call_of_another_cluster() {
     let node = node(1).await;
     node.member.join(CLUSTER).unwrap();
-    for route in [Route::Append, Route::Vote, Route::PreVote, Route::Transfer, Route::Snapshot] {
+    for route in [
+        PeerRoute::Append,
+        PeerRoute::Vote,
+        PeerRoute::PreVote,
+        PeerRoute::Transfer,
+        PeerRoute::Snapshot,
+    ] {
         for cluster in [Some(OTHER_CLUSTER), None] {
             let refused = called(&node, hello(cluster, PEER, 1), route).await;
             assert_eq!(refused, Err(Refused::WrongCluster(CLUSTER.to_string())));
@@ -59,7 +69,7 @@ async fn a_member_takes_no_raft_call_of_another_cluster() {
 #[tokio::test]
 async fn the_expected_cluster_is_joined_and_no_other() {
     let node = node_with(1, Some(CLUSTER)).await;
-    let refused = called(&node, hello(Some(OTHER_CLUSTER), PEER, 1), Route::Append).await;
+    let refused = called(&node, hello(Some(OTHER_CLUSTER), PEER, 1), PeerRoute::Append).await;
     let told = Refused::WrongCluster(format!("{CLUSTER} is expected"));
     assert_eq!((refused, node.member.cluster()), (Err(told), None));
     assert_eq!(node.member.join(CLUSTER), Ok(()));
@@ -97,22 +107,27 @@ async fn leader() -> Node {
 #[tokio::test]
 async fn rule_23_a_start_older_than_the_logs_is_refused_by_members_of_its_cluster_alone() {
     let node = leader().await;
-    let stale = node.member.admit(&hello(Some(CLUSTER), PEER, 4), Route::Append);
+    let stale = node.member.admit(&hello(Some(CLUSTER), PEER, 4), PeerRoute::Append);
     assert!(matches!(stale, Err(Refused::StaleBoot(_))), "{stale:?}");
     // The same id in another cluster is another node's: it may ask.
-    assert_eq!(node.member.admit(&hello(Some(OTHER_CLUSTER), PEER, 4), Route::NodeStatus), Ok(()));
-    assert_eq!(node.member.admit(&hello(Some(CLUSTER), PEER, 5), Route::Append), Ok(()));
+    assert_eq!(
+        node.member.admit(&hello(Some(OTHER_CLUSTER), PEER, 4), PeerRoute::NodeStatus),
+        Ok(())
+    );
+    assert_eq!(node.member.admit(&hello(Some(CLUSTER), PEER, 5), PeerRoute::Append), Ok(()));
 }
 
 #[tokio::test]
 async fn rule_23_a_retired_node_is_told_so_on_every_route() {
     let node = leader().await;
-    for route in [Route::Append, Route::NodeStatus, Route::Forward, Route::LeaderCheck] {
+    for route in
+        [PeerRoute::Append, PeerRoute::NodeStatus, PeerRoute::Forward, PeerRoute::LeaderCheck]
+    {
         let refused = node.member.admit(&hello(Some(CLUSTER), NodeId(3), 9), route);
         assert_eq!(refused, Err(Refused::Retired));
     }
     let elsewhere = hello(Some(OTHER_CLUSTER), NodeId(3), 9);
-    assert_eq!(node.member.admit(&elsewhere, Route::NodeStatus), Ok(()));
+    assert_eq!(node.member.admit(&elsewhere, PeerRoute::NodeStatus), Ok(()));
 }
 
 fn forward(hops: u32) -> Forward {
@@ -174,7 +189,7 @@ async fn rule_12_whoever_is_asked_for_the_way_asks_nobody_but_its_leader() {
         let forwarded = first.member.answer_forward(forward(hops)).await.unwrap();
         assert_eq!(forwarded.failure(), Failure::NoLeader);
     }
-    assert_eq!(first.member.peers.opened(&address, Route::Forward).await, (0, false));
+    assert_eq!(first.member.peers.opened(&address, PeerRoute::Forward).await, (0, false));
 }
 
 #[tokio::test]
@@ -255,8 +270,11 @@ async fn rule_23_a_node_whose_start_is_over_hears_of_it_by_any_call() {
     copy.member.join(CLUSTER).unwrap();
     let target = PeerAddress { node: Some(OWN), address: leader.member.own.peer_address.clone() };
     let body = Look {}.encode_to_vec();
-    let called =
-        copy.member.peers.call(&target, Route::ClusterView, body, Duration::from_secs(20)).await;
+    let called = copy
+        .member
+        .peers
+        .call(&target, PeerRoute::ClusterView, body, Duration::from_secs(20))
+        .await;
     assert!(called.is_err());
     let rejected_by = copy.member.peers.rejected_by().borrow().clone();
     assert!(matches!(rejected_by, Some(Refused::StaleBoot(_))), "{rejected_by:?}");
@@ -311,11 +329,11 @@ fn append_of_a_newer_version() -> Vec<u8> {
 #[tokio::test]
 async fn rule_22_an_entry_of_a_newer_version_ends_the_process() {
     let node = node(1).await;
-    let garbled = called(&node, hello(Some(CLUSTER), PEER, 1), Route::Append).await;
+    let garbled = called(&node, hello(Some(CLUSTER), PEER, 1), PeerRoute::Append).await;
     assert!(garbled.is_err() && node.failed.borrow().is_none());
     let body = Bytes::from(append_of_a_newer_version());
     let hello = hello(Some(CLUSTER), PEER, 1);
-    let refused = Arc::clone(&node.member).answer(hello, Route::Append, body).await;
+    let refused = Arc::clone(&node.member).answer(hello, PeerRoute::Append, body).await;
     assert!(matches!(refused, Err(Refused::Malformed(_))), "{refused:?}");
     assert_eq!(*node.failed.borrow(), Some(FatalError::UnknownCommand));
 }

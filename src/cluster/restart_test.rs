@@ -223,7 +223,7 @@ async fn a_second_cluster_on_the_same_directory_is_refused() {
     let node = Node::new();
     let cluster = node.start().await;
     let refused = node.try_start().await.err().unwrap();
-    let is_in_use = matches!(refused, StartError::Identity(IdentityError::InUse { .. }));
+    let is_in_use = matches!(refused, StartError::NodeIdentity(IdentityError::InUse { .. }));
     assert!(is_in_use, "{refused:?}");
     assert_eq!(accept(&cluster, "a").await, Fate::Accepted);
 }

@@ -21,7 +21,7 @@ pub(super) const KEY_BYTES: usize = 32;
 const SALT: &[u8] = b"tekton-events-relay";
 
 /// A derived key, wiped when it is dropped.
-pub(super) type Key = Zeroizing<[u8; KEY_BYTES]>;
+pub(super) type SecretKey = Zeroizing<[u8; KEY_BYTES]>;
 
 /// Why a file holds no secrets of a cluster.
 #[derive(Debug, thiserror::Error)]
@@ -119,13 +119,13 @@ impl ClusterSecrets {
     ///
     /// # Errors
     /// The derivation refuses, which it does for no purpose of ours.
-    pub(super) fn keys(&self, purpose: &[u8]) -> Result<Vec<Key>, SecretsError> {
+    pub(super) fn keys(&self, purpose: &[u8]) -> Result<Vec<SecretKey>, SecretsError> {
         let secrets = std::iter::once(&self.first).chain(&self.second);
         secrets.map(|secret| derive(secret, purpose)).collect()
     }
 }
 
-fn derive(secret: &Secret, purpose: &[u8]) -> Result<Key, SecretsError> {
+fn derive(secret: &Secret, purpose: &[u8]) -> Result<SecretKey, SecretsError> {
     let extracted = Salt::new(HKDF_SHA256, SALT).extract(secret.expose().as_bytes());
     let info = [purpose];
     let derived = extracted.expand(&info, KeyLength).map_err(|_| SecretsError::Underived)?;

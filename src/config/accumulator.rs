@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// How summaries are made, and where they are shown.
 #[derive(Clone, Debug)]
-pub struct Accumulator {
+pub struct AccumulatorSettings {
     /// `enabled`: whether there are summaries at all. Default false.
     pub enabled: bool,
     /// `ttl`: age at which an unfinished group is shown as incomplete, 1s to 168h. Default 1h.
@@ -21,7 +21,7 @@ pub struct Accumulator {
     pub template: Option<Template>,
 }
 
-impl Default for Accumulator {
+impl Default for AccumulatorSettings {
     fn default() -> Self {
         Self {
             enabled: false,
@@ -34,11 +34,11 @@ impl Default for Accumulator {
 
 /// Reads `accumulator`, and, where it is enabled, the place of `provider.name`: which action shows
 /// summaries can be told only when all are read.
-pub(super) fn read(mut fields: Fields<'_>) -> (Accumulator, Option<Setting<'_>>) {
-    let default = Accumulator::default();
+pub(super) fn read(mut fields: Fields<'_>) -> (AccumulatorSettings, Option<Setting<'_>>) {
+    let default = AccumulatorSettings::default();
     let is_enabled = fields.flag("enabled").unwrap_or(default.enabled);
     let setting = read_provider(fields.section("provider"), is_enabled);
-    let accumulator = Accumulator {
+    let accumulator = AccumulatorSettings {
         enabled: is_enabled,
         ttl: fields
             .duration("ttl", Duration::from_secs(1)..=Duration::from_hours(168))

@@ -43,7 +43,7 @@ pub(super) fn errors(text: &str) -> Vec<String> {
 #[test]
 fn an_empty_file_is_all_defaults() {
     let config = loaded("").config;
-    assert_eq!(config.server, Server::default());
+    assert_eq!(config.server, ServerSettings::default());
     assert_eq!(config.store, Store::default());
     assert_eq!(config.dlq, DeadLetters::default());
     assert_eq!(config.logging, Logging::default());

@@ -19,7 +19,7 @@ mod server;
 mod store;
 mod tls;
 
-pub use accumulator::Accumulator;
+pub use accumulator::AccumulatorSettings;
 pub use admin::Admin;
 pub use auth::{Covers, SenderAuth};
 pub use cluster::{
@@ -29,13 +29,13 @@ pub use cluster::{
 pub use logging::{LogFormat, LogLevel, Logging};
 pub use overrides::Overrides;
 pub use schema::schema;
-pub use server::Server;
+pub use server::ServerSettings;
 pub use store::{DeadLetters, OnQuorumLoss, Store, StoreBackend};
 pub use tls::Tls;
 
 pub use crate::settings::{
-    ConfigError, ConfigErrors, FileError, Files, Notice, Position, Problem, SecretCheck, Severity,
-    Snippet, SyntaxError, parse_host, parse_listen, parse_name, parse_seed,
+    ConfigError, ConfigErrors, FileError, Files, Notice, Problem, SecretCheck, Severity, Snippet,
+    SyntaxError, TextPosition, parse_host, parse_listen, parse_name, parse_seed,
 };
 
 use crate::event::{Keep, Key};
@@ -69,7 +69,7 @@ const HASH_PREFIX: &str = "config";
 /// What the relay does: one file, read and checked. Nothing in it can be invalid.
 #[derive(Clone, Debug)]
 pub struct Config {
-    pub server: Server,
+    pub server: ServerSettings,
     /// `max_concurrency`: outside calls of one replica at the same time, 1 to 500. Default 100,
     /// also for 0. Lower values spare targets, higher ones shorten the queue after an outage.
     pub max_concurrency: usize,
@@ -79,7 +79,7 @@ pub struct Config {
     pub retry: RetryPolicy,
     pub store: Store,
     pub dlq: DeadLetters,
-    pub accumulator: Accumulator,
+    pub accumulator: AccumulatorSettings,
     pub logging: Logging,
     pub cluster: ClusterSettings,
     /// `scm`, `notifiers`, `filter`, `dashboard_url`: what is done with an event.
@@ -95,13 +95,13 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            server: Server::default(),
+            server: ServerSettings::default(),
             max_concurrency: CALLS_MAX,
             handler_timeout: CALL_TIMEOUT_MAX,
             retry: RetryPolicy::default(),
             store: Store::default(),
             dlq: DeadLetters::default(),
-            accumulator: Accumulator::default(),
+            accumulator: AccumulatorSettings::default(),
             logging: Logging::default(),
             cluster: ClusterSettings::default(),
             rules: Rules::default(),
@@ -178,7 +178,7 @@ pub fn load_under(
     let mut config = read_root(&root, &diagnostics, overrides);
     set(&mut config.server.addr, overrides.server_addr.as_ref());
     if config.rules.routes.is_empty() {
-        diagnostics.warn(Position::START, ROOT_PATH, "0 routes: nothing will ever be sent");
+        diagnostics.warn(TextPosition::START, ROOT_PATH, "0 routes: nothing will ever be sent");
     }
     let Findings { notices, texts, keep } = diagnostics.finish(file)?;
     let mut parts = vec![HASH_PREFIX, text];
@@ -239,7 +239,7 @@ fn read_cluster(
     if settings.replicas.is_multiple_of(2) {
         let message =
             "is even: one replica less bears the loss of as many; write one, three or five";
-        fields.diagnostics().warn(at.unwrap_or(Position::START), "cluster.replicas", message);
+        fields.diagnostics().warn(at.unwrap_or(TextPosition::START), "cluster.replicas", message);
     }
     settings
 }

@@ -4,7 +4,7 @@
 use super::tests::{config, errors, load_with, loaded};
 use super::*;
 use crate::effect::RouteName;
-use crate::event::{Keep, Names};
+use crate::event::{Keep, KeptNames};
 use crate::integration::registry::INTEGRATIONS;
 
 const TOKEN: (&str, &str) = ("/etc/secrets/github/g/token", "t");
@@ -330,14 +330,15 @@ fn a_jq_mistake_is_placed_in_the_file() {
 fn rule_18_only_named_params_and_results_are_kept() {
     let keep =
         |rest: &str| config(&format!("notifiers: {{webhook: [{{name: w, {rest}}}]}}\n")).keep;
-    let maps = || Keep { labels: Names::all(), annotations: Names::all(), ..Keep::default() };
-    let named = |names: &[&str]| Keep { values: Names::only(names.iter().copied()), ..maps() };
+    let maps =
+        || Keep { labels: KeptNames::all(), annotations: KeptNames::all(), ..Keep::default() };
+    let named = |names: &[&str]| Keep { values: KeptNames::only(names.iter().copied()), ..maps() };
     assert_eq!(keep("enabled: true"), maps(), "the body of a webhook has all labels in it");
     assert_eq!(keep("when: 'hasResult(\"image\")'"), named(&["image"]));
     assert_eq!(keep("transform: '{a: .state}'"), Keep::default());
-    let values = || Keep { values: Names::all(), ..Keep::default() };
+    let values = || Keep { values: KeptNames::all(), ..Keep::default() };
     assert_eq!(keep("transform: '{a: .results}'"), values());
-    let labels = || Keep { labels: Names::all(), ..Keep::default() };
+    let labels = || Keep { labels: KeptNames::all(), ..Keep::default() };
     assert_eq!(keep("transform: '{a: .labels.team}'"), labels());
     assert_eq!(keep("transform: 'del(.state)'"), maps());
     let text = "
@@ -345,7 +346,7 @@ notifiers:
   log: [{name: l, when: 'resultValue(\"a\") == \"1\"'}]
   slack: [{name: s, template: '{{ range .Results }}{{ .Name }}{{ end }}'}]
 ";
-    let mut values = Names::only(["a"]);
+    let mut values = KeptNames::only(["a"]);
     values.add_all();
     assert_eq!(config(text).keep, Keep { values, ..Keep::default() });
 }

@@ -22,7 +22,7 @@ const SHUTDOWN_TIMEOUT_SECS: u32 = 30;
 
 /// How the relay listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Server {
+pub struct ServerSettings {
     /// `addr`: where events, health, metrics and the API are served. `:PORT` means all IPv4
     /// addresses. Default `0.0.0.0:8080`.
     pub addr: String,
@@ -41,7 +41,7 @@ pub struct Server {
     pub shutdown_timeout: Duration,
 }
 
-impl Default for Server {
+impl Default for ServerSettings {
     fn default() -> Self {
         Self {
             addr: ADDR.to_owned(),
@@ -55,10 +55,10 @@ impl Default for Server {
 }
 
 /// Reads `server`.
-pub(super) fn read(mut fields: Fields<'_>) -> Server {
-    let default = Server::default();
+pub(super) fn read(mut fields: Fields<'_>) -> ServerSettings {
+    let default = ServerSettings::default();
     let shutdown_secs = fields.count("shutdown_timeout_sec", 1..=600);
-    let server = Server {
+    let server = ServerSettings {
         addr: address::read(&mut fields, "addr").unwrap_or(default.addr),
         max_body_bytes: fields
             .size("max_body_size", 1 << 10..=BODY_BYTES_LIMIT)

@@ -21,8 +21,8 @@ mod view;
 pub use receiver::{Arrival, Arrived, Receiver};
 pub use recording::{Recorded, RecordingError, read_recording, recorded_lines};
 pub use scenario::{Scenario, config_text};
-pub use sender::{Answer, Sender};
-pub use verdict::{Played, Verdict};
+pub use sender::{Sender, SenderAnswer};
+pub use verdict::{DemoVerdict, Played};
 
 use anyhow::Context as _;
 use folder::Folder;
@@ -77,7 +77,7 @@ pub async fn run(
     wish: Wish,
     stop: CancellationToken,
     mut out: impl Write,
-) -> anyhow::Result<Verdict> {
+) -> anyhow::Result<DemoVerdict> {
     let started = Instant::now();
     let mut stage = Stage::set().await?;
     let played = match wish.replicas {
@@ -101,7 +101,7 @@ pub async fn run(
     for line in timeline::lines(&arrived) {
         writeln!(out, "{line}")?;
     }
-    let verdict = Verdict::of(&stage.scenario, &played, &arrived);
+    let verdict = DemoVerdict::of(&stage.scenario, &played, &arrived);
     writeln!(out, "\n{verdict}\n({:.1} s)", started.elapsed().as_secs_f64())?;
     if !verdict.is_good() {
         stage.folder.keep();

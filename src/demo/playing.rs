@@ -2,14 +2,14 @@
 //! killed in between.
 
 use super::recording::Recorded;
-use super::sender::{Answer, Sender};
+use super::sender::{Sender, SenderAnswer};
 use std::time::{Duration, Instant};
 
 /// What was sent so far, and how it was answered.
 pub struct Playing {
     sender: Sender,
     pace: Duration,
-    answers: Vec<Answer>,
+    answers: Vec<SenderAnswer>,
     gap: Gap,
 }
 
@@ -41,7 +41,7 @@ impl Playing {
 
     /// How each event was answered.
     #[must_use]
-    pub fn into_answers(self) -> Vec<Answer> {
+    pub fn into_answers(self) -> Vec<SenderAnswer> {
         self.answers
     }
 }

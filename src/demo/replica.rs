@@ -27,7 +27,7 @@ pub struct Addresses {
 
 /// A replica, running or not.
 #[derive(Debug)]
-pub struct Replica {
+pub struct DemoReplica {
     name: String,
     http: String,
     arguments: Vec<OsString>,
@@ -35,7 +35,7 @@ pub struct Replica {
     child: Option<Child>,
 }
 
-impl Replica {
+impl DemoReplica {
     /// Replica `number` of those at `all`, with `config` and its data below `folder`. Not started.
     #[must_use]
     pub fn new(number: usize, all: &[Addresses], config: &Path, folder: &Path) -> Self {
@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn a_replica_is_told_its_own_addresses_and_the_gossip_of_all() {
         let all = [addresses(0), addresses(1)];
-        let replica = Replica::new(1, &all, Path::new("/demo/relay.yaml"), Path::new("/demo"));
+        let replica = DemoReplica::new(1, &all, Path::new("/demo/relay.yaml"), Path::new("/demo"));
         let typed: Vec<&str> =
             replica.arguments.iter().map(|argument| argument.to_str().unwrap()).collect();
         assert_eq!(
@@ -161,7 +161,7 @@ mod tests {
     #[tokio::test]
     async fn a_replica_that_never_ran_has_nothing_to_drain() {
         let folder = tempfile::tempdir().unwrap();
-        let mut replica = Replica::new(0, &[addresses(0)], Path::new("f"), folder.path());
+        let mut replica = DemoReplica::new(0, &[addresses(0)], Path::new("f"), folder.path());
         assert_eq!(replica.drain().await.unwrap_err().to_string(), "relay-0 does not run");
         assert!(replica.check().is_ok() && replica.kill().await.is_ok());
     }

@@ -2,7 +2,7 @@
 //! together.
 
 use super::ports::Ports;
-use super::replica::{Addresses, Replica};
+use super::replica::{Addresses, DemoReplica};
 use super::view::{Readiness, View, Work};
 use anyhow::{Context as _, bail};
 use std::path::Path;
@@ -19,7 +19,7 @@ const READY_MAX: Duration = Duration::from_secs(20);
 
 /// The replicas, by their number.
 pub struct Replicas {
-    all: Vec<Replica>,
+    all: Vec<DemoReplica>,
     client: reqwest::Client,
 }
 
@@ -38,7 +38,7 @@ impl Replicas {
         let places = places.context("no addresses are free")?;
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder().no_proxy().timeout(ASK_MAX).build()?;
-        let replica = |number| Replica::new(number, &places, config, folder);
+        let replica = |number| DemoReplica::new(number, &places, config, folder);
         Ok(Self { all: (0..count).map(replica).collect(), client })
     }
 
@@ -154,7 +154,7 @@ impl Replicas {
     /// # Errors
     /// One has.
     pub fn check(&mut self) -> anyhow::Result<()> {
-        self.all.iter_mut().try_for_each(Replica::check)
+        self.all.iter_mut().try_for_each(DemoReplica::check)
     }
 
     fn number(&self, name: &str) -> Option<usize> {

@@ -16,7 +16,7 @@ const REPEATED: [u16; 7] = [404, 413, 425, 429, 502, 503, 504];
 
 /// How one event ended for its sender.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct SenderAnswer {
     /// The last status; `None` when no connection was ever made.
     pub status: Option<u16>,
     /// The fate the relay named, empty where it was not taken.
@@ -24,7 +24,7 @@ pub struct Answer {
     pub attempts: u32,
 }
 
-impl Answer {
+impl SenderAnswer {
     /// Whether the sender may forget the event.
     #[must_use]
     pub fn is_acknowledged(&self) -> bool {
@@ -32,7 +32,7 @@ impl Answer {
     }
 }
 
-impl fmt::Display for Answer {
+impl fmt::Display for SenderAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let status =
             self.status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
@@ -69,7 +69,7 @@ impl Sender {
     }
 
     /// Sends all requests, each after the one before was answered or given up.
-    pub async fn play(&self, requests: &[Recorded]) -> Vec<Answer> {
+    pub async fn play(&self, requests: &[Recorded]) -> Vec<SenderAnswer> {
         let mut answers = Vec::with_capacity(requests.len());
         for request in requests {
             answers.push(self.send(request).await);
@@ -78,14 +78,14 @@ impl Sender {
     }
 
     /// Sends one request with Tekton's retries.
-    pub async fn send(&self, request: &Recorded) -> Answer {
+    pub async fn send(&self, request: &Recorded) -> SenderAnswer {
         let mut wait = FIRST_WAIT;
         let mut attempts = 1;
         loop {
             let (status, fate) = self.attempt(request).await;
             let is_final = status.is_some_and(|status| !REPEATED.contains(&status));
             if is_final || attempts == ATTEMPTS_MAX {
-                return Answer { status, fate, attempts };
+                return SenderAnswer { status, fate, attempts };
             }
             tokio::time::sleep(wait).await;
             wait *= 2;
@@ -153,7 +153,7 @@ mod tests {
         let ((sick, _), (well, _)) = (replica(503).await, replica(202).await);
         let gone = "http://127.0.0.1:1/".to_owned();
         let answer = Sender::among(vec![sick, gone, well]).unwrap().send(&event()).await;
-        let expected = Answer { status: Some(202), fate: "accepted".to_owned(), attempts: 3 };
+        let expected = SenderAnswer { status: Some(202), fate: "accepted".to_owned(), attempts: 3 };
         assert_eq!(answer, expected);
     }
 

@@ -169,10 +169,10 @@ fn seconds(since: Instant) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::demo::view::Member;
+    use crate::demo::view::MemberRow;
 
     fn view() -> View {
-        let member = |name: &str| Member {
+        let member = |name: &str| MemberRow {
             name: name.to_owned(),
             role: "voter".to_owned(),
             state: "live".to_owned(),

@@ -3,7 +3,7 @@
 
 use super::receiver::{Arrival, Arrived};
 use super::scenario::{Scenario, Transition};
-use super::sender::Answer;
+use super::sender::SenderAnswer;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -11,7 +11,7 @@ use std::fmt;
 #[derive(Clone, Debug, Default)]
 pub struct Played {
     /// One for each request of the scenario.
-    pub answers: Vec<Answer>,
+    pub answers: Vec<SenderAnswer>,
     /// Calls that ended without a record because their process was killed.
     pub in_doubt: u64,
     /// What went wrong with the relay, in words.
@@ -20,7 +20,7 @@ pub struct Played {
 
 /// The end of a demo, in numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Verdict {
+pub struct DemoVerdict {
     pub sent: usize,
     pub acknowledged: usize,
     /// Different transitions acknowledged: what was repeated tells none.
@@ -39,7 +39,7 @@ pub struct Verdict {
     pub faults: Vec<String>,
 }
 
-impl Verdict {
+impl DemoVerdict {
     /// Draws the conclusion.
     #[must_use]
     pub fn of(scenario: &Scenario, played: &Played, seen: &Arrived) -> Self {
@@ -74,7 +74,7 @@ impl Verdict {
     }
 }
 
-impl fmt::Display for Verdict {
+impl fmt::Display for DemoVerdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for duplicate in &self.duplicates {
             writeln!(f, "twice: {duplicate}")?;
@@ -104,7 +104,7 @@ type MayBeOvertaken = bool;
 /// whether this attempt told it or one whose answer was lost.
 fn acknowledged_news<'s>(
     scenario: &'s Scenario,
-    answers: &[Answer],
+    answers: &[SenderAnswer],
 ) -> BTreeMap<&'s Transition, MayBeOvertaken> {
     let mut news = BTreeMap::new();
     for (transition, answer) in scenario.transitions.iter().zip(answers) {

@@ -34,8 +34,8 @@ fn transition(id: &str) -> Transition {
     Transition { run_uid: "u".to_owned(), webhook_id: id.to_owned() }
 }
 
-fn answer(fate: &str) -> Answer {
-    Answer { status: Some(202), fate: fate.to_owned(), attempts: 1 }
+fn answer(fate: &str) -> SenderAnswer {
+    SenderAnswer { status: Some(202), fate: fate.to_owned(), attempts: 1 }
 }
 
 fn played(fates: &[&str], in_doubt: u64) -> Played {
@@ -47,9 +47,9 @@ fn seen(arrivals: Vec<Arrival>) -> Arrived {
 }
 
 /// The verdict on `news` transitions, all accepted.
-fn verdict(news: &[&str], in_doubt: u64, arrivals: Vec<Arrival>) -> Verdict {
+fn verdict(news: &[&str], in_doubt: u64, arrivals: Vec<Arrival>) -> DemoVerdict {
     let played = played(&vec!["accepted"; news.len()], in_doubt);
-    Verdict::of(&scenario(news), &played, &seen(arrivals))
+    DemoVerdict::of(&scenario(news), &played, &seen(arrivals))
 }
 
 #[test]
@@ -62,21 +62,21 @@ fn an_accepted_event_without_its_webhook_is_lost() {
 fn an_event_whose_first_answer_was_lost_is_owed_all_the_same() {
     let scenario = scenario(&["a", "b"]);
     let played = played(&["accepted", "duplicate"], 0);
-    let verdict = Verdict::of(&scenario, &played, &seen(vec![webhook("a")]));
+    let verdict = DemoVerdict::of(&scenario, &played, &seen(vec![webhook("a")]));
     assert_eq!((verdict.lost, verdict.is_good()), (1, false));
 }
 
 #[test]
 fn an_event_that_the_relay_ignores_is_not_owed() {
     let played = played(&["ignored"], 0);
-    assert!(Verdict::of(&scenario(&["a"]), &played, &seen(vec![])).is_good());
+    assert!(DemoVerdict::of(&scenario(&["a"]), &played, &seen(vec![])).is_good());
 }
 
 /// What of `a` and `b` is lost when `a` was answered with `fate` and `told` arrived.
 fn lost_of_two(fate: &str, told: &[&str]) -> usize {
     let played = played(&[fate, "accepted"], 0);
     let arrivals = told.iter().map(|id| webhook(id)).collect();
-    Verdict::of(&scenario(&["a", "b"]), &played, &seen(arrivals)).lost
+    DemoVerdict::of(&scenario(&["a", "b"]), &played, &seen(arrivals)).lost
 }
 
 #[test]
@@ -91,14 +91,14 @@ fn an_event_in_a_spool_is_not_overtaken_by_another_run() {
     let mut scenario = scenario(&["a", "b"]);
     scenario.transitions[1].run_uid = "other".to_owned();
     let played = played(&["spooled", "accepted"], 0);
-    assert_eq!(Verdict::of(&scenario, &played, &seen(vec![webhook("b")])).lost, 1);
+    assert_eq!(DemoVerdict::of(&scenario, &played, &seen(vec![webhook("b")])).lost, 1);
 }
 
 #[test]
 fn an_event_that_was_not_acknowledged_is_not_lost_but_not_good_either() {
-    let refused = Answer { status: Some(503), fate: String::new(), attempts: 11 };
+    let refused = SenderAnswer { status: Some(503), fate: String::new(), attempts: 11 };
     let played = Played { answers: vec![refused], ..Played::default() };
-    let verdict = Verdict::of(&scenario(&["a"]), &played, &seen(vec![]));
+    let verdict = DemoVerdict::of(&scenario(&["a"]), &played, &seen(vec![]));
     assert_eq!((verdict.lost, verdict.acknowledged, verdict.is_good()), (0, 0, false));
 }
 
@@ -158,7 +158,7 @@ fn a_check_in_the_wrong_final_state_is_a_fault() {
     let mut scenario = scenario(&[]);
     let key = ("0123456789".to_owned(), "tekton/ok".to_owned());
     scenario.expected = BTreeMap::from([(key, "success")]);
-    let faults = |arrivals| Verdict::of(&scenario, &Played::default(), &seen(arrivals)).faults;
+    let faults = |arrivals| DemoVerdict::of(&scenario, &Played::default(), &seen(arrivals)).faults;
     assert_eq!(faults(vec![status("success")]), [""; 0]);
     assert_eq!(
         faults(vec![status("success"), status("pending")]),
@@ -174,7 +174,7 @@ fn a_comment_without_a_task_of_its_run_is_a_fault() {
     let faults = |text: &str| {
         let comments = BTreeMap::from([((7, 1), text.to_owned())]);
         let seen = Arrived { comments, ..Arrived::default() };
-        Verdict::of(&scenario, &Played::default(), &seen).faults
+        DemoVerdict::of(&scenario, &Played::default(), &seen).faults
     };
     assert_eq!(faults("x\n| build | succeeded |\n| test | failed |"), [""; 0]);
     let unknown = faults("| build | succeeded |\n| test | unknown |");
@@ -202,7 +202,7 @@ fn transitions_of_a_run_in_the_wrong_order_are_a_fault() {
 #[test]
 fn what_went_wrong_with_the_relay_is_a_fault() {
     let played = Played { faults: vec!["still at work".to_owned()], ..Played::default() };
-    let verdict = Verdict::of(&scenario(&[]), &played, &seen(vec![]));
+    let verdict = DemoVerdict::of(&scenario(&[]), &played, &seen(vec![]));
     assert!(!verdict.is_good());
     assert!(verdict.to_string().starts_with("FAULT: still at work\nverdict: "));
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 /// A member, as `GET /api/v1/cluster` tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Member {
+pub struct MemberRow {
     pub name: String,
     pub role: String,
     /// Empty where nobody can tell.
@@ -19,7 +19,7 @@ pub struct View {
     /// Name of the leader that a quorum follows; `None` while there is none.
     pub leader: Option<String>,
     /// By name.
-    pub members: Vec<Member>,
+    pub members: Vec<MemberRow>,
     /// Slots that nobody works on.
     pub unowned: u64,
 }
@@ -30,7 +30,7 @@ impl View {
     pub fn parse(text: &str) -> Option<Self> {
         let answer: Value = serde_json::from_str(text).ok()?;
         let listed = answer["members"].as_array()?;
-        let mut members = listed.iter().map(member).collect::<Option<Vec<Member>>>()?;
+        let mut members = listed.iter().map(member).collect::<Option<Vec<MemberRow>>>()?;
         members.sort_by(|one, other| one.name.cmp(&other.name));
         // Only the leader's own view proves that it leads: a replica that was cut off, or whose
         // leader has just died, still names the one it knew.
@@ -53,8 +53,8 @@ impl View {
     /// A line for each member, for people.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
-        let line = |member: &Member| {
-            let Member { name, role, state, slots } = member;
+        let line = |member: &MemberRow| {
+            let MemberRow { name, role, state, slots } = member;
             let is_leader = self.leader.as_ref() == Some(name);
             let leads = if is_leader { ", leads" } else { "" };
             format!("  {name:<9} {role:<8} {state:<8} {slots:>3} slots{leads}")
@@ -63,8 +63,8 @@ impl View {
     }
 }
 
-fn member(answer: &Value) -> Option<Member> {
-    Some(Member {
+fn member(answer: &Value) -> Option<MemberRow> {
+    Some(MemberRow {
         name: answer["name"].as_str()?.to_owned(),
         role: answer["role"].as_str()?.to_owned(),
         state: answer["state"].as_str().unwrap_or_default().to_owned(),

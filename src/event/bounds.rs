@@ -2,9 +2,9 @@
 //! reader of the record knows what he does not see.
 
 use super::annotations;
-use super::keep::{Keep, Names};
+use super::keep::{Keep, KeptNames};
 use super::names::{visible, visible_lines};
-use super::object::{Named, Pairs, Text};
+use super::object::{NamedJson, Pairs, Text};
 use super::redaction::{may_be_secret, without_url_secrets};
 use super::run::NamedValue;
 use crate::clock::Timestamp;
@@ -102,7 +102,7 @@ impl<'k> Bounds<'k> {
     fn pairs(
         &mut self,
         field: &str,
-        names: &'k Names,
+        names: &'k KeptNames,
         source: &Pairs<'_>,
         bytes_max: usize,
     ) -> BTreeMap<String, String> {
@@ -126,7 +126,7 @@ impl<'k> Bounds<'k> {
     }
 
     /// Params or results that are to be kept, without secrets.
-    pub(super) fn values(&mut self, field: &str, source: &[Named<'_>]) -> Vec<NamedValue> {
+    pub(super) fn values(&mut self, field: &str, source: &[NamedJson<'_>]) -> Vec<NamedValue> {
         let mut room = Room::of(&self.keep.values);
         let mut kept = Vec::new();
         for named in source {
@@ -162,13 +162,13 @@ impl<'k> Bounds<'k> {
 /// Room for the entries of one map. What a rule names is kept however many others stand before it,
 /// so that a sender cannot push it out; what is only walked over shares [`ENTRIES_MAX`].
 struct Room<'k> {
-    names: &'k Names,
+    names: &'k KeptNames,
     named: usize,
     unnamed: usize,
 }
 
 impl<'k> Room<'k> {
-    fn of(names: &'k Names) -> Self {
+    fn of(names: &'k KeptNames) -> Self {
         Self { names, named: 0, unnamed: 0 }
     }
 

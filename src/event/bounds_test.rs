@@ -4,7 +4,7 @@ fn pairs(json: &str) -> Pairs<'_> {
     serde_json::from_str(json).unwrap()
 }
 
-fn named(json: &str) -> Vec<Named<'_>> {
+fn named(json: &str) -> Vec<NamedJson<'_>> {
     serde_json::from_str(json).unwrap()
 }
 
@@ -15,7 +15,7 @@ fn values(json: &str, keep: &Keep) -> (Vec<(String, String)>, Vec<String>) {
 }
 
 fn keep_values(names: &[&str]) -> Keep {
-    Keep { values: Names::only(names.iter().copied()), ..Keep::default() }
+    Keep { values: KeptNames::only(names.iter().copied()), ..Keep::default() }
 }
 
 fn owned(name: &str, value: &str) -> (String, String) {
@@ -167,7 +167,7 @@ fn a_time_that_cannot_be_read_is_unknown_and_named() {
 
 #[test]
 fn labels_and_annotations_that_nothing_names_are_passed_over_in_silence() {
-    let named = Names::only(["b"]);
+    let named = KeptNames::only(["b"]);
     let keep = Keep { labels: named.clone(), annotations: named, ..Keep::default() };
     let mut bounds = Bounds::new(&keep);
     let source = pairs(r#"{"a":"1","b":"2","tekton.dev/tekton-events-relay.scm.ref":"main"}"#);
@@ -181,7 +181,7 @@ fn a_named_entry_is_kept_however_many_stand_before_it() {
     let many: Vec<String> = (0..200).map(|n| format!(r#""l{n:03}":"x""#)).collect();
     let json = format!(r#"{{{},"zz":"y"}}"#, many.join(","));
     for is_walked in [false, true] {
-        let mut names = Names::only(["zz"]);
+        let mut names = KeptNames::only(["zz"]);
         if is_walked {
             names.add_all();
         }

@@ -3,7 +3,7 @@
 //! It is injective over writers, the same for every run of a writer, and independent of the order
 //! and the number of events that were seen: what is not settled yet is not written.
 
-use super::child_name::{Place, place};
+use super::child_name::{ChildPlace, place};
 use super::naming::Reference;
 use super::run::{RunEvent, RunKind};
 use std::fmt;
@@ -290,9 +290,9 @@ fn below(event: &RunEvent, parent: CheckWriter) -> CheckWriter {
 fn combination_of(event: &RunEvent) -> String {
     let (parent, task) = (event.parent.name.as_str(), event.pipeline_task.as_str());
     let index = |name: &str| match place(parent, task, name) {
-        Place::Only => Some(String::new()),
-        Place::Combination(index) => Some(index.to_string()),
-        Place::Foreign => None,
+        ChildPlace::Only => Some(String::new()),
+        ChildPlace::Combination(index) => Some(index.to_string()),
+        ChildPlace::Foreign => None,
     };
     if event.naming.iteration.is_empty() {
         return index(&event.name).unwrap_or_else(|| round_of(event));

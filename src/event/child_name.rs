@@ -12,7 +12,7 @@ const COMBINATIONS_MAX: u32 = 256;
 
 /// Which of a pipeline task's runs a child is, by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum ChildPlace {
     /// The only one.
     Only,
     /// A combination of a matrix, from 0.
@@ -22,13 +22,13 @@ pub(super) enum Place {
 }
 
 /// The place of the child `name` among the runs of `task` in the PipelineRun `parent`.
-pub(super) fn place(parent: &str, task: &str, name: &str) -> Place {
+pub(super) fn place(parent: &str, task: &str, name: &str) -> ChildPlace {
     if parent.is_empty() || task.is_empty() {
-        return Place::Foreign;
+        return ChildPlace::Foreign;
     }
     let of_task = format!("-{task}");
     if name == child_name(parent, &of_task) {
-        return Place::Only;
+        return ChildPlace::Only;
     }
     let is_index = |index: &u32| name == child_name(parent, &format!("{of_task}-{index}"));
     // Only hashed names need to be tried one by one.
@@ -37,7 +37,9 @@ pub(super) fn place(parent: &str, task: &str, name: &str) -> Place {
         None if name.len() > HEAD_BYTES => (0..COMBINATIONS_MAX).find(is_index),
         None => None,
     };
-    index.filter(|index| *index < COMBINATIONS_MAX).map_or(Place::Foreign, Place::Combination)
+    index
+        .filter(|index| *index < COMBINATIONS_MAX)
+        .map_or(ChildPlace::Foreign, ChildPlace::Combination)
 }
 
 /// `kmeta.ChildName` of knative.dev/pkg: parent and suffix, with a hash in place of what is too
@@ -74,20 +76,20 @@ mod tests {
 
     #[test]
     fn a_short_name_is_parent_task_and_index() {
-        assert_eq!(place("ci-1", "test", "ci-1-test"), Place::Only);
-        assert_eq!(place("ci-1", "test", "ci-1-test-0"), Place::Combination(0));
-        assert_eq!(place("ci-1", "test", "ci-1-test-255"), Place::Combination(255));
+        assert_eq!(place("ci-1", "test", "ci-1-test"), ChildPlace::Only);
+        assert_eq!(place("ci-1", "test", "ci-1-test-0"), ChildPlace::Combination(0));
+        assert_eq!(place("ci-1", "test", "ci-1-test-255"), ChildPlace::Combination(255));
         for foreign in ["ci-1-test-256", "ci-1-test-00", "ci-1-test-x", "ci-1-test-", "ci-2-test"] {
-            assert_eq!(place("ci-1", "test", foreign), Place::Foreign, "{foreign}");
+            assert_eq!(place("ci-1", "test", foreign), ChildPlace::Foreign, "{foreign}");
         }
-        assert_eq!(place("", "test", "-test"), Place::Foreign);
-        assert_eq!(place("ci-1", "", "ci-1-"), Place::Foreign);
+        assert_eq!(place("", "test", "-test"), ChildPlace::Foreign);
+        assert_eq!(place("ci-1", "", "ci-1-"), ChildPlace::Foreign);
     }
 
     #[test]
     fn a_task_whose_name_ends_in_a_number_is_no_combination() {
-        assert_eq!(place("ci", "test-0", "ci-test-0"), Place::Only);
-        assert_eq!(place("ci", "test-0", "ci-test-0-1"), Place::Combination(1));
+        assert_eq!(place("ci", "test-0", "ci-test-0"), ChildPlace::Only);
+        assert_eq!(place("ci", "test-0", "ci-test-0-1"), ChildPlace::Combination(1));
     }
 
     #[test]
@@ -96,7 +98,7 @@ mod tests {
         let task = "a-task-whose-name-is-long-as-well-so-that-tekton-hashes-it";
         let name = "a-run-whose-name-is-as-long-as-a729720b869c38ccab7065e9e9c0e48d";
         assert_eq!(child_name(LONG, &format!("-{task}")), name);
-        assert_eq!(place(LONG, task, name), Place::Only);
+        assert_eq!(place(LONG, task, name), ChildPlace::Only);
     }
 
     #[test]
@@ -106,7 +108,7 @@ mod tests {
             for index in [0, 1, 17, 255] {
                 let name = child_name(parent, &format!("-{task}-{index}"));
                 assert!(name.len() <= NAME_BYTES_MAX, "{name}");
-                assert_eq!(place(parent, task, &name), Place::Combination(index), "{name}");
+                assert_eq!(place(parent, task, &name), ChildPlace::Combination(index), "{name}");
             }
         }
     }

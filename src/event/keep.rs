@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 
 /// Which entries of one map are read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Names {
+pub struct KeptNames {
     named: BTreeSet<String>,
     is_all: bool,
 }
 
-impl Names {
+impl KeptNames {
     /// These and no other.
     pub fn only<N: Into<String>>(names: impl IntoIterator<Item = N>) -> Self {
         Self { named: names.into_iter().map(Into::into).collect(), is_all: false }
@@ -57,16 +57,16 @@ impl Names {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Keep {
     /// Params and results.
-    pub values: Names,
-    pub labels: Names,
-    pub annotations: Names,
+    pub values: KeptNames,
+    pub labels: KeptNames,
+    pub annotations: KeptNames,
 }
 
 impl Keep {
     /// Whatever a run has, within the bounds of `event::bounds`.
     #[must_use]
     pub fn all() -> Self {
-        Self { values: Names::all(), labels: Names::all(), annotations: Names::all() }
+        Self { values: KeptNames::all(), labels: KeptNames::all(), annotations: KeptNames::all() }
     }
 
     /// Notes that the whole event is used.

@@ -33,7 +33,7 @@ pub use cloudevent::{BATCH_EVENTS_MAX, CloudEvent, parse};
 pub use context::RunContext;
 pub use ingest_error::IngestError;
 pub use json::{JSON_KEYS, JSON_REPOSITORY_KEYS, OverrideError, to_json, with_override};
-pub use keep::{Keep, Names};
+pub use keep::{Keep, KeptNames};
 pub use key::Key;
 pub use names::{escaped, is_commit_sha, is_forge_name, is_forge_owner};
 pub use naming::{Naming, Reference};

@@ -117,14 +117,14 @@ pub(super) struct OwnerReference<'a> {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Spec<'a> {
     #[serde(borrow)]
-    pub params: Option<Vec<Named<'a>>>,
+    pub params: Option<Vec<NamedJson<'a>>>,
     #[serde(borrow)]
-    pub pipeline_ref: Option<Reference<'a>>,
+    pub pipeline_ref: Option<RawReference<'a>>,
     #[serde(borrow)]
-    pub task_ref: Option<Reference<'a>>,
+    pub task_ref: Option<RawReference<'a>>,
     /// `ref` in the v1alpha1 Runs before them.
     #[serde(borrow, alias = "ref")]
-    pub custom_ref: Option<Reference<'a>>,
+    pub custom_ref: Option<RawReference<'a>>,
     #[serde(borrow)]
     pub custom_spec: Option<Displayed<'a>>,
     #[serde(borrow)]
@@ -138,7 +138,7 @@ pub(super) struct Spec<'a> {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Reference<'a> {
+pub(super) struct RawReference<'a> {
     #[serde(borrow)]
     pub name: Option<Text<'a>>,
     #[serde(borrow)]
@@ -154,7 +154,7 @@ pub(super) struct Reference<'a> {
 
 /// A parameter or result: its value is text, an array or an object.
 #[derive(Debug, Deserialize)]
-pub(super) struct Named<'a> {
+pub(super) struct NamedJson<'a> {
     #[serde(borrow)]
     pub name: Option<Text<'a>>,
     #[serde(borrow)]
@@ -165,26 +165,26 @@ pub(super) struct Named<'a> {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Status<'a> {
     #[serde(borrow)]
-    pub conditions: Option<Vec<Condition<'a>>>,
+    pub conditions: Option<Vec<StatusCondition<'a>>>,
     #[serde(borrow)]
     pub start_time: Option<Text<'a>>,
     #[serde(borrow)]
     pub completion_time: Option<Text<'a>>,
     /// v1beta1 TaskRuns.
     #[serde(borrow)]
-    pub task_results: Option<Vec<Named<'a>>>,
+    pub task_results: Option<Vec<NamedJson<'a>>>,
     /// v1beta1 PipelineRuns.
     #[serde(borrow)]
-    pub pipeline_results: Option<Vec<Named<'a>>>,
+    pub pipeline_results: Option<Vec<NamedJson<'a>>>,
     /// CustomRuns, and all runs of v1.
     #[serde(borrow)]
-    pub results: Option<Vec<Named<'a>>>,
+    pub results: Option<Vec<NamedJson<'a>>>,
     /// Only their number counts; elements of no size take no memory.
     pub retries_status: Option<Vec<IgnoredAny>>,
     #[serde(borrow)]
     pub child_references: Option<Vec<Child<'a>>>,
     #[serde(borrow)]
-    pub skipped_tasks: Option<Vec<Skipped<'a>>>,
+    pub skipped_tasks: Option<Vec<SkippedEntry<'a>>>,
     /// Children by name, as Tekton up to 0.44 embedded them.
     #[serde(borrow)]
     pub task_runs: Option<BTreeMap<Text<'a>, Option<Embedded<'a>>>>,
@@ -198,7 +198,7 @@ pub(super) struct Status<'a> {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Condition<'a> {
+pub(super) struct StatusCondition<'a> {
     #[serde(borrow, rename = "type")]
     pub kind: Option<Text<'a>>,
     #[serde(borrow)]
@@ -223,7 +223,7 @@ pub(super) struct Child<'a> {
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Skipped<'a> {
+pub(super) struct SkippedEntry<'a> {
     #[serde(borrow)]
     pub name: Option<Text<'a>>,
     #[serde(borrow)]

@@ -8,7 +8,8 @@ use super::keep::Keep;
 use super::names::NameKind;
 use super::naming::Naming;
 use super::object::{
-    Condition, Displayed, Metadata, Named, Object, OwnerReference, Reference, Spec, Status, Text,
+    Displayed, Metadata, NamedJson, Object, OwnerReference, RawReference, Spec, Status,
+    StatusCondition, Text,
 };
 use super::reason::{ConditionStatus, of_condition};
 use super::run::{ChildRef, Parent, RunEvent, RunKind, SkippedTask};
@@ -34,7 +35,7 @@ const LOOP_KINDS: [&str; 2] = ["CustomRun", "Run"];
 
 /// Where an object came from.
 #[derive(Clone, Copy)]
-pub(super) struct Origin<'a> {
+pub(super) struct ResolvedOrigin<'a> {
     pub event: &'a CloudEvent,
     pub kind: RunKind,
     /// State and rank where the object carries no condition.
@@ -47,7 +48,7 @@ pub(super) struct Origin<'a> {
 /// # Errors
 /// The run has no name, or one that no Kubernetes object can have.
 pub(super) fn run_event(
-    origin: Origin<'_>,
+    origin: ResolvedOrigin<'_>,
     object: &Object<'_>,
     keep: &Keep,
 ) -> Result<RunEvent, DecodeError> {
@@ -57,7 +58,7 @@ pub(super) fn run_event(
     let spec = object.spec.as_ref().unwrap_or(&no_spec);
     let status = object.status.as_ref().unwrap_or(&no_status);
     let Identity { name, namespace, uid } = identity(origin, metadata)?;
-    let names = Names { event_type: &origin.event.event_type };
+    let names = KeptNames { event_type: &origin.event.event_type };
     names.check(metadata, spec, status)?;
     let mut bounds = Bounds::new(keep);
     let Outcome { state, rank, reason, message, last_transition } =
@@ -121,7 +122,7 @@ struct Identity {
     uid: String,
 }
 
-fn identity(origin: Origin<'_>, metadata: &Metadata<'_>) -> Result<Identity, DecodeError> {
+fn identity(origin: ResolvedOrigin<'_>, metadata: &Metadata<'_>) -> Result<Identity, DecodeError> {
     let event_type = &origin.event.event_type;
     // Cutting one of these would make two runs one.
     let whole = |field, text: &Option<Text<'_>>| {
@@ -135,7 +136,7 @@ fn identity(origin: Origin<'_>, metadata: &Metadata<'_>) -> Result<Identity, Dec
     let name = whole("metadata.name", &metadata.name)?;
     let namespace = whole("metadata.namespace", &metadata.namespace)?;
     let mut uid = whole("metadata.uid", &metadata.uid)?;
-    let names = Names { event_type };
+    let names = KeptNames { event_type };
     names.one("metadata.name", NameKind::Subdomain, &name)?;
     names.one("metadata.namespace", NameKind::Label, &namespace)?;
     names.one("metadata.uid", NameKind::Uid, &uid)?;
@@ -154,11 +155,11 @@ fn identity(origin: Origin<'_>, metadata: &Metadata<'_>) -> Result<Identity, Dec
 
 /// Refuses names that nothing of Kubernetes can have: what carries one was made by hand, and a name
 /// goes into links, commands and messages as it is.
-struct Names<'a> {
+struct KeptNames<'a> {
     event_type: &'a str,
 }
 
-impl Names<'_> {
+impl KeptNames<'_> {
     fn check(
         &self,
         metadata: &Metadata<'_>,
@@ -243,14 +244,14 @@ fn outcome(by_type: (RunState, Rank), status: &Status<'_>, bounds: &mut Bounds<'
 }
 
 /// What one condition says. Beside an event type that says the run failed it is no success.
-fn decided(by_type: (RunState, Rank), condition: &Condition<'_>) -> (RunState, Rank) {
+fn decided(by_type: (RunState, Rank), condition: &StatusCondition<'_>) -> (RunState, Rank) {
     let by_condition = condition_status(condition)
         .map_or(by_type, |status| of_condition(status, as_str(&condition.reason)));
     let is_contradicted = by_type.0 == RunState::Failure && by_condition.0 == RunState::Success;
     if is_contradicted { by_type } else { by_condition }
 }
 
-fn condition_status(condition: &Condition<'_>) -> Option<ConditionStatus> {
+fn condition_status(condition: &StatusCondition<'_>) -> Option<ConditionStatus> {
     match as_str(&condition.status) {
         "True" => Some(ConditionStatus::True),
         status if status.eq_ignore_ascii_case("False") => Some(ConditionStatus::False),
@@ -308,7 +309,7 @@ fn naming(
 }
 
 fn reference(
-    reference: Option<&Reference<'_>>,
+    reference: Option<&RawReference<'_>>,
     is_written_out: bool,
     bounds: &mut Bounds<'_>,
 ) -> naming::Reference {
@@ -325,7 +326,7 @@ fn reference(
     }
 }
 
-fn custom_kind(kind: RunKind, reference: Option<&Reference<'_>>) -> String {
+fn custom_kind(kind: RunKind, reference: Option<&RawReference<'_>>) -> String {
     let Some(reference) = reference else { return String::new() };
     let group = as_str(&reference.api_version).split_once('/').map_or("", |(group, _)| group);
     let name = as_str(&reference.kind);
@@ -416,12 +417,12 @@ fn skipped_tasks(status: &Status<'_>, bounds: &mut Bounds<'_>) -> Vec<SkippedTas
     .collect()
 }
 
-fn results<'a, 'e>(status: &'a Status<'e>) -> &'a [Named<'e>] {
+fn results<'a, 'e>(status: &'a Status<'e>) -> &'a [NamedJson<'e>] {
     let names = [&status.task_results, &status.pipeline_results, &status.results];
     names.into_iter().find_map(Option::as_deref).unwrap_or_default()
 }
 
-fn named<'a>(reference: &'a Option<Reference<'_>>) -> &'a str {
+fn named<'a>(reference: &'a Option<RawReference<'_>>) -> &'a str {
     reference.as_ref().map_or("", |reference| as_str(&reference.name))
 }
 

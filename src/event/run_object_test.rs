@@ -1,4 +1,4 @@
-use super::super::keep::Names;
+use super::super::keep::KeptNames;
 use super::super::recorded_run;
 use super::super::run::NamedValue;
 use super::super::tekton::{Decoded, decode};
@@ -400,7 +400,7 @@ fn rule_18_only_named_params_and_results_are_kept() {
     let object = r#"{"metadata":{"name":"r","uid":"u"},
         "spec":{"params":[{"name":"wanted","value":"1"},{"name":"other","value":"2"}]},
         "status":{"taskResults":[{"name":"wanted","value":"3"},{"name":"other","value":"4"}]}}"#;
-    let keep = Keep { values: Names::only(["wanted"]), ..Keep::default() };
+    let keep = Keep { values: KeptNames::only(["wanted"]), ..Keep::default() };
     let run = decoded("taskrun", "taskRun", object, &keep);
     assert_eq!((run.params, run.results), (vec![value("wanted", "1")], vec![value("wanted", "3")]));
     assert_eq!(run.cut, [""; 0]);

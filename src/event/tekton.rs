@@ -6,7 +6,7 @@ use super::keep::Keep;
 use super::object::{Object, Payload};
 use super::reason::of_type;
 use super::run::{RunEvent, RunKind};
-use super::run_object::{Origin, run_event};
+use super::run_object::{ResolvedOrigin, run_event};
 use super::{Rank, RunState, eventlistener};
 use crate::clock::Timestamp;
 
@@ -63,7 +63,11 @@ pub fn decode(
         Some(EventType::Listener(outcome)) => eventlistener::decode(event, outcome, received_at)?,
         Some(EventType::Run { root, by_type }) => {
             let object = read_object(event, root)?;
-            run_event(Origin { event, kind: root.kind(), by_type, received_at }, &object, keep)?
+            run_event(
+                ResolvedOrigin { event, kind: root.kind(), by_type, received_at },
+                &object,
+                keep,
+            )?
         }
         None => return Ok(Decoded::Ignored { event_type: event.event_type.clone() }),
     };

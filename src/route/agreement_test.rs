@@ -5,7 +5,7 @@
 use super::event_vars::ENVIRONMENT;
 use super::fixture::{pipeline_run, vars};
 use super::operators;
-use super::vocabulary::{SIGNATURES, Signature, Type};
+use super::vocabulary::{FunctionSignature, SIGNATURES, Type};
 use super::*;
 use cel::common::ast::operators as op;
 use cel::{ExecutionError, Value};
@@ -56,7 +56,7 @@ fn assert_yields(text: &str, promised: Type) {
 }
 
 /// A call for every combination of types that a signature allows.
-fn calls(row: &Signature) -> Vec<String> {
+fn calls(row: &FunctionSignature) -> Vec<String> {
     let extended = |calls: Vec<String>, types: &[Type]| -> Vec<String> {
         let with = |call: &String, of: &Type| format!("{call}{}, ", sample(row.name, *of));
         calls.iter().flat_map(|call| types.iter().map(move |of| with(call, of))).collect()

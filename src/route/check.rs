@@ -5,10 +5,10 @@
 use super::constants::check_constant;
 use super::operators;
 use super::vocabulary::{
-    EVENT, EVENT_FIELDS, KINDS, REPOSITORY_FIELDS, SIGNATURES, Signature, Type, event_field,
+    EVENT, EVENT_FIELDS, FunctionSignature, KINDS, REPOSITORY_FIELDS, SIGNATURES, Type, event_field,
 };
 use super::words;
-use crate::event::{Keep, Names};
+use crate::event::{Keep, KeptNames};
 use crate::spelling::{closest, did_you_mean};
 use cel::IdedExpr;
 use cel::common::ast::operators as op;
@@ -27,12 +27,12 @@ pub(super) const LOOP_DEPTH_MAX: usize = 2;
 
 /// A mistake, at the node with this id.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Fault {
+pub(super) struct ExpressionFault {
     pub(super) id: u64,
     pub(super) message: String,
 }
 
-impl Fault {
+impl ExpressionFault {
     pub(super) fn new(id: u64, message: impl Into<String>) -> Self {
         Self { id, message: message.into() }
     }
@@ -47,14 +47,14 @@ pub(super) struct Checked {
     /// Nodes `has(map.name)` on maps in which an absent name reads as "".
     pub(super) presence_tests: BTreeSet<u64>,
     /// What is allowed and hardly meant.
-    pub(super) doubts: Vec<Fault>,
+    pub(super) doubts: Vec<ExpressionFault>,
 }
 
 /// Checks a parsed rule.
 ///
 /// # Errors
 /// The first mistake in evaluation order.
-pub(super) fn check(rule: &IdedExpr) -> Result<Checked, Fault> {
+pub(super) fn check(rule: &IdedExpr) -> Result<Checked, ExpressionFault> {
     let mut checker = Checker {
         scope: vec![Variable::new(EVENT, Type::Event)],
         keep: Keep::default(),
@@ -88,7 +88,7 @@ struct Checker {
     scope: Vec<Variable>,
     keep: Keep,
     presence_tests: BTreeSet<u64>,
-    doubts: Vec<Fault>,
+    doubts: Vec<ExpressionFault>,
     depth: usize,
     loop_depth: usize,
 }
@@ -96,17 +96,17 @@ struct Checker {
 impl Checker {
     /// Infers the type of a value that goes on as a whole, so that nothing is known about which
     /// of its names are read.
-    fn value(&mut self, node: &IdedExpr) -> Result<Type, Fault> {
+    fn value(&mut self, node: &IdedExpr) -> Result<Type, ExpressionFault> {
         let of = self.place(node)?;
         self.note_whole(of);
         Ok(of)
     }
 
     /// Infers the type of a value from which the caller takes one name.
-    fn place(&mut self, node: &IdedExpr) -> Result<Type, Fault> {
+    fn place(&mut self, node: &IdedExpr) -> Result<Type, ExpressionFault> {
         if self.depth == DEPTH_MAX {
             let message = format!("expression is nested deeper than {DEPTH_MAX} levels");
-            return Err(Fault::new(node.id, message));
+            return Err(ExpressionFault::new(node.id, message));
         }
         self.depth += 1;
         let of = self.node(node);
@@ -114,7 +114,7 @@ impl Checker {
         of
     }
 
-    fn node(&mut self, node: &IdedExpr) -> Result<Type, Fault> {
+    fn node(&mut self, node: &IdedExpr) -> Result<Type, ExpressionFault> {
         match &node.expr {
             Expr::Literal(literal) => Ok(type_of(literal)),
             Expr::Ident(name) => self.variable(node.id, name),
@@ -131,9 +131,9 @@ impl Checker {
             }
             Expr::Struct(of) => {
                 let message = format!("unknown message type {:?}", of.type_name);
-                Err(Fault::new(node.id, message))
+                Err(ExpressionFault::new(node.id, message))
             }
-            Expr::Unspecified => Err(Fault::new(node.id, "expression is incomplete")),
+            Expr::Unspecified => Err(ExpressionFault::new(node.id, "expression is incomplete")),
         }
     }
 
@@ -141,7 +141,7 @@ impl Checker {
         self.scope.iter().rfind(|known| known.name == name)
     }
 
-    fn variable(&self, id: u64, name: &str) -> Result<Type, Fault> {
+    fn variable(&self, id: u64, name: &str) -> Result<Type, ExpressionFault> {
         if let Some(known) = self.known(name) {
             return Ok(known.of);
         }
@@ -152,10 +152,10 @@ impl Checker {
         let field = closest(name, field_names()).map(|field| format!("{EVENT}.{field}"));
         let meant = closest(name, [EVENT]).map(str::to_owned).or(field);
         let hint = meant.map_or_else(String::new, |meant| format!("; did you mean {meant:?}?"));
-        Err(Fault::new(id, message + &hint))
+        Err(ExpressionFault::new(id, message + &hint))
     }
 
-    fn entry(&mut self, entry: &IdedEntryExpr) -> Result<(), Fault> {
+    fn entry(&mut self, entry: &IdedEntryExpr) -> Result<(), ExpressionFault> {
         match &entry.expr {
             EntryExpr::MapEntry(pair) => {
                 self.value(&pair.key)?;
@@ -168,11 +168,11 @@ impl Checker {
         Ok(())
     }
 
-    fn select(&mut self, id: u64, select: &SelectExpr) -> Result<Type, Fault> {
+    fn select(&mut self, id: u64, select: &SelectExpr) -> Result<Type, ExpressionFault> {
         let of = self.place(&select.operand)?;
         if !of.has_text_keys() && !of.fits(Type::Map) {
             let message = format!("{} has no field {:?}", of.as_str(), select.field);
-            return Err(Fault::new(id, message));
+            return Err(ExpressionFault::new(id, message));
         }
         if !select.test {
             return self.entry_of(id, of, &select.field);
@@ -186,23 +186,23 @@ impl Checker {
     }
 
     /// The type of the entry `name` of a map.
-    fn entry_of(&mut self, id: u64, map: Type, name: &str) -> Result<Type, Fault> {
+    fn entry_of(&mut self, id: u64, map: Type, name: &str) -> Result<Type, ExpressionFault> {
         if map == Type::Event {
             return event_field(name).ok_or_else(|| {
                 let hint = did_you_mean(name, field_names());
-                Fault::new(id, format!("unknown field \"event.{name}\"{hint}"))
+                ExpressionFault::new(id, format!("unknown field \"event.{name}\"{hint}"))
             });
         }
         if map == Type::Repository && !REPOSITORY_FIELDS.contains(&name) {
             let known = REPOSITORY_FIELDS.join(", ");
             let message = format!("unknown field \"event.Repo.{name}\"; known are {known}");
-            return Err(Fault::new(id, message));
+            return Err(ExpressionFault::new(id, message));
         }
         self.note(map, name);
         Ok(if map == Type::Map || map == Type::Dyn { Type::Dyn } else { Type::Text })
     }
 
-    fn call(&mut self, id: u64, call: &CallExpr) -> Result<Type, Fault> {
+    fn call(&mut self, id: u64, call: &CallExpr) -> Result<Type, ExpressionFault> {
         match (call.func_name.as_str(), &call.target, call.args.as_slice()) {
             (op::INDEX, None, [map, key]) => self.index(id, map, key),
             (op::IN, None, [key, map]) => self.membership(id, key, map),
@@ -214,14 +214,14 @@ impl Checker {
                     self.comparison(left, right)?;
                     self.comparison(right, left)?;
                 }
-                operators::result(name, &types).map_err(|message| Fault::new(id, message))
+                operators::result(name, &types).map_err(|message| ExpressionFault::new(id, message))
             }
             (name, target, arguments) => self.function(id, name, target.as_deref(), arguments),
         }
     }
 
     /// Looks at each text that is compared with what may be a field.
-    fn comparison(&mut self, field: &IdedExpr, text: &IdedExpr) -> Result<(), Fault> {
+    fn comparison(&mut self, field: &IdedExpr, text: &IdedExpr) -> Result<(), ExpressionFault> {
         let texts = if let Expr::Ident(name) = &text.expr {
             self.known(name).map(|known| known.texts.clone())
         } else {
@@ -234,7 +234,7 @@ impl Checker {
         Ok(())
     }
 
-    fn index(&mut self, id: u64, map: &IdedExpr, key: &IdedExpr) -> Result<Type, Fault> {
+    fn index(&mut self, id: u64, map: &IdedExpr, key: &IdedExpr) -> Result<Type, ExpressionFault> {
         let of = self.place(map)?;
         if let (true, Some(name)) = (of.has_text_keys(), literal_text(key)) {
             return self.entry_of(key.id, of, name);
@@ -250,27 +250,38 @@ impl Checker {
         } else if of.fits(Type::Map) {
             (Type::Dyn, Type::Dyn)
         } else {
-            return Err(Fault::new(id, format!("{} has no entries", of.as_str())));
+            return Err(ExpressionFault::new(id, format!("{} has no entries", of.as_str())));
         };
         if !key_type.fits(wanted) {
             let (map, key) = (of.as_str(), key_type.as_str());
-            return Err(Fault::new(id, format!("{map} has no entry under a key of type {key}")));
+            return Err(ExpressionFault::new(
+                id,
+                format!("{map} has no entry under a key of type {key}"),
+            ));
         }
         Ok(result)
     }
 
-    fn membership(&mut self, id: u64, key: &IdedExpr, map: &IdedExpr) -> Result<Type, Fault> {
+    fn membership(
+        &mut self,
+        id: u64,
+        key: &IdedExpr,
+        map: &IdedExpr,
+    ) -> Result<Type, ExpressionFault> {
         let key_type = self.value(key)?;
         let of = self.place(map)?;
         if let Expr::List(list) = &map.expr {
             list.elements.iter().try_for_each(|word| self.comparison(key, word))?;
         }
         if !of.has_text_keys() && !of.fits_any(&[Type::List, Type::Map]) {
-            return Err(Fault::new(id, format!("operator in does not apply to {}", of.as_str())));
+            return Err(ExpressionFault::new(
+                id,
+                format!("operator in does not apply to {}", of.as_str()),
+            ));
         }
         if of.has_text_keys() && !key_type.fits(Type::Text) {
             let message = format!("names are text, not {}", key_type.as_str());
-            return Err(Fault::new(key.id, message));
+            return Err(ExpressionFault::new(key.id, message));
         }
         match literal_text(key) {
             Some(name) => self.note(of, name),
@@ -285,11 +296,11 @@ impl Checker {
         condition: &IdedExpr,
         yes: &IdedExpr,
         no: &IdedExpr,
-    ) -> Result<Type, Fault> {
+    ) -> Result<Type, ExpressionFault> {
         let of = self.value(condition)?;
         if !of.fits(Type::Bool) {
             let message = format!("condition of ? must be bool, is {}", of.as_str());
-            return Err(Fault::new(condition.id, message));
+            return Err(ExpressionFault::new(condition.id, message));
         }
         let (yes, no) = (self.place(yes)?, self.place(no)?);
         if yes == no {
@@ -306,12 +317,12 @@ impl Checker {
         name: &str,
         target: Option<&IdedExpr>,
         arguments: &[IdedExpr],
-    ) -> Result<Type, Fault> {
+    ) -> Result<Type, ExpressionFault> {
         let subject = target;
         let target = target.map(|target| self.value(target)).transpose()?;
         let types: Vec<Type> =
             arguments.iter().map(|argument| self.value(argument)).collect::<Result<_, _>>()?;
-        let rows: Vec<&Signature> = SIGNATURES
+        let rows: Vec<&FunctionSignature> = SIGNATURES
             .iter()
             .filter(|row| row.name == name && row.target.is_some() == target.is_some())
             .collect();
@@ -319,15 +330,15 @@ impl Checker {
             let kind = if target.is_some() { "method" } else { "function" };
             let of_kind = SIGNATURES.iter().filter(|row| row.target.is_some() == target.is_some());
             let hint = did_you_mean(name, of_kind.map(|row| row.name));
-            return Err(Fault::new(id, format!("unknown {kind} {name:?}{hint}")));
+            return Err(ExpressionFault::new(id, format!("unknown {kind} {name:?}{hint}")));
         }
         if !rows.iter().any(|row| row.takes(types.len())) {
-            return Err(Fault::new(id, arity_message(&rows, types.len())));
+            return Err(ExpressionFault::new(id, arity_message(&rows, types.len())));
         }
         let Some(row) = rows.iter().find(|row| accepts(row, target, &types)) else {
             let given: Vec<&str> = target.iter().chain(&types).map(|of| of.as_str()).collect();
             let message = format!("{name} does not apply to ({})", given.join(", "));
-            return Err(Fault::new(id, message));
+            return Err(ExpressionFault::new(id, message));
         };
         let operands: Vec<&IdedExpr> = subject.into_iter().chain(arguments).collect();
         if let ("matches", [field, pattern]) = (name, operands.as_slice())
@@ -340,7 +351,7 @@ impl Checker {
     }
 
     /// What the arguments of some functions mean beyond their types.
-    fn arguments(&mut self, name: &str, arguments: &[IdedExpr]) -> Result<(), Fault> {
+    fn arguments(&mut self, name: &str, arguments: &[IdedExpr]) -> Result<(), ExpressionFault> {
         for argument in arguments {
             match (name, literal_text(argument)) {
                 ("stateIn", Some(state)) => words::check_state(argument.id, state)?,
@@ -348,7 +359,7 @@ impl Checker {
                 ("hasResult" | "resultValue", None) => self.keep.values.add_all(),
                 (_, Some(text)) => {
                     check_constant(name, text)
-                        .map_err(|message| Fault::new(argument.id, message))?;
+                        .map_err(|message| ExpressionFault::new(argument.id, message))?;
                 }
                 _ => {}
             }
@@ -373,7 +384,7 @@ impl Checker {
         }
     }
 
-    fn names_of(&mut self, map: Type) -> Option<&mut Names> {
+    fn names_of(&mut self, map: Type) -> Option<&mut KeptNames> {
         [
             (Type::Values, &mut self.keep.values),
             (Type::Labels, &mut self.keep.labels),
@@ -383,14 +394,17 @@ impl Checker {
         .find_map(|(of, names)| (of == map).then_some(names))
     }
 
-    fn comprehension(&mut self, id: u64, of: &ComprehensionExpr) -> Result<Type, Fault> {
+    fn comprehension(&mut self, id: u64, of: &ComprehensionExpr) -> Result<Type, ExpressionFault> {
         if self.loop_depth == LOOP_DEPTH_MAX {
             let message = format!("loops are nested deeper than {LOOP_DEPTH_MAX} levels");
-            return Err(Fault::new(id, message));
+            return Err(ExpressionFault::new(id, message));
         }
         // The rewriting of isPR() and its like relies on `event` meaning the event everywhere.
         if of.iter_var == EVENT {
-            return Err(Fault::new(id, format!("loop variable cannot be named {EVENT:?}")));
+            return Err(ExpressionFault::new(
+                id,
+                format!("loop variable cannot be named {EVENT:?}"),
+            ));
         }
         let range = self.value(&of.iter_range)?;
         let element = if range.has_text_keys() {
@@ -399,7 +413,7 @@ impl Checker {
             Type::Dyn
         } else {
             let message = format!("cannot loop over {}", range.as_str());
-            return Err(Fault::new(of.iter_range.id, message));
+            return Err(ExpressionFault::new(of.iter_range.id, message));
         };
         let accumulated = self.value(&of.accu_init)?;
         let outer = self.scope.len();
@@ -447,7 +461,7 @@ fn literal_texts(node: &IdedExpr) -> Vec<(u64, String)> {
     texts.map(|(id, text)| (id, text.to_owned())).collect()
 }
 
-fn accepts(row: &Signature, target: Option<Type>, arguments: &[Type]) -> bool {
+fn accepts(row: &FunctionSignature, target: Option<Type>, arguments: &[Type]) -> bool {
     let target_fits = match (row.target, target) {
         (Some(wanted), Some(of)) => of.fits_any(wanted),
         (None, None) => true,
@@ -458,7 +472,7 @@ fn accepts(row: &Signature, target: Option<Type>, arguments: &[Type]) -> bool {
         && arguments.iter().enumerate().all(|(place, of)| of.fits_any(row.argument(place)))
 }
 
-fn arity_message(rows: &[&Signature], given: usize) -> String {
+fn arity_message(rows: &[&FunctionSignature], given: usize) -> String {
     let mut counts: Vec<String> = rows
         .iter()
         .map(|row| match (row.is_variadic, row.arguments.len()) {

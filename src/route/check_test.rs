@@ -3,7 +3,7 @@
 use super::super::fixture::{pipeline_run, vars};
 use super::super::{CelError, Condition, RULE_BYTES_MAX, TextExpression};
 use super::*;
-use crate::event::{Keep, Names};
+use crate::event::{Keep, KeptNames};
 
 fn fault(rule: &str) -> (usize, usize, String) {
     let CelError { line, column, message } = Condition::compile(rule).unwrap_err();
@@ -217,17 +217,17 @@ fn hostile_texts_of_the_longest_length_are_refused_not_fatal() {
 }
 
 fn values(names: &[&str]) -> Keep {
-    Keep { values: Names::only(names.iter().copied()), ..Keep::default() }
+    Keep { values: KeptNames::only(names.iter().copied()), ..Keep::default() }
 }
 
 fn maps(labels: &[&str], annotations: &[&str]) -> Keep {
-    let only = |names: &[&str]| Names::only(names.iter().copied());
+    let only = |names: &[&str]| KeptNames::only(names.iter().copied());
     Keep { labels: only(labels), annotations: only(annotations), ..Keep::default() }
 }
 
 #[test]
 fn literal_names_of_results_and_parameters_are_learnt() {
-    let all = Keep { values: Names::all(), ..Keep::default() };
+    let all = Keep { values: KeptNames::all(), ..Keep::default() };
     let rows: [(&str, Keep); 14] = [
         ("isPR()", values(&[])),
         ("event.Results['a'] == event.Params.b", values(&["a", "b"])),
@@ -253,7 +253,7 @@ fn literal_names_of_results_and_parameters_are_learnt() {
 
 #[test]
 fn literal_names_of_labels_and_annotations_are_learnt() {
-    let all_labels = Keep { labels: Names::all(), ..Keep::default() };
+    let all_labels = Keep { labels: KeptNames::all(), ..Keep::default() };
     let rows: [(&str, Keep); 9] = [
         ("event.Labels['a'] == '' && event.Annotations.b == ''", maps(&["a"], &["b"])),
         ("has(event.Labels.a)", maps(&["a"], &[])),
@@ -265,7 +265,7 @@ fn literal_names_of_labels_and_annotations_are_learnt() {
         ("event[event.RunName] == ''", Keep::all()),
         (
             "(isPR() ? event.Results : event.Labels).a == ''",
-            Keep { values: Names::all(), labels: Names::all(), ..Keep::default() },
+            Keep { values: KeptNames::all(), labels: KeptNames::all(), ..Keep::default() },
         ),
     ];
     for (rule, expected) in rows {

@@ -2,10 +2,10 @@
 //! event at a time. A rule holds nothing of the events it has seen, so that any number of threads
 //! can share it. Only this file calls the CEL parser and evaluator.
 
-use super::check::{Fault, check};
+use super::check::{ExpressionFault, check};
 use super::event_vars::{ENVIRONMENT, EventVars, LATE_FIELDS};
 use super::pattern::Patterns;
-use super::possible::{Verdict, field_of, verdict};
+use super::possible::{Possibility, field_of, verdict};
 use super::rewrite::{children, rewrite};
 use super::slips::first_slip;
 use super::vocabulary::Type;
@@ -107,13 +107,13 @@ impl Condition {
     /// Whether the rule is true whatever the event says, and is not just `true`.
     #[must_use]
     pub fn holds_always(&self) -> bool {
-        self.0.verdict == Verdict::Always
+        self.0.verdict == Possibility::Always
     }
 
     /// Whether the rule is false and reads nothing of the event: a rule that was switched off.
     #[must_use]
     pub fn is_never(&self) -> bool {
-        self.0.verdict == Verdict::Never
+        self.0.verdict == Possibility::Never
     }
 
     /// What the rule may say and hardly means, each with its place.
@@ -177,7 +177,7 @@ struct Rule {
     tree: IdedExpr,
     patterns: Patterns,
     keep: Keep,
-    verdict: Verdict,
+    verdict: Possibility,
     /// Which of [`LATE_FIELDS`] the rule reads.
     late_fields: Vec<&'static str>,
     doubts: Vec<CelError>,
@@ -197,7 +197,7 @@ impl Rule {
 
     fn compile_bounded(text: &str, wanted: Type) -> Result<Self, CelError> {
         let program = ENVIRONMENT.compile(text).map_err(|errors| syntax_error(text, &errors))?;
-        let located = |fault: Fault| locate(text, &program, fault);
+        let located = |fault: ExpressionFault| locate(text, &program, fault);
         let mut tree = program.expression().clone();
         let checked = check(&tree).map_err(located)?;
         if !checked.result.fits(wanted) {
@@ -207,15 +207,15 @@ impl Rule {
         }
         let patterns = rewrite(&mut tree, &checked.presence_tests).map_err(located)?;
         let verdict = match verdict(&tree) {
-            Verdict::Never if wanted == Type::Bool => {
+            Possibility::Never if wanted == Type::Bool => {
                 return Err(CelError::at_start(NEVER_TRUE.to_owned()));
             }
-            Verdict::Sometimes => match constant(&tree, &patterns) {
-                Some(false) => Verdict::Never,
-                Some(true) if !matches!(tree.expr, Expr::Literal(_)) => Verdict::Always,
-                Some(true) | None => Verdict::Sometimes,
+            Possibility::Sometimes => match constant(&tree, &patterns) {
+                Some(false) => Possibility::Never,
+                Some(true) if !matches!(tree.expr, Expr::Literal(_)) => Possibility::Always,
+                Some(true) | None => Possibility::Sometimes,
             },
-            known @ (Verdict::Never | Verdict::Always) => known,
+            known @ (Possibility::Never | Possibility::Always) => known,
         };
         let doubts = checked.doubts.into_iter().map(located).collect();
         let mut late_fields = LATE_FIELDS.to_vec();
@@ -309,7 +309,7 @@ fn syntax_message(parser: &str) -> String {
 }
 
 /// Where in the text the node of a fault begins.
-fn locate(text: &str, program: &Program, fault: Fault) -> CelError {
+fn locate(text: &str, program: &Program, fault: ExpressionFault) -> CelError {
     let start = program.source_info().offset_for(fault.id).map_or(0, |(start, _)| start);
     at_offset(text, usize::try_from(start).unwrap_or(0), fault.message)
 }

@@ -20,7 +20,7 @@ const NUMBERS: [&str; 5] = ["Attempt", "DiscussionNumber", "IssueNumber", "PRNum
 
 /// What all combinations have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum Possibility {
     /// False for each.
     Never,
     /// True for each, although the rule reads the event.
@@ -44,7 +44,7 @@ enum Known<'t> {
 type Scenario<'t> = BTreeMap<&'t str, Known<'t>>;
 
 /// Tries a rule whose functions have been rewritten to reads of the event.
-pub(super) fn verdict(rule: &IdedExpr) -> Verdict {
+pub(super) fn verdict(rule: &IdedExpr) -> Possibility {
     let mut domains = BTreeMap::new();
     collect(rule, &mut domains);
     let is_small = |domains: &BTreeMap<&str, Vec<Known<'_>>>| {
@@ -55,7 +55,7 @@ pub(super) fn verdict(rule: &IdedExpr) -> Verdict {
         domains.retain(|field, _| closed_words(field).is_some() || NUMBERS.contains(field));
     }
     if domains.is_empty() || !is_small(&domains) {
-        return Verdict::Sometimes;
+        return Possibility::Sometimes;
     }
     let (mut can_hold, mut can_fail) = (false, false);
     for scenario in scenarios(&domains) {
@@ -67,10 +67,10 @@ pub(super) fn verdict(rule: &IdedExpr) -> Verdict {
             }
         }
         if can_hold && can_fail {
-            return Verdict::Sometimes;
+            return Possibility::Sometimes;
         }
     }
-    if can_hold { Verdict::Always } else { Verdict::Never }
+    if can_hold { Possibility::Always } else { Possibility::Never }
 }
 
 fn scenarios<'t>(domains: &BTreeMap<&'t str, Vec<Known<'t>>>) -> Vec<Scenario<'t>> {

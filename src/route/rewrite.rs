@@ -2,7 +2,7 @@
 //! written-out regular expressions become compiled ones. Because a function turns into a read of
 //! the variable, it can only ever answer for the event that is being evaluated.
 
-use super::check::{Fault, literal_text};
+use super::check::{ExpressionFault, literal_text};
 use super::event_vars::{DURATION_MS, MATCHES};
 use super::pattern::{Pattern, Patterns};
 use super::texts;
@@ -21,7 +21,7 @@ use std::collections::BTreeSet;
 pub(super) fn rewrite(
     rule: &mut IdedExpr,
     presence_tests: &BTreeSet<u64>,
-) -> Result<Patterns, Fault> {
+) -> Result<Patterns, ExpressionFault> {
     let mut patterns = Patterns::default();
     rewrite_node(rule, presence_tests, &mut patterns)?;
     Ok(patterns)
@@ -31,7 +31,7 @@ fn rewrite_node(
     node: &mut IdedExpr,
     presence_tests: &BTreeSet<u64>,
     patterns: &mut Patterns,
-) -> Result<(), Fault> {
+) -> Result<(), ExpressionFault> {
     for child in children(&mut node.expr) {
         rewrite_node(child, presence_tests, patterns)?;
     }
@@ -94,7 +94,7 @@ fn entry_parts(entry: &mut EntryExpr) -> Vec<&mut IdedExpr> {
 
 /// Replaces a literal pattern of `matches` by its compiled form. A computed one is left to the
 /// evaluator.
-fn compile_pattern(call: &mut CallExpr, patterns: &mut Patterns) -> Result<(), Fault> {
+fn compile_pattern(call: &mut CallExpr, patterns: &mut Patterns) -> Result<(), ExpressionFault> {
     let Some(argument) = call.args.last_mut() else { return Ok(()) };
     let Some(text) = literal_text(argument) else { return Ok(()) };
     let pattern = Pattern::compile(text).map_err(|error| {
@@ -102,7 +102,7 @@ fn compile_pattern(call: &mut CallExpr, patterns: &mut Patterns) -> Result<(), F
         let text = error.to_string();
         let reason = text.lines().last().unwrap_or_default();
         let reason = reason.strip_prefix("error: ").unwrap_or(reason);
-        Fault::new(argument.id, format!("bad regular expression: {reason}"))
+        ExpressionFault::new(argument.id, format!("bad regular expression: {reason}"))
     })?;
     argument.expr = Expr::Ident(patterns.add(pattern));
     call.func_name = MATCHES.to_owned();

@@ -138,7 +138,7 @@ pub(super) const KINDS: [&str; 10] =
 
 /// One way to call a function, or a method when it has a `target`.
 #[derive(Debug)]
-pub(super) struct Signature {
+pub(super) struct FunctionSignature {
     pub(super) name: &'static str,
     pub(super) target: Option<&'static [Type]>,
     /// For each argument the types that it may have.
@@ -148,7 +148,7 @@ pub(super) struct Signature {
     pub(super) result: Type,
 }
 
-impl Signature {
+impl FunctionSignature {
     /// Whether the call can have so many arguments.
     pub(super) fn takes(&self, count: usize) -> bool {
         count == self.arguments.len() || (self.is_variadic && count > self.arguments.len())
@@ -164,11 +164,11 @@ const fn function(
     name: &'static str,
     arguments: &'static [&'static [Type]],
     result: Type,
-) -> Signature {
-    Signature { name, target: None, arguments, is_variadic: false, result }
+) -> FunctionSignature {
+    FunctionSignature { name, target: None, arguments, is_variadic: false, result }
 }
 
-const fn predicate(name: &'static str) -> Signature {
+const fn predicate(name: &'static str) -> FunctionSignature {
     function(name, &[], Bool)
 }
 
@@ -177,8 +177,8 @@ const fn method(
     target: &'static [Type],
     arguments: &'static [&'static [Type]],
     result: Type,
-) -> Signature {
-    Signature { name, target: Some(target), arguments, is_variadic: false, result }
+) -> FunctionSignature {
+    FunctionSignature { name, target: Some(target), arguments, is_variadic: false, result }
 }
 
 const SIZED: &[Type] = &[Text, Bytes, List, Map, Event, Repository, Labels, Annotations, Values];
@@ -186,7 +186,7 @@ const NUMERIC: &[Type] = &[Int, Uint, Double, Text];
 const CLOCK: &[Type] = &[Timestamp, Duration];
 
 /// Every function and method of rules. `stateIn` also has its literals checked.
-pub(super) const SIGNATURES: &[Signature] = &[
+pub(super) const SIGNATURES: &[FunctionSignature] = &[
     predicate("isPR"),
     predicate("isDiscussion"),
     predicate("isIssue"),
@@ -201,7 +201,7 @@ pub(super) const SIGNATURES: &[Signature] = &[
     predicate("isPushEvent"),
     predicate("changed"),
     predicate("fixed"),
-    Signature {
+    FunctionSignature {
         name: "stateIn",
         target: None,
         arguments: &[&[Text]],

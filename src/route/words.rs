@@ -1,7 +1,7 @@
 //! Words that a rule compares with a field of the event. Where the field never holds the word, the
 //! comparison decides nothing, so it is a mistake; where the word is only unusual, it is doubted.
 
-use super::check::Fault;
+use super::check::ExpressionFault;
 use super::pattern::Pattern;
 use super::possible::field_of;
 use super::vocabulary::closed_words;
@@ -44,14 +44,14 @@ type Compared<'r> = (&'r str, fn(&str) -> String);
 ///
 /// # Errors
 /// The mistake, at the node `at` of the word.
-pub(super) fn check_word(field: &IdedExpr, at: u64, word: &str) -> Result<(), Fault> {
+pub(super) fn check_word(field: &IdedExpr, at: u64, word: &str) -> Result<(), ExpressionFault> {
     let Some((field, case)) = compared(field) else { return Ok(()) };
     if field == "Namespace" {
         return check_namespace(case, at, word);
     }
     match cased_words(field, case) {
         Some(known) if !known.iter().any(|known| known == word) => {
-            Err(Fault::new(at, unknown_word(field, &known, word)))
+            Err(ExpressionFault::new(at, unknown_word(field, &known, word)))
         }
         Some(_) | None => Ok(()),
     }
@@ -61,11 +61,11 @@ pub(super) fn check_word(field: &IdedExpr, at: u64, word: &str) -> Result<(), Fa
 ///
 /// # Errors
 /// The mistake, at the node `at` of the word.
-pub(super) fn check_state(at: u64, word: &str) -> Result<(), Fault> {
+pub(super) fn check_state(at: u64, word: &str) -> Result<(), ExpressionFault> {
     let known = cased_words("State", str::to_owned).unwrap_or_default();
     match known.iter().any(|known| known == word) {
         true => Ok(()),
-        false => Err(Fault::new(at, unknown_word("State", &known, word))),
+        false => Err(ExpressionFault::new(at, unknown_word("State", &known, word))),
     }
 }
 
@@ -73,7 +73,7 @@ pub(super) fn check_state(at: u64, word: &str) -> Result<(), Fault> {
 ///
 /// # Errors
 /// The mistake, at the node `at` of the expression.
-pub(super) fn check_pattern(field: &IdedExpr, at: u64, text: &str) -> Result<(), Fault> {
+pub(super) fn check_pattern(field: &IdedExpr, at: u64, text: &str) -> Result<(), ExpressionFault> {
     let Some((field, case)) = compared(field) else { return Ok(()) };
     let Some(known) = cased_words(field, case) else { return Ok(()) };
     // A text that is no expression is reported where expressions are compiled.
@@ -83,11 +83,11 @@ pub(super) fn check_pattern(field: &IdedExpr, at: u64, text: &str) -> Result<(),
     }
     let (what, list) = (noun(field), listed(&known));
     let hint = hint(text, &known);
-    Err(Fault::new(at, format!("no {what} matches {text:?}; known are {list}{hint}")))
+    Err(ExpressionFault::new(at, format!("no {what} matches {text:?}; known are {list}{hint}")))
 }
 
 /// What is hardly meant by a word: a field that may hold anything is compared with a slip.
-pub(super) fn doubt(field: &IdedExpr, at: u64, word: &str) -> Option<Fault> {
+pub(super) fn doubt(field: &IdedExpr, at: u64, word: &str) -> Option<ExpressionFault> {
     let (field, case) = compared(field)?;
     let is_known = |known: &[&str]| known.iter().any(|known| case(known) == word);
     let meant = match field {
@@ -100,7 +100,7 @@ pub(super) fn doubt(field: &IdedExpr, at: u64, word: &str) -> Option<Fault> {
         _ => return None,
     };
     let meant = case(meant);
-    Some(Fault::new(at, format!("{field} is hardly {word:?}; did you mean {meant:?}?")))
+    Some(ExpressionFault::new(at, format!("{field} is hardly {word:?}; did you mean {meant:?}?")))
 }
 
 /// The field that a node reads, be it in another case.
@@ -124,7 +124,7 @@ fn cased_words(field: &str, case: fn(&str) -> String) -> Option<Vec<String>> {
 
 /// Kubernetes names a namespace by an RFC 1123 label: a name in upper case or with another sign
 /// between its parts is a slip.
-fn check_namespace(case: fn(&str) -> String, at: u64, word: &str) -> Result<(), Fault> {
+fn check_namespace(case: fn(&str) -> String, at: u64, word: &str) -> Result<(), ExpressionFault> {
     let taken = case("abcdefghijklmnopqrstuvwxyz0123456789-");
     let is_taken = |name: &str| name.chars().all(|c| taken.contains(c));
     let meant = case(&word.to_ascii_lowercase().replace(['_', '.'], "-"));
@@ -133,7 +133,7 @@ fn check_namespace(case: fn(&str) -> String, at: u64, word: &str) -> Result<(), 
     }
     let names = "names are made of a-z, 0-9 and '-'";
     let message = format!("no namespace is called {word:?}: {names}; did you mean {meant:?}?");
-    Err(Fault::new(at, message))
+    Err(ExpressionFault::new(at, message))
 }
 
 fn unknown_word(field: &str, known: &[String], word: &str) -> String {

@@ -4,7 +4,7 @@
 
 use super::error::{ConfigError, ConfigErrors, FileError, Notice, Problem, Severity};
 use super::snippet::Snippet;
-use super::yaml::Position;
+use super::yaml::TextPosition;
 use crate::event::Keep;
 use std::cell::RefCell;
 use std::path::Path;
@@ -67,14 +67,14 @@ impl<'f> Diagnostics<'f> {
         Self { text, ..self }
     }
 
-    pub(crate) fn fail(&self, at: Position, path: &str, problem: Problem) {
+    pub(crate) fn fail(&self, at: TextPosition, path: &str, problem: Problem) {
         self.fail_in_code(at, path, problem, None);
     }
 
     /// Reports a mistake in code, with the line of it.
     pub(crate) fn fail_in_code(
         &self,
-        at: Position,
+        at: TextPosition,
         path: &str,
         problem: Problem,
         snippet: Option<Snippet>,
@@ -82,23 +82,23 @@ impl<'f> Diagnostics<'f> {
         self.errors.borrow_mut().push(ConfigError { at, path: path.to_owned(), problem, snippet });
     }
 
-    pub(crate) fn notice(&self, at: Position, path: &str, message: &str) {
+    pub(crate) fn notice(&self, at: TextPosition, path: &str, message: &str) {
         self.tell(at, path, Severity::Note, message);
     }
 
     /// Tells what is hardly meant; `validate --strict` refuses it.
-    pub(crate) fn warn(&self, at: Position, path: &str, message: &str) {
+    pub(crate) fn warn(&self, at: TextPosition, path: &str, message: &str) {
         self.tell(at, path, Severity::Warning, message);
     }
 
-    fn tell(&self, at: Position, path: &str, severity: Severity, message: &str) {
+    fn tell(&self, at: TextPosition, path: &str, severity: Severity, message: &str) {
         let (path, message) = (path.to_owned(), message.to_owned());
         self.notices.borrow_mut().push(Notice { at, path, severity, message });
     }
 
     /// The word after the key at `at` that YAML takes for a comment, as in `channel: #builds`. One
     /// that begins with a space is meant as a comment.
-    pub(crate) fn begun_comment(&self, at: Position, key: &str) -> Option<String> {
+    pub(crate) fn begun_comment(&self, at: TextPosition, key: &str) -> Option<String> {
         let line = self.text.lines().nth(at.line.checked_sub(1)?)?;
         let from_key: String = line.chars().skip(at.column - 1).collect();
         let (_, value) = from_key.get(key.len()..)?.split_once(':')?;

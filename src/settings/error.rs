@@ -3,7 +3,7 @@
 
 use super::duration::{self, DurationError};
 use super::snippet::Snippet;
-use super::yaml::{Position, SyntaxError};
+use super::yaml::{SyntaxError, TextPosition};
 use crate::route::PatternError;
 use std::borrow::Cow;
 use std::fmt;
@@ -135,7 +135,7 @@ fn explained(hint: &str) -> String {
 /// A mistake and where it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
-    pub at: Position,
+    pub at: TextPosition,
     /// `notifiers.slack[0].template`; empty for the document as a whole.
     pub path: String,
     pub problem: Problem,
@@ -155,7 +155,7 @@ pub enum Severity {
 /// What is to be told of a file that can be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
-    pub at: Position,
+    pub at: TextPosition,
     pub path: String,
     pub severity: Severity,
     /// What became of the key, as half a sentence.
@@ -179,7 +179,7 @@ impl fmt::Display for Notice {
     }
 }
 
-fn write_place(f: &mut fmt::Formatter<'_>, at: Position, path: &str) -> fmt::Result {
+fn write_place(f: &mut fmt::Formatter<'_>, at: TextPosition, path: &str) -> fmt::Result {
     write!(f, "{}:{}: ", at.line, at.column)?;
     if path == ROOT_PATH { Ok(()) } else { write!(f, "{path}: ") }
 }
@@ -226,7 +226,7 @@ mod tests {
             file: "relay.yaml".to_owned(),
             errors: vec![
                 ConfigError {
-                    at: Position { line: 2, column: 3 },
+                    at: TextPosition { line: 2, column: 3 },
                     path: "retry.max_age".to_owned(),
                     problem: Problem::NoDuration {
                         found: String::new(),
@@ -235,7 +235,7 @@ mod tests {
                     snippet: None,
                 },
                 ConfigError {
-                    at: Position { line: 7, column: 1 },
+                    at: TextPosition { line: 7, column: 1 },
                     path: ROOT_PATH.to_owned(),
                     problem: Problem::Syntax(SyntaxError::SecondDocument),
                     snippet: None,

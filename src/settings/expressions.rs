@@ -6,7 +6,7 @@ use super::error::Problem;
 use super::fields::Fields;
 use super::setting::Setting;
 use super::snippet::Snippet;
-use crate::event::{JSON_KEYS, JSON_REPOSITORY_KEYS, Keep, Names};
+use crate::event::{JSON_KEYS, JSON_REPOSITORY_KEYS, Keep, KeptNames};
 use crate::jq::{self, InputKeys, Program, ProgramError};
 use crate::route::Condition;
 use crate::template::{DataKind, Template};
@@ -84,7 +84,7 @@ fn from_file(path: &str, setting: &Setting<'_>, kind: DataKind) -> Option<Templa
 /// What a body of the event as it is has in it: all labels and annotations, and of params and
 /// results those that something names.
 pub(crate) fn whole_event() -> Keep {
-    Keep { labels: Names::all(), annotations: Names::all(), ..Keep::default() }
+    Keep { labels: KeptNames::all(), annotations: KeptNames::all(), ..Keep::default() }
 }
 
 /// Reads a jq program.

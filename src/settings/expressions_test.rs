@@ -2,7 +2,7 @@
 
 use super::super::diagnostics::{Diagnostics, Files, SecretCheck};
 use super::super::error::{ConfigError, FileError};
-use super::super::yaml::{self, Position};
+use super::super::yaml::{self, TextPosition};
 use super::*;
 
 /// One template file.
@@ -37,12 +37,12 @@ fn read<T>(
 fn place_of(found: Result<Keep, Vec<ConfigError>>) -> (usize, usize) {
     let errors = found.unwrap_err();
     assert_eq!(errors.len(), 1, "{errors:?}");
-    let Position { line, column } = errors[0].at;
+    let TextPosition { line, column } = errors[0].at;
     (line, column)
 }
 
 fn named(names: &[&str]) -> Keep {
-    Keep { values: Names::only(names.iter().copied()), ..Keep::default() }
+    Keep { values: KeptNames::only(names.iter().copied()), ..Keep::default() }
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn a_template_file_is_wrong_at_its_key_and_inside_the_file() {
     let found =
         read("a: /t\n", "one\n{{ .Nosuch }}", |fields| template(fields, "a", DataKind::Event));
     let errors = found.unwrap_err();
-    assert_eq!(errors[0].at, Position { line: 1, column: 4 });
+    assert_eq!(errors[0].at, TextPosition { line: 1, column: 4 });
     let Problem::Template { place, .. } = &errors[0].problem else {
         panic!("another mistake: {errors:?}");
     };
@@ -122,7 +122,7 @@ fn names_of_all_texts_are_kept_together() {
         transform(fields, "b")?;
         condition(fields, "a")
     });
-    let mut values = Names::only(["one"]);
+    let mut values = KeptNames::only(["one"]);
     values.add_all();
     assert_eq!(both, Ok(Keep { values, ..Keep::default() }));
 }

@@ -4,7 +4,7 @@
 use super::diagnostics::Diagnostics;
 use super::error::Problem;
 use super::setting::{Setting, is_off};
-use super::yaml::{Entry, Position, Value};
+use super::yaml::{MappingEntry, TextPosition, Value};
 use crate::event::Keep;
 use crate::spelling::closest;
 use std::borrow::Cow;
@@ -13,9 +13,9 @@ use std::time::Duration;
 
 /// A mapping of the tree and which of its keys were asked for. An absent mapping has no keys.
 pub(crate) struct Fields<'n> {
-    at: Position,
+    at: TextPosition,
     path: String,
-    entries: &'n [Entry],
+    entries: &'n [MappingEntry],
     diagnostics: &'n Diagnostics<'n>,
     /// Keys that mean something here.
     accepted: Vec<&'static str>,
@@ -26,9 +26,9 @@ pub(crate) struct Fields<'n> {
 impl<'n> Fields<'n> {
     /// Opens a mapping; a repeated key is a mistake, of which the first wins.
     pub(crate) fn new(
-        at: Position,
+        at: TextPosition,
         path: String,
-        entries: &'n [Entry],
+        entries: &'n [MappingEntry],
         diagnostics: &'n Diagnostics<'n>,
     ) -> Self {
         let fields =
@@ -60,7 +60,7 @@ impl<'n> Fields<'n> {
         self.diagnostics.fail(at, &self.path_of(key), problem);
     }
 
-    fn entry(&self, key: &str) -> Option<&'n Entry> {
+    fn entry(&self, key: &str) -> Option<&'n MappingEntry> {
         self.entries.iter().find(|entry| entry.key == key)
     }
 
@@ -129,7 +129,7 @@ impl<'n> Fields<'n> {
     }
 
     /// Where the key is.
-    pub(crate) fn at_of(&self, key: &str) -> Option<Position> {
+    pub(crate) fn at_of(&self, key: &str) -> Option<TextPosition> {
         self.entry(key).map(|entry| entry.at)
     }
 

@@ -22,4 +22,4 @@ pub use diagnostics::{Files, SecretCheck};
 pub use error::{ConfigError, ConfigErrors, FileError, Notice, Problem, Severity};
 pub use key_row::{KeyRow, ValueType};
 pub use snippet::Snippet;
-pub use yaml::{Position, SyntaxError};
+pub use yaml::{SyntaxError, TextPosition};

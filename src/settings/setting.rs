@@ -6,7 +6,7 @@ use super::duration;
 use super::error::Problem;
 use super::fields::Fields;
 use super::snippet::Snippet;
-use super::yaml::{Node, Position, ScalarForm, Value};
+use super::yaml::{Node, ScalarForm, TextPosition, Value};
 use crate::spelling::closest;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -37,7 +37,7 @@ impl<'n> Setting<'n> {
     /// Reports a mistake at a place inside the text of this value; both numbers count from 1.
     pub(crate) fn fail_inside(&self, line: usize, column: usize, problem: Problem) {
         let text = if let Value::Scalar(scalar) = &self.node.value { &scalar.text } else { "" };
-        let inside = Position { line: line.max(1), column: column.max(1) };
+        let inside = TextPosition { line: line.max(1), column: column.max(1) };
         let snippet = Snippet::of(text, inside.line, inside.column);
         self.diagnostics.fail_in_code(self.node.locate(inside), &self.path, problem, snippet);
     }
@@ -55,7 +55,7 @@ impl<'n> Setting<'n> {
     /// Tells what is hardly meant at a place inside the text of this value; both numbers count from
     /// 1.
     pub(crate) fn warn_inside(&self, line: usize, column: usize, message: &str) {
-        let inside = Position { line: line.max(1), column: column.max(1) };
+        let inside = TextPosition { line: line.max(1), column: column.max(1) };
         self.diagnostics.warn(self.node.locate(inside), &self.path, message);
     }
 

@@ -19,12 +19,12 @@ const MERGE_KEY: &str = "<<";
 
 /// A place in the file, both numbers from 1, columns in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Position {
+pub struct TextPosition {
     pub line: usize,
     pub column: usize,
 }
 
-impl Position {
+impl TextPosition {
     /// Where a document starts.
     pub const START: Self = Self { line: 1, column: 1 };
 
@@ -36,7 +36,7 @@ impl Position {
 /// A value and where it is. A value reached through an alias is where the alias is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
-    pub at: Position,
+    pub at: TextPosition,
     pub value: Value,
 }
 
@@ -48,7 +48,7 @@ pub enum Value {
     Scalar(Scalar),
     Sequence(Vec<Node>),
     /// In the order of the file, repeated keys included.
-    Mapping(Vec<Entry>),
+    Mapping(Vec<MappingEntry>),
 }
 
 /// A text, and how it was written.
@@ -76,7 +76,7 @@ impl Node {
     /// Exact for one line in any form but folded, and for literal blocks; otherwise the start of
     /// the value.
     #[must_use]
-    pub fn locate(&self, inside: Position) -> Position {
+    pub fn locate(&self, inside: TextPosition) -> TextPosition {
         let Value::Scalar(Scalar { text, form }) = &self.value else {
             return self.at;
         };
@@ -98,10 +98,10 @@ impl Node {
 
 /// A key of a mapping with its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct MappingEntry {
     pub key: String,
     /// Where the key is.
-    pub at: Position,
+    pub at: TextPosition,
     pub node: Node,
 }
 
@@ -132,7 +132,7 @@ pub enum SyntaxError {
 }
 
 /// A syntax error and its place.
-pub type LocatedSyntaxError = (Position, SyntaxError);
+pub type LocatedSyntaxError = (TextPosition, SyntaxError);
 
 /// Reads one document. An empty text is [`Value::Null`].
 ///
@@ -141,7 +141,10 @@ pub type LocatedSyntaxError = (Position, SyntaxError);
 /// after that, so there is only one.
 pub fn parse(text: &str) -> Result<Node, LocatedSyntaxError> {
     if text.len() > TEXT_BYTES_MAX {
-        return Err((Position::START, SyntaxError::TooMuch { what: "bytes", max: TEXT_BYTES_MAX }));
+        return Err((
+            TextPosition::START,
+            SyntaxError::TooMuch { what: "bytes", max: TEXT_BYTES_MAX },
+        ));
     }
     let mut builder = Builder::default();
     let mut options = Options::default();
@@ -155,18 +158,27 @@ pub fn parse(text: &str) -> Result<Node, LocatedSyntaxError> {
         })?;
         builder.take(event, span)?;
     }
-    Ok(builder.root.unwrap_or(Node { at: Position::START, value: Value::Null }))
+    Ok(builder.root.unwrap_or(Node { at: TextPosition::START, value: Value::Null }))
 }
 
 /// The parser counts lines from 1 and columns from 0.
-fn position(line: usize, column: usize) -> Position {
-    Position { line: line.max(1), column: column + 1 }
+fn position(line: usize, column: usize) -> TextPosition {
+    TextPosition { line: line.max(1), column: column + 1 }
 }
 
 /// A collection whose end has not been seen.
 enum Open {
-    Sequence { at: Position, anchor: usize, items: Vec<Node> },
-    Mapping { at: Position, anchor: usize, entries: Vec<Entry>, key: Option<(String, Position)> },
+    Sequence {
+        at: TextPosition,
+        anchor: usize,
+        items: Vec<Node>,
+    },
+    Mapping {
+        at: TextPosition,
+        anchor: usize,
+        entries: Vec<MappingEntry>,
+        key: Option<(String, TextPosition)>,
+    },
 }
 
 /// Folds parser events into a tree.
@@ -242,7 +254,7 @@ impl Builder {
             None => self.root = Some(node),
             Some(Open::Sequence { items, .. }) => items.push(node),
             Some(Open::Mapping { entries, key, .. }) => match key.take() {
-                Some((key, at)) => entries.push(Entry { key, at, node }),
+                Some((key, at)) => entries.push(MappingEntry { key, at, node }),
                 None => *key = Some((key_text(&node)?, node.at)),
             },
         }
@@ -281,14 +293,14 @@ fn count(value: &Value) -> usize {
 
 /// Replaces `<<` entries by the entries they copy. What the mapping says itself wins, then the
 /// earlier source. A copied entry is where the `<<` is.
-fn merge(entries: Vec<Entry>) -> Result<Vec<Entry>, LocatedSyntaxError> {
+fn merge(entries: Vec<MappingEntry>) -> Result<Vec<MappingEntry>, LocatedSyntaxError> {
     let (merges, mut own): (Vec<_>, Vec<_>) =
         entries.into_iter().partition(|entry| entry.key == MERGE_KEY);
     for entry in merges {
         for source in merge_sources(entry.node)? {
             for copied in source {
                 if own.iter().all(|present| present.key != copied.key) {
-                    own.push(Entry { at: entry.at, ..copied });
+                    own.push(MappingEntry { at: entry.at, ..copied });
                 }
             }
         }
@@ -296,7 +308,7 @@ fn merge(entries: Vec<Entry>) -> Result<Vec<Entry>, LocatedSyntaxError> {
     Ok(own)
 }
 
-fn merge_sources(node: Node) -> Result<Vec<Vec<Entry>>, LocatedSyntaxError> {
+fn merge_sources(node: Node) -> Result<Vec<Vec<MappingEntry>>, LocatedSyntaxError> {
     match node.value {
         Value::Mapping(entries) => Ok(vec![entries]),
         Value::Sequence(items) => {

@@ -2,18 +2,18 @@
 
 use super::*;
 
-fn at(line: usize, column: usize) -> Position {
-    Position { line, column }
+fn at(line: usize, column: usize) -> TextPosition {
+    TextPosition { line, column }
 }
 
-fn entries(node: &Node) -> &[Entry] {
+fn entries(node: &Node) -> &[MappingEntry] {
     match &node.value {
         Value::Mapping(entries) => entries,
         Value::Null | Value::Scalar(_) | Value::Sequence(_) => panic!("no mapping: {node:?}"),
     }
 }
 
-fn entry<'n>(node: &'n Node, key: &str) -> &'n Entry {
+fn entry<'n>(node: &'n Node, key: &str) -> &'n MappingEntry {
     entries(node).iter().find(|entry| entry.key == key).unwrap()
 }
 
@@ -93,7 +93,7 @@ fn merged_entries_yield_to_own_ones() {
 
 #[test]
 fn repeated_keys_are_kept_for_the_walk_to_report() {
-    let keys: Vec<Position> =
+    let keys: Vec<TextPosition> =
         entries(&parse("a: 1\na: 2\n").unwrap()).iter().map(|e| e.at).collect();
     assert_eq!(keys, [at(1, 1), at(2, 1)]);
 }

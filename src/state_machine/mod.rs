@@ -74,7 +74,7 @@ pub(crate) use runs::Runs;
 pub use settings::{Settings, millis};
 pub use slot::{SLOTS, Slot, SlotId, SlotMap, SlotMove};
 pub(crate) use summaries::Summaries;
-pub use summary::{Accumulator, Member};
+pub use summary::{Accumulator, SummaryMember};
 pub(crate) use timer::Timer;
 pub use view::{Known, RunView};
 

@@ -27,7 +27,7 @@ const FAILED_TOLD_MAX: usize = 3;
 
 /// One TaskRun or CustomRun as a summary shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Member {
+pub struct SummaryMember {
     pub name: String,
     pub pipeline_task: String,
     pub is_finally: bool,
@@ -44,7 +44,7 @@ pub struct Accumulator {
     /// Newest facts of the PipelineRun itself.
     pub root: Option<Arc<RunEvent>>,
     /// By run uid.
-    pub members: BTreeMap<String, Member>,
+    pub members: BTreeMap<String, SummaryMember>,
     /// When something has to happen next; unknown when nothing has.
     pub due_at: Timestamp,
     /// How often the summary was shown.
@@ -62,8 +62,8 @@ impl Accumulator {
         if is_older || is_surplus {
             return false;
         }
-        let shown = known.map(Member::row);
-        let member = Member::of(event);
+        let shown = known.map(SummaryMember::row);
+        let member = SummaryMember::of(event);
         let has_changed = shown.as_ref() != Some(&member.row());
         self.members.insert(event.uid.clone(), member);
         has_changed
@@ -114,7 +114,7 @@ impl Accumulator {
             let start = if member.started_at.is_known() { member.started_at.0 } else { u64::MAX };
             (member.is_finally, start, member.name.clone())
         });
-        let known = members.into_iter().map(Member::row);
+        let known = members.into_iter().map(SummaryMember::row);
         let children = self.root.iter().flat_map(|root| &root.children);
         let missing = children
             .filter(|child| !self.members.values().any(|member| member.name == child.name))
@@ -150,7 +150,7 @@ impl Accumulator {
     }
 }
 
-impl Member {
+impl SummaryMember {
     fn of(event: &RunEvent) -> Self {
         Self {
             name: event.name.clone(),
@@ -367,7 +367,7 @@ impl StateMachine {
     /// The tasks of a PipelineRun that failed and made it fail, for a line of text.
     pub(super) fn failed_tasks(&self, key: Key) -> String {
         let Some(accumulator) = self.summaries.accumulators.get(&key) else { return String::new() };
-        let has_failed = |member: &&Member| {
+        let has_failed = |member: &&SummaryMember| {
             let is_bad = matches!(member.state, RunState::Failure | RunState::Error);
             is_bad && !is_ignored(member.state, &member.reason)
         };

@@ -1,6 +1,6 @@
 //! What is refused when a template is loaded, and where; which results a template mentions.
 
-use crate::event::{Keep, Names};
+use crate::event::{Keep, KeptNames};
 use crate::template::limits::{ELSE_MAX, NESTING_MAX, TEMPLATE_BYTES_MAX};
 use crate::template::{DataKind, Template};
 
@@ -385,7 +385,7 @@ fn reads(text: &str) -> Keep {
 }
 
 fn values(names: &[&str]) -> Keep {
-    Keep { values: Names::only(names.iter().copied()), ..Keep::default() }
+    Keep { values: KeptNames::only(names.iter().copied()), ..Keep::default() }
 }
 
 #[test]
@@ -404,19 +404,19 @@ fn parameters_and_results_read_by_name_are_listed() {
 
 #[test]
 fn labels_and_annotations_read_by_name_are_listed_and_all_where_one_walks_over_them() {
-    let labels = |labels: Names| Keep { labels, ..Keep::default() };
-    let annotations = |annotations: Names| Keep { annotations, ..Keep::default() };
-    assert_eq!(reads("{{.Labels.x}}"), labels(Names::only(["x"])));
-    assert_eq!(reads("{{index .Labels \"a/b\"}}"), labels(Names::only(["a/b"])));
-    assert_eq!(reads("{{with .}}{{.Annotations.x}}{{end}}"), annotations(Names::only(["x"])));
-    assert_eq!(reads("{{get .Annotations \"a/b\"}}"), annotations(Names::only(["a/b"])));
+    let labels = |labels: KeptNames| Keep { labels, ..Keep::default() };
+    let annotations = |annotations: KeptNames| Keep { annotations, ..Keep::default() };
+    assert_eq!(reads("{{.Labels.x}}"), labels(KeptNames::only(["x"])));
+    assert_eq!(reads("{{index .Labels \"a/b\"}}"), labels(KeptNames::only(["a/b"])));
+    assert_eq!(reads("{{with .}}{{.Annotations.x}}{{end}}"), annotations(KeptNames::only(["x"])));
+    assert_eq!(reads("{{get .Annotations \"a/b\"}}"), annotations(KeptNames::only(["a/b"])));
     for text in ["{{range .Labels}}{{.}}{{end}}", "{{toJson .Labels}}", "{{$l := .Labels}}x"] {
-        assert_eq!(reads(text), labels(Names::all()), "{text}");
+        assert_eq!(reads(text), labels(KeptNames::all()), "{text}");
     }
-    assert_eq!(reads("{{index .Annotations .RunName}}"), annotations(Names::all()));
+    assert_eq!(reads("{{index .Annotations .RunName}}"), annotations(KeptNames::all()));
     assert_eq!(reads("{{toJson .}}"), Keep::all());
     assert_eq!(reads("{{.Labels.x}}{{len .Labels}}").labels, {
-        let mut names = Names::only(["x"]);
+        let mut names = KeptNames::only(["x"]);
         names.add_all();
         names
     });

@@ -16,7 +16,7 @@ const FENCE_CHARS_MIN: usize = 3;
 
 /// What data stands in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum TextContext {
     /// Within a line of text.
     Text,
     /// At the start of a line of text.
@@ -36,14 +36,14 @@ type Fence = (char, usize);
 
 /// A text as far as it is written.
 #[derive(Debug, Default)]
-pub(super) struct Written {
+pub(super) struct WrittenText {
     text: String,
     /// Where the last line starts, in bytes.
     line_start: usize,
     fence: Option<Fence>,
 }
 
-impl Written {
+impl WrittenText {
     /// Writes on.
     pub(super) fn push(&mut self, more: &str) {
         for part in more.split_inclusive('\n') {
@@ -64,45 +64,45 @@ impl Written {
     }
 
     /// The place of data that stands before `after`, in which data is marked.
-    pub(super) fn place_in_markdown(&self, after: &str) -> Place {
+    pub(super) fn place_in_markdown(&self, after: &str) -> TextContext {
         let line = self.line();
         if self.fence.is_some() {
-            return Place::CodeBlock;
+            return TextContext::CodeBlock;
         }
         if line.trim().is_empty() {
-            return Place::LineStart;
+            return TextContext::LineStart;
         }
         let start = line.trim_start();
         if line.len() > LINE_BYTES_MAX {
-            return Place::OneLine;
+            return TextContext::OneLine;
         }
         if fence_of(start).is_some() {
-            return Place::OneLine;
+            return TextContext::OneLine;
         }
         if let Some(backticks) = open_span(line).filter(|run| ends_span(after, *run)) {
             return match backticks {
-                1 => Place::CodeSpan,
-                _ => Place::OneLine,
+                1 => TextContext::CodeSpan,
+                _ => TextContext::OneLine,
             };
         }
         if is_in_address(line) {
-            return Place::Address;
+            return TextContext::Address;
         }
         if is_in_tag(line) {
-            return Place::Attribute;
+            return TextContext::Attribute;
         }
-        if start.starts_with('|') { Place::OneLine } else { Place::Text }
+        if start.starts_with('|') { TextContext::OneLine } else { TextContext::Text }
     }
 
     /// The place of data in Slack's mrkdwn: `<address|text>`.
-    pub(super) fn place_in_slack(&self) -> Place {
+    pub(super) fn place_in_slack(&self) -> TextContext {
         let line = self.line();
         let link = line.rfind('<').and_then(|start| line.get(start + 1..));
         match link {
             Some(link) if line.len() <= LINE_BYTES_MAX && !link.contains(['>', '|', ' ']) => {
-                Place::Address
+                TextContext::Address
             }
-            Some(_) | None => Place::Text,
+            Some(_) | None => TextContext::Text,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! [`Template`]: a Go template, checked when compiled and rendered under limits.
 
-use super::check::{Fault, Located, check, check_balance};
+use super::check::{Located, TemplateFault, check, check_balance};
 use super::constants::constant_variables;
 use super::data::Data;
 use super::escape::{Markup, escape_marked};
@@ -140,11 +140,11 @@ impl From<gotmpl::TemplateError> for RenderError {
 /// The parser recurses once per `else if`, so these are bounded before it runs.
 fn check_size(text: &str) -> Result<(), Located> {
     if text.len() > TEMPLATE_BYTES_MAX {
-        return Err(Located { place: Place::START, fault: Fault::TooLong });
+        return Err(Located { place: Place::START, fault: TemplateFault::TooLong });
     }
     if let Some((offset, _)) = text.match_indices("else").nth(ELSE_MAX) {
         let place = Place::of_offset(text, offset);
-        return Err(Located { place, fault: Fault::TooManyBranches });
+        return Err(Located { place, fault: TemplateFault::TooManyBranches });
     }
     Ok(())
 }

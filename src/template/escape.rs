@@ -3,7 +3,7 @@
 //! escaped for the place where it stands ([`escape_marked`]): the text of the template is trusted,
 //! the data is not.
 
-use super::context::{Place, Written};
+use super::context::{TextContext, WrittenText};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// Borders of data in a rendered text: noncharacters, which no text is allowed to hold.
@@ -62,7 +62,7 @@ pub(super) fn unmarked(text: &str) -> String {
 
 /// A rendered text with its data escaped, each piece for the place where it stands.
 pub(super) fn escape_marked(rendered: &str, markup: Markup) -> String {
-    let mut written = Written::default();
+    let mut written = WrittenText::default();
     let mut rest = rendered;
     while let Some((literal, after)) = rest.split_once(DATA_START) {
         let (data, after) = after.split_once(DATA_END).unwrap_or((after, ""));
@@ -79,27 +79,27 @@ pub(super) fn escape_marked(rendered: &str, markup: Markup) -> String {
     written.into_text()
 }
 
-fn for_markdown(data: &str, place: Place) -> String {
+fn for_markdown(data: &str, place: TextContext) -> String {
     match place {
-        Place::LineStart => escape_block(data, true),
-        Place::Text => escape_block(data, false),
-        Place::OneLine => escape_markdown(&one_line(data)),
-        Place::Address => escape_address(data),
-        Place::Attribute => escape_attribute(data),
-        Place::CodeSpan => code(&one_line(data)).replace('`', "'"),
-        Place::CodeBlock => code_block(data),
+        TextContext::LineStart => escape_block(data, true),
+        TextContext::Text => escape_block(data, false),
+        TextContext::OneLine => escape_markdown(&one_line(data)),
+        TextContext::Address => escape_address(data),
+        TextContext::Attribute => escape_attribute(data),
+        TextContext::CodeSpan => code(&one_line(data)).replace('`', "'"),
+        TextContext::CodeBlock => code_block(data),
     }
 }
 
-fn for_slack(data: &str, place: Place) -> String {
+fn for_slack(data: &str, place: TextContext) -> String {
     match place {
-        Place::Address => escape_address(data).replace('&', "&amp;"),
-        Place::Text
-        | Place::LineStart
-        | Place::OneLine
-        | Place::Attribute
-        | Place::CodeSpan
-        | Place::CodeBlock => escape_slack(data),
+        TextContext::Address => escape_address(data).replace('&', "&amp;"),
+        TextContext::Text
+        | TextContext::LineStart
+        | TextContext::OneLine
+        | TextContext::Attribute
+        | TextContext::CodeSpan
+        | TextContext::CodeBlock => escape_slack(data),
     }
 }
 

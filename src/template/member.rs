@@ -3,11 +3,11 @@
 
 use super::functions::{Args, FunctionError};
 use super::layout::{civil, format_time, month_name, weekday_name};
-use super::shape::{DURATION_METHODS, Member, Shape, TIME_METHODS};
+use super::shape::{DURATION_METHODS, Shape, ShapeMember, TIME_METHODS};
 use super::time::{
     NANOS_PER_MS, ZERO_TIME_MS, difference, duration_text, moved, rounded, time_text, truncated,
 };
-use super::value::{Kind, duration_value, time_value};
+use super::value::{ValueKind, duration_value, time_value};
 use gotmpl::Value;
 
 const MS_PER_SECOND: i64 = 1_000;
@@ -26,38 +26,38 @@ pub(super) fn read_member(
     args: &Args<'_>,
 ) -> Result<Value, FunctionError> {
     let no_member =
-        || FunctionError::NoMember { owner: Kind::of(base).as_str(), name: name.to_owned() };
-    match Kind::of(base) {
-        Kind::Record(entries) => {
+        || FunctionError::NoMember { owner: ValueKind::of(base).as_str(), name: name.to_owned() };
+    match ValueKind::of(base) {
+        ValueKind::Record(entries) => {
             args.take(0)?;
             entries.get(name).cloned().ok_or_else(no_member)
         }
-        Kind::Map(entries) => {
+        ValueKind::Map(entries) => {
             args.take(0)?;
             Ok(entries.get(name).cloned().unwrap_or_else(|| Value::from("")))
         }
-        Kind::Time(millis) => {
+        ValueKind::Time(millis) => {
             args.take(method_args(Shape::Time, name).ok_or_else(no_member)?)?;
             time_method(millis, name, args)?.ok_or_else(no_member)
         }
-        Kind::Duration(nanos) => {
+        ValueKind::Duration(nanos) => {
             args.take(method_args(Shape::Duration, name).ok_or_else(no_member)?)?;
             duration_method(nanos, name, args)?.ok_or_else(no_member)
         }
-        Kind::Nil
-        | Kind::Bool(_)
-        | Kind::Integer(_)
-        | Kind::Number(_)
-        | Kind::Text(_)
-        | Kind::List(_)
-        | Kind::Function => Err(no_member()),
+        ValueKind::Nil
+        | ValueKind::Bool(_)
+        | ValueKind::Integer(_)
+        | ValueKind::Number(_)
+        | ValueKind::Text(_)
+        | ValueKind::List(_)
+        | ValueKind::Function => Err(no_member()),
     }
 }
 
 fn method_args(owner: Shape, name: &str) -> Option<usize> {
     match owner.member(name)? {
-        Member::Method { args, .. } => Some(*args.end()),
-        Member::Field(_) => None,
+        ShapeMember::Method { args, .. } => Some(*args.end()),
+        ShapeMember::Field(_) => None,
     }
 }
 

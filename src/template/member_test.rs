@@ -94,7 +94,7 @@ fn wrong_arguments_and_names_are_errors() {
 #[test]
 fn the_data_has_exactly_the_fields_the_checks_know() {
     let names_of = |value: &Value| -> Vec<String> {
-        let Kind::Record(entries) = Kind::of(value) else { panic!("no record") };
+        let ValueKind::Record(entries) = ValueKind::of(value) else { panic!("no record") };
         fields(entries).map(|(name, _)| name.to_owned()).collect()
     };
     let known = |fields: &[(&str, Shape)]| {

@@ -53,7 +53,7 @@ pub(super) enum Shape {
 
 /// What a name behind a dot stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Member {
+pub(super) enum ShapeMember {
     Field(Shape),
     Method { args: RangeInclusive<usize>, result: Shape },
 }
@@ -185,10 +185,10 @@ pub(super) const DURATION_METHODS: &[(&str, usize, Shape)] = &[
 
 impl Shape {
     /// What `name` stands for on a value of this shape; `None` when there is no such member.
-    pub(super) fn member(self, name: &str) -> Option<Member> {
+    pub(super) fn member(self, name: &str) -> Option<ShapeMember> {
         match self {
-            Self::Any => Some(Member::Method { args: 0..=usize::MAX, result: Self::Any }),
-            Self::Labels | Self::Annotations | Self::Params => Some(Member::Field(Self::Text)),
+            Self::Any => Some(ShapeMember::Method { args: 0..=usize::MAX, result: Self::Any }),
+            Self::Labels | Self::Annotations | Self::Params => Some(ShapeMember::Field(Self::Text)),
             Self::Event => field(EVENT_FIELDS, name),
             Self::Repository => field(REPOSITORY_FIELDS, name),
             Self::NamedValue => field(NAMED_VALUE_FIELDS, name),
@@ -301,15 +301,15 @@ impl Shape {
     }
 }
 
-fn field(fields: &[(&str, Shape)], name: &str) -> Option<Member> {
-    fields.iter().find(|(known, _)| *known == name).map(|(_, shape)| Member::Field(*shape))
+fn field(fields: &[(&str, Shape)], name: &str) -> Option<ShapeMember> {
+    fields.iter().find(|(known, _)| *known == name).map(|(_, shape)| ShapeMember::Field(*shape))
 }
 
-fn method(methods: &[(&str, usize, Shape)], name: &str) -> Option<Member> {
+fn method(methods: &[(&str, usize, Shape)], name: &str) -> Option<ShapeMember> {
     methods
         .iter()
         .find(|(known, _, _)| *known == name)
-        .map(|(_, args, result)| Member::Method { args: *args..=*args, result: *result })
+        .map(|(_, args, result)| ShapeMember::Method { args: *args..=*args, result: *result })
 }
 
 #[cfg(test)]
@@ -318,20 +318,20 @@ mod tests {
 
     #[test]
     fn records_have_their_fields_and_no_others() {
-        assert_eq!(Shape::Event.member("Repo"), Some(Member::Field(Shape::Repository)));
-        assert_eq!(Shape::Repository.member("Org"), Some(Member::Field(Shape::Text)));
+        assert_eq!(Shape::Event.member("Repo"), Some(ShapeMember::Field(Shape::Repository)));
+        assert_eq!(Shape::Repository.member("Org"), Some(ShapeMember::Field(Shape::Text)));
         assert_eq!(Shape::Event.member("Owner"), None);
-        assert_eq!(Shape::Summary.member("Tasks"), Some(Member::Field(Shape::Tasks)));
+        assert_eq!(Shape::Summary.member("Tasks"), Some(ShapeMember::Field(Shape::Tasks)));
     }
 
     #[test]
     fn any_key_of_a_text_map_is_text() {
-        assert_eq!(Shape::Labels.member("absent"), Some(Member::Field(Shape::Text)));
+        assert_eq!(Shape::Labels.member("absent"), Some(ShapeMember::Field(Shape::Text)));
     }
 
     #[test]
     fn methods_know_how_many_arguments_they_take() {
-        let sub = Member::Method { args: 1..=1, result: Shape::Duration };
+        let sub = ShapeMember::Method { args: 1..=1, result: Shape::Duration };
         assert_eq!(Shape::Time.member("Sub"), Some(sub));
         assert_eq!(Shape::Duration.member("Sub"), None);
         assert_eq!(Shape::Text.member("Format"), None);

@@ -20,7 +20,7 @@ pub(super) type Entries = BTreeMap<Arc<str>, Value>;
 
 /// A value by what it means to a template.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Kind<'a> {
+pub(super) enum ValueKind<'a> {
     Nil,
     Bool(bool),
     Integer(i64),
@@ -37,7 +37,7 @@ pub(super) enum Kind<'a> {
     Function,
 }
 
-impl<'a> Kind<'a> {
+impl<'a> ValueKind<'a> {
     /// Looks at a value. Unsigned numbers beyond `i64` are held at its end.
     pub(super) fn of(value: &'a Value) -> Self {
         match value {
@@ -124,23 +124,23 @@ fn tagged(key: &str, value: Value) -> Value {
 
 /// The text of a value, as Go's `%v` prints it.
 pub(super) fn text_of(value: &Value) -> String {
-    match Kind::of(value) {
-        Kind::Nil => "<nil>".to_owned(),
-        Kind::Bool(truth) => truth.to_string(),
-        Kind::Integer(number) => number.to_string(),
-        Kind::Number(number) => float_text(number),
-        Kind::Text(text) => text.to_owned(),
-        Kind::Time(millis) => time_text(millis),
-        Kind::Duration(nanos) => duration_text(nanos),
-        Kind::List(items) => format!("[{}]", spaced(items.iter().map(text_of))),
-        Kind::Map(entries) => {
+    match ValueKind::of(value) {
+        ValueKind::Nil => "<nil>".to_owned(),
+        ValueKind::Bool(truth) => truth.to_string(),
+        ValueKind::Integer(number) => number.to_string(),
+        ValueKind::Number(number) => float_text(number),
+        ValueKind::Text(text) => text.to_owned(),
+        ValueKind::Time(millis) => time_text(millis),
+        ValueKind::Duration(nanos) => duration_text(nanos),
+        ValueKind::List(items) => format!("[{}]", spaced(items.iter().map(text_of))),
+        ValueKind::Map(entries) => {
             let pairs = entries.iter().map(|(key, value)| format!("{key}:{}", text_of(value)));
             format!("map[{}]", spaced(pairs))
         }
-        Kind::Record(entries) => {
+        ValueKind::Record(entries) => {
             format!("{{{}}}", spaced(fields(entries).map(|(_, value)| text_of(value))))
         }
-        Kind::Function => "<func>".to_owned(),
+        ValueKind::Function => "<func>".to_owned(),
     }
 }
 
@@ -198,14 +198,14 @@ mod tests {
 
     #[test]
     fn emptiness_follows_sprig() {
-        assert!(Kind::of(&duration_value(0)).is_empty());
-        assert!(!Kind::of(&time_value(0)).is_empty());
-        assert!(Kind::of(&Value::from("")).is_empty());
-        assert!(!Kind::of(&Value::Bool(true)).is_empty());
+        assert!(ValueKind::of(&duration_value(0)).is_empty());
+        assert!(!ValueKind::of(&time_value(0)).is_empty());
+        assert!(ValueKind::of(&Value::from("")).is_empty());
+        assert!(!ValueKind::of(&Value::Bool(true)).is_empty());
     }
 
     #[test]
     fn huge_unsigned_numbers_are_held() {
-        assert!(matches!(Kind::of(&Value::Uint(u64::MAX)), Kind::Integer(i64::MAX)));
+        assert!(matches!(ValueKind::of(&Value::Uint(u64::MAX)), ValueKind::Integer(i64::MAX)));
     }
 }

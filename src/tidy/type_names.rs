@@ -4,41 +4,7 @@ use super::sources::sources;
 use std::collections::BTreeMap;
 
 /// Names that several types still have, and how many. This list only shrinks.
-const SHARED: &[(&str, usize)] = &[
-    ("Accumulator", 2),
-    ("Admission", 2),
-    ("Answer", 2),
-    ("Answers", 2),
-    ("Call", 2),
-    ("Command", 2),
-    ("Condition", 2),
-    ("Entry", 2),
-    ("Fault", 2),
-    ("Identity", 2),
-    ("Job", 2),
-    ("Key", 2),
-    ("Kind", 2),
-    ("Known", 2),
-    ("Member", 4),
-    ("Memory", 2),
-    ("Named", 2),
-    ("Names", 2),
-    ("Origin", 2),
-    ("Peer", 2),
-    ("Place", 6),
-    ("Position", 2),
-    ("Problem", 2),
-    ("Record", 2),
-    ("Reference", 2),
-    ("Refusal", 2),
-    ("Replica", 2),
-    ("Route", 2),
-    ("Server", 2),
-    ("Signature", 2),
-    ("Skipped", 2),
-    ("Verdict", 3),
-    ("Written", 3),
-];
+const SHARED: &[(&str, usize)] = &[("Call", 2), ("Peer", 2), ("Place", 2), ("Problem", 2)];
 
 /// Names of the types that a text declares for others than its own file.
 fn declared(text: &str) -> Vec<String> {

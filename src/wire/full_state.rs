@@ -11,9 +11,9 @@ use crate::event::{
 use crate::failure::FailureKind;
 use crate::state_machine::{
     Accumulator, CauseKind, CopyOnWrite, Counters, DeadLetter, EffectRecord, End, Fate,
-    FeatureLevel, Finished, Group, KeptCheck, Member, NodeId, OpenBegin, Origin, Outbox,
-    OwedRepair, QueuedEvent, ReplacedBegin, RunRecord, RunTombstone, Settings, SettledEffect,
-    Settlement, Slot, SlotId, SlotMap, Standing, StateMachine, TargetRecord, TimelineEntry, Timer,
+    FeatureLevel, Finished, Group, KeptCheck, NodeId, OpenBegin, Origin, Outbox, OwedRepair,
+    QueuedEvent, ReplacedBegin, RunRecord, RunTombstone, Settings, SettledEffect, Settlement, Slot,
+    SlotId, SlotMap, Standing, StateMachine, SummaryMember, TargetRecord, TimelineEntry, Timer,
     Writer,
 };
 use std::collections::BTreeMap;
@@ -317,7 +317,7 @@ fn full_finished() -> Finished {
 }
 
 fn full_accumulator() -> Accumulator {
-    let member = Member {
+    let member = SummaryMember {
         name: "member-name".to_owned(),
         pipeline_task: "member-task".to_owned(),
         is_finally: true,

@@ -7,7 +7,7 @@ use super::scalar::{from_key, from_key_set, insert_once, required, to_key, to_ke
 use super::{WireError, proto};
 use crate::clock::Timestamp;
 use crate::event::Key;
-use crate::state_machine::{Accumulator, Group, GroupKey, Member};
+use crate::state_machine::{Accumulator, Group, GroupKey, SummaryMember};
 use std::collections::BTreeMap;
 
 pub(super) fn to_accumulator(
@@ -48,7 +48,7 @@ pub(super) fn from_accumulator(
     Ok((key, record))
 }
 
-fn to_member(uid: &str, member: &Member) -> proto::Member {
+fn to_member(uid: &str, member: &SummaryMember) -> proto::Member {
     proto::Member {
         uid: uid.to_owned(),
         name: member.name.clone(),
@@ -62,8 +62,8 @@ fn to_member(uid: &str, member: &Member) -> proto::Member {
     }
 }
 
-fn from_member(member: proto::Member) -> Result<(String, Member), WireError> {
-    let record = Member {
+fn from_member(member: proto::Member) -> Result<(String, SummaryMember), WireError> {
+    let record = SummaryMember {
         name: member.name,
         pipeline_task: member.pipeline_task,
         is_finally: member.is_finally,

@@ -20,7 +20,7 @@ fn others() -> [Answer; 2] {
 
 /// The verdicts of two rounds in which all others are pristine.
 async fn decide(node: &Node) -> [Formation; 2] {
-    let heard = own(&node.member, &Answers::default()).await;
+    let heard = own(&node.member, &DiscoveryAnswers::default()).await;
     let (mut rounds, own) = (Rounds::default(), OwnState { discovered_for: LISTEN_MIN, ..heard });
     let expected = targets(&[]).expected;
     [(), ()].map(|()| rounds.decide(&own, &expected, &others(), 0))
@@ -64,7 +64,7 @@ async fn first(gossip: SocketAddr, seeds: &[String]) -> Node {
     let (gossip, seeds) = (gossip.to_string(), seeds.to_vec());
     let mut node = node_told(1, Told { gossip, seeds, ..Told::default() }).await;
     node.listen();
-    until(|| node.member.gossip.seeds_answered() != Answers::default()).await;
+    until(|| node.member.gossip.seeds_answered() != DiscoveryAnswers::default()).await;
     node
 }
 

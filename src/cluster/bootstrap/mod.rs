@@ -6,7 +6,7 @@ pub(super) mod other_clusters;
 
 use super::data_dir::identity::{ClusterId, IdentityError};
 use super::fatal::FatalError;
-use super::gossip::Answers;
+use super::gossip::DiscoveryAnswers;
 use super::member::Member;
 use super::raft::{MemberNode, StopCause};
 use super::transport::PeerAddress;
@@ -47,7 +47,7 @@ enum FormError {
     Stopped(#[source] StopCause),
     /// The log is begun; no id was drawn.
     #[error("the data directory cannot be used")]
-    Identity(#[source] IdentityError),
+    NodeIdentity(#[source] IdentityError),
     /// The log is begun; whether the id is on disk shows at the next start.
     #[error("the data directory cannot be written")]
     Disk(#[source] std::io::Error),
@@ -114,7 +114,7 @@ async fn look(
 struct Round {
     answers: Vec<Answer>,
     /// What discovery had shown before anybody was asked.
-    discovered: Answers,
+    discovered: DiscoveryAnswers,
     /// Addresses that gave no answer, and names that led to no address.
     silent: BTreeSet<String>,
 }
@@ -183,7 +183,7 @@ fn answer(status: NodeStatus) -> Answer {
     }
 }
 
-async fn own(member: &Member, discovered: &Answers) -> OwnState {
+async fn own(member: &Member, discovered: &DiscoveryAnswers) -> OwnState {
     let now = Instant::now();
     let is_pristine = member.raft().is_pristine().await.unwrap_or(false);
     OwnState {
@@ -212,7 +212,7 @@ async fn form(member: &Member, members: BTreeMap<NodeId, MemberNode>) -> Result<
 
 /// Draws the id of a cluster that this node has formed and that has none yet.
 fn name_cluster(member: &Member) -> Result<(), FormError> {
-    let cluster = ClusterId::draw().map_err(FormError::Identity)?;
+    let cluster = ClusterId::draw().map_err(FormError::NodeIdentity)?;
     member.directory.join(cluster).map_err(FormError::Disk)?;
     member.peers.joined(cluster);
     info!(%cluster, "the cluster has its id");

@@ -6,7 +6,7 @@ use crate::clock::Timestamp;
 use crate::cluster::member::Member;
 use crate::cluster::proposal::quorum::CHECK_EVERY;
 use crate::cluster::transport::proto::Checked;
-use crate::cluster::transport::{PeerAddress, Route};
+use crate::cluster::transport::{PeerAddress, PeerRoute};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use prost::Message as _;
@@ -86,7 +86,8 @@ struct Told {
 /// The leader's answer to a check, if there is one.
 async fn ask(member: &Member, target: &PeerAddress, body: &[u8]) -> Option<Told> {
     let asked_at = member.clock.monotonic();
-    let answer = member.peers.call(target, Route::LeaderCheck, body.to_vec(), CHECK_WITHIN).await;
+    let answer =
+        member.peers.call(target, PeerRoute::LeaderCheck, body.to_vec(), CHECK_WITHIN).await;
     let answer = answer.ok().and_then(|answer| Checked::decode(answer).ok());
     let checked = answer.filter(|checked| checked.is_leader)?;
     member.proposer.log_clock.follow(Timestamp(checked.now_ms));

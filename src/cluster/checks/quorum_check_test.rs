@@ -19,7 +19,7 @@ impl PeerService for Bridge {
     async fn answer(
         self: Arc<Self>,
         hello: Hello,
-        route: Route,
+        route: PeerRoute,
         body: Bytes,
     ) -> Result<Vec<u8>, Refused> {
         let to = Some(self.0.own.node);
@@ -122,7 +122,7 @@ async fn rule_12_a_sole_voter_is_its_own_quorum_however_long_it_idles() {
             to: Some(alone.member.own.node),
             ..Hello::new(alone.member.cluster(), RELAY, 1, 7)
         },
-        Route::LeaderCheck,
+        PeerRoute::LeaderCheck,
         Bytes::from(Check { node: RELAY.0, ..Check::default() }.encode_to_vec()),
     );
     let answer = Checked::decode(asked.await.unwrap().as_slice()).unwrap();
@@ -160,7 +160,7 @@ async fn rule_12_a_check_is_handed_on_to_the_leader_once() {
     let asked = async |from| {
         let hello = Hello { to: Some(own), ..Hello::new(cluster, from, 1, 7) };
         let answer =
-            Arc::clone(&follower.member).answer(hello, Route::LeaderCheck, body.clone()).await;
+            Arc::clone(&follower.member).answer(hello, PeerRoute::LeaderCheck, body.clone()).await;
         Checked::decode(answer.unwrap().as_slice()).unwrap()
     };
     let answer = asked(asker).await;

@@ -3,7 +3,8 @@
 
 use super::durable::sync_parent;
 use super::identity::{
-    ClusterId, Identity, IdentityError, LOG_FILE, SNAPSHOT_FOLDER, read_identity, write_identity,
+    ClusterId, IdentityError, LOG_FILE, NodeIdentity, SNAPSHOT_FOLDER, read_identity,
+    write_identity,
 };
 use super::{files, place, replace};
 use std::fs::{File, TryLockError};
@@ -17,7 +18,7 @@ const LOCK_FILE: &str = "lock";
 #[derive(Debug)]
 pub(in crate::cluster) struct IdleDirectory {
     /// Who the node was in its last life; `None` in a directory that never had one.
-    pub identity: Option<Identity>,
+    pub identity: Option<NodeIdentity>,
     /// Where the files of a node are that was over already, if they were moved just now.
     pub set_aside: Option<PathBuf>,
     path: PathBuf,
@@ -73,9 +74,9 @@ impl IdleDirectory {
         }
         let before = match before {
             Some(identity) => identity,
-            None => Identity::draw()?,
+            None => NodeIdentity::draw()?,
         };
-        let identity = Identity { boot: before.boot + 1, ..before };
+        let identity = NodeIdentity { boot: before.boot + 1, ..before };
         write_identity(&path, &identity).map_err(disk)?;
         Ok(DataDirectory { path, identity: Mutex::new(identity), _lock })
     }
@@ -85,7 +86,7 @@ impl IdleDirectory {
 #[derive(Debug)]
 pub struct DataDirectory {
     path: PathBuf,
-    identity: Mutex<Identity>,
+    identity: Mutex<NodeIdentity>,
     _lock: File,
 }
 
@@ -106,7 +107,7 @@ impl DataDirectory {
 
     /// Who this node is.
     #[must_use]
-    pub fn identity(&self) -> Identity {
+    pub fn identity(&self) -> NodeIdentity {
         *self.identity.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -119,7 +120,7 @@ impl DataDirectory {
         if identity.cluster_id.is_some() {
             return Ok(());
         }
-        let joined = Identity { cluster_id: Some(cluster), ..*identity };
+        let joined = NodeIdentity { cluster_id: Some(cluster), ..*identity };
         write_identity(&self.path, &joined)?;
         *identity = joined;
         Ok(())
@@ -170,7 +171,7 @@ mod tests {
         let first = DataDirectory::open(&path).unwrap().identity();
         let second = DataDirectory::open(&path).unwrap().identity();
         assert_eq!(first.boot, 1);
-        assert_eq!(second, Identity { boot: 2, ..first });
+        assert_eq!(second, NodeIdentity { boot: 2, ..first });
     }
 
     #[test]

@@ -114,7 +114,7 @@ struct IdentityFile {
 
 /// Who a node is, in one of its lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Identity {
+pub struct NodeIdentity {
     pub node_id: NodeId,
     /// `None` until the node formed or joined a cluster.
     pub cluster_id: Option<ClusterId>,
@@ -122,7 +122,7 @@ pub struct Identity {
     pub boot: u64,
 }
 
-impl Identity {
+impl NodeIdentity {
     /// A node that nobody has seen before, before its first life.
     ///
     /// # Errors
@@ -133,7 +133,9 @@ impl Identity {
 }
 
 /// The identity of the last life; `None` in a directory that never had one.
-pub(in crate::cluster) fn read_identity(folder: &Path) -> Result<Option<Identity>, IdentityError> {
+pub(in crate::cluster) fn read_identity(
+    folder: &Path,
+) -> Result<Option<NodeIdentity>, IdentityError> {
     let path = folder.join(IDENTITY_FILE);
     let text = match std::fs::read(&path) {
         Ok(text) => text,
@@ -162,7 +164,7 @@ pub(in crate::cluster) fn read_identity(folder: &Path) -> Result<Option<Identity
         let parsed = u64::from_str_radix(text, 16);
         parsed.map_err(|error| malformed(serde::de::Error::custom(error)))
     };
-    Ok(Some(Identity {
+    Ok(Some(NodeIdentity {
         node_id: NodeId(id(&file.node_id)?),
         cluster_id: file.cluster_id.as_deref().map(id).transpose()?.map(ClusterId),
         boot: file.boot,
@@ -173,7 +175,7 @@ pub(in crate::cluster) fn read_identity(folder: &Path) -> Result<Option<Identity
 ///
 /// # Errors
 /// The disk refuses; the folder has the old identity, or already the new one.
-pub(in crate::cluster) fn write_identity(folder: &Path, identity: &Identity) -> io::Result<()> {
+pub(in crate::cluster) fn write_identity(folder: &Path, identity: &NodeIdentity) -> io::Result<()> {
     let file = IdentityFile {
         format: FORMAT,
         node_id: identity.node_id.to_string(),

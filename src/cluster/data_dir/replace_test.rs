@@ -1,11 +1,11 @@
 //! Passes of a directory from one node to the next, also those that were cut short.
 
-use super::super::identity::{Identity, write_identity};
+use super::super::identity::{NodeIdentity, write_identity};
 use super::*;
 use crate::state_machine::NodeId;
 
-fn identity(node: u64, boot: u64) -> Identity {
-    Identity { node_id: NodeId(node), cluster_id: None, boot }
+fn identity(node: u64, boot: u64) -> NodeIdentity {
+    NodeIdentity { node_id: NodeId(node), cluster_id: None, boot }
 }
 
 /// A node with a log of its own and two snapshots in `folder`.

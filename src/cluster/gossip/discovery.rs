@@ -47,7 +47,7 @@ fn split(seed: &str) -> Result<(String, u16), GossipError> {
 
 /// What discovery has learnt. The first value means that nothing is known yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Answers {
+pub struct DiscoveryAnswers {
     /// When every name last led to an address.
     pub last: Option<Instant>,
     /// Since when every round was answered, without interruption.
@@ -63,7 +63,7 @@ pub struct Answers {
     pub knows_another: bool,
 }
 
-impl Answers {
+impl DiscoveryAnswers {
     /// For how long discovery has been answered and has shown nobody else.
     #[must_use]
     pub fn alone_for(&self, now: Instant) -> Option<Duration> {
@@ -149,7 +149,7 @@ pub(super) struct SeedResolver {
     pub names: Vec<(String, u16)>,
     pub own: OwnAddress,
     pub chitchat: Arc<ChitchatHandle>,
-    pub answers: watch::Sender<Answers>,
+    pub answers: watch::Sender<DiscoveryAnswers>,
     /// Time between two rounds.
     pub every: Duration,
     /// Time between two greetings of those who are known not to live.
@@ -245,7 +245,7 @@ mod tests {
 
     #[test]
     fn answers_that_show_nobody_else_add_up() {
-        let (start, mut answers) = (Instant::now(), Answers::default());
+        let (start, mut answers) = (Instant::now(), DiscoveryAnswers::default());
         assert_eq!(answers.alone_for(start), None);
         answers.add(alone(), start);
         answers.add(alone(), start + seconds(3));
@@ -255,7 +255,7 @@ mod tests {
 
     #[test]
     fn a_round_without_an_answer_starts_the_count_anew() {
-        let (start, mut answers) = (Instant::now(), Answers::default());
+        let (start, mut answers) = (Instant::now(), DiscoveryAnswers::default());
         answers.add(alone(), start);
         answers.add(unanswered(), start + seconds(3));
         assert_eq!((answers.alone_since, answers.last), (None, Some(start)));
@@ -269,7 +269,7 @@ mod tests {
         let shown = Round { others: [address("10.0.0.2:1")].into(), ..alone() };
         let known = Round { knows_another: true, ..alone() };
         for round in [shown, known] {
-            let mut answers = Answers::default();
+            let mut answers = DiscoveryAnswers::default();
             answers.add(alone(), start);
             answers.add(round, start);
             assert_eq!(answers.alone_since, None);
@@ -278,7 +278,7 @@ mod tests {
 
     #[test]
     fn a_name_that_stops_answering_keeps_the_others_it_showed() {
-        let (start, mut answers) = (Instant::now(), Answers::default());
+        let (start, mut answers) = (Instant::now(), DiscoveryAnswers::default());
         let other = address("10.0.0.2:1");
         answers.add(Round { others: [other].into(), ..alone() }, start);
         answers.add(unanswered(), start);
@@ -309,7 +309,7 @@ mod tests {
 
     #[test]
     fn discovery_counts_as_answered_from_the_first_round_that_led_everywhere() {
-        let (start, mut answers) = (Instant::now(), Answers::default());
+        let (start, mut answers) = (Instant::now(), DiscoveryAnswers::default());
         let shown = || Round { others: [address("10.0.0.2:1")].into(), ..alone() };
         assert_eq!(answers.answered_for(start), None);
         answers.add(shown(), start);

@@ -2,7 +2,7 @@
 //! messages in the envelope are chitchat's own.
 
 use super::facts::NodeFacts;
-use super::seal::{Refusal, Seal};
+use super::seal::{Seal, SealRefusal};
 use crate::cluster::data_dir::identity::ClusterId;
 use crate::cluster::secrets::ClusterSecrets;
 use crate::golden::Case;
@@ -55,7 +55,7 @@ fn datagram(name: &str, secret: Option<ClusterSecrets>) -> Case {
     let message = b"what chitchat says".to_vec();
     let seal = Seal::new(secret.as_ref(), false).unwrap();
     let bytes = seal.close([9; 12], &message).unwrap();
-    let read = move |bytes: &[u8]| -> Result<Vec<u8>, Refusal> {
+    let read = move |bytes: &[u8]| -> Result<Vec<u8>, SealRefusal> {
         seal.open(&mut bytes.to_vec()).map(|(_, message)| message.to_vec())
     };
     Case::new(name, message, bytes, read)

@@ -229,7 +229,7 @@ async fn a_node_that_is_shown_another_is_not_alone_while_nobody_answers() {
 #[tokio::test]
 async fn a_seed_knows_the_node_that_greeted_it() {
     let seed = start(options(1, &[])).await;
-    assert_eq!(seed.seeds_answered(), Answers::default());
+    assert_eq!(seed.seeds_answered(), DiscoveryAnswers::default());
     let _second = start(options(2, &[seed.address()])).await;
     let mut answers = seed.answers.clone();
     let known = answers.wait_for(|answers| answers.knows_another);

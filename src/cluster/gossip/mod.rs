@@ -9,7 +9,7 @@ mod peers;
 mod seal;
 mod socket;
 
-pub use discovery::{Answers, Discovery};
+pub use discovery::{Discovery, DiscoveryAnswers};
 pub use facts::{FactsError, NodeFacts};
 pub use peers::Peer;
 pub use seal::SealError;
@@ -125,7 +125,7 @@ pub struct Gossip {
     is_migrating: bool,
     refused: Arc<AtomicU64>,
     changed: watch::Receiver<u64>,
-    answers: watch::Receiver<Answers>,
+    answers: watch::Receiver<DiscoveryAnswers>,
     failed: watch::Receiver<Option<String>>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
     stop: CancellationToken,
@@ -162,7 +162,7 @@ impl Gossip {
         let config = config(&options, own, timing);
         let chitchat = spawn_chitchat(config, pairs.to_vec(), &bound).await;
         let chitchat = Arc::new(chitchat.map_err(|error| GossipError::Start(error.into()))?);
-        let (telling, answers) = watch::channel(Answers::default());
+        let (telling, answers) = watch::channel(DiscoveryAnswers::default());
         let (changing, changed) = watch::channel(0);
         let (failing, failed) = watch::channel(None);
         let stop = CancellationToken::new();
@@ -246,7 +246,7 @@ impl Gossip {
 
     /// What discovery has learnt so far, for a node that wants to form a cluster (rule 24).
     #[must_use]
-    pub fn seeds_answered(&self) -> Answers {
+    pub fn seeds_answered(&self) -> DiscoveryAnswers {
         self.answers.borrow().clone()
     }
 

@@ -2,7 +2,7 @@
 //! encrypted message behind it. Pure: the nonce is an argument, drawn by the caller. Replays are
 //! not recognised; gossip is versioned, so an old datagram tells nothing new.
 
-use crate::cluster::secrets::{ClusterSecrets, Key, SecretsError};
+use crate::cluster::secrets::{ClusterSecrets, SecretKey, SecretsError};
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use std::fmt;
 
@@ -42,7 +42,7 @@ pub enum SealError {
 
 /// Why a datagram is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Refusal {
+pub(super) enum SealRefusal {
     /// It has no message.
     #[error("it is too short")]
     Truncated,
@@ -140,15 +140,15 @@ impl Seal {
     ///
     /// # Errors
     /// The datagram is to be dropped.
-    pub(super) fn open<'a>(&self, datagram: &'a mut [u8]) -> Result<(Form, &'a [u8]), Refusal> {
-        let (format, rest) = datagram.split_first_mut().ok_or(Refusal::Truncated)?;
+    pub(super) fn open<'a>(&self, datagram: &'a mut [u8]) -> Result<(Form, &'a [u8]), SealRefusal> {
+        let (format, rest) = datagram.split_first_mut().ok_or(SealRefusal::Truncated)?;
         match (*format, self) {
             (FORMAT_PLAIN, Self::Plain) => Ok((Form::Plain, rest)),
             (FORMAT_PLAIN, Self::Keyed(sealing)) if sealing.takes_plain => Ok((Form::Plain, rest)),
-            (FORMAT_PLAIN, Self::Keyed(_)) => Err(Refusal::NotSealed),
-            (FORMAT_SEALED, Self::Plain) => Err(Refusal::NoKey),
+            (FORMAT_PLAIN, Self::Keyed(_)) => Err(SealRefusal::NotSealed),
+            (FORMAT_SEALED, Self::Plain) => Err(SealRefusal::NoKey),
             (FORMAT_SEALED, Self::Keyed(sealing)) => Ok((Form::Sealed, sealing.open(rest)?)),
-            (unknown, _) => Err(Refusal::UnknownFormat(unknown)),
+            (unknown, _) => Err(SealRefusal::UnknownFormat(unknown)),
         }
     }
 }
@@ -164,7 +164,7 @@ pub(super) fn plain(message: &[u8]) -> Result<Vec<u8>, SealError> {
     Ok([&[FORMAT_PLAIN], message].concat())
 }
 
-fn sealing_key(key: &Key) -> Result<LessSafeKey, SealError> {
+fn sealing_key(key: &SecretKey) -> Result<LessSafeKey, SealError> {
     let key = UnboundKey::new(&CHACHA20_POLY1305, key.as_slice());
     key.map(LessSafeKey::new).map_err(|_| SealError::Cipher)
 }
@@ -182,11 +182,11 @@ impl Sealing {
         Ok([&[FORMAT_SEALED], &nonce[..], &sealed].concat())
     }
 
-    fn open<'a>(&self, rest: &'a mut [u8]) -> Result<&'a [u8], Refusal> {
+    fn open<'a>(&self, rest: &'a mut [u8]) -> Result<&'a [u8], SealRefusal> {
         let (nonce, sealed) =
-            rest.split_first_chunk_mut::<NONCE_LEN>().ok_or(Refusal::Truncated)?;
+            rest.split_first_chunk_mut::<NONCE_LEN>().ok_or(SealRefusal::Truncated)?;
         if sealed.len() < TAG_BYTES {
-            return Err(Refusal::Truncated);
+            return Err(SealRefusal::Truncated);
         }
         let length = sealed.len() - TAG_BYTES;
         let opens = |key: &LessSafeKey, sealed: &mut [u8]| {
@@ -200,7 +200,7 @@ impl Sealing {
             sealed.copy_from_slice(&kept);
             is_open = opens(second, sealed);
         }
-        if is_open { Ok(&sealed[..length]) } else { Err(Refusal::WrongKey) }
+        if is_open { Ok(&sealed[..length]) } else { Err(SealRefusal::WrongKey) }
     }
 }
 

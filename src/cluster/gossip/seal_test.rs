@@ -12,7 +12,7 @@ fn seal(secret: &str) -> Seal {
     Seal::new(Some(&ClusterSecrets::parse(secret).unwrap()), false).unwrap()
 }
 
-fn open(seal: &Seal, datagram: &[u8]) -> Result<Vec<u8>, Refusal> {
+fn open(seal: &Seal, datagram: &[u8]) -> Result<Vec<u8>, SealRefusal> {
     seal.open(&mut datagram.to_vec()).map(|(_, message)| message.to_vec())
 }
 
@@ -35,9 +35,9 @@ fn a_datagram_with_any_bit_changed_is_refused() {
             let mut changed = GOLDEN;
             changed[at] ^= 1 << bit;
             let expected = match (at, changed[0]) {
-                (0, FORMAT_PLAIN) => Refusal::NotSealed,
-                (0, format) => Refusal::UnknownFormat(format),
-                _ => Refusal::WrongKey,
+                (0, FORMAT_PLAIN) => SealRefusal::NotSealed,
+                (0, format) => SealRefusal::UnknownFormat(format),
+                _ => SealRefusal::WrongKey,
             };
             assert_eq!(open(&seal(SECRET), &changed), Err(expected), "byte {at} bit {bit}");
         }
@@ -48,15 +48,15 @@ fn a_datagram_with_any_bit_changed_is_refused() {
 fn a_datagram_cut_anywhere_is_refused() {
     for length in 0..GOLDEN.len() {
         let is_without_tag = length < HEADER_BYTES + TAG_BYTES;
-        let expected = if is_without_tag { Refusal::Truncated } else { Refusal::WrongKey };
+        let expected = if is_without_tag { SealRefusal::Truncated } else { SealRefusal::WrongKey };
         assert_eq!(open(&seal(SECRET), &GOLDEN[..length]), Err(expected), "{length} bytes");
     }
-    assert_eq!(open(&Seal::Plain, b""), Err(Refusal::Truncated));
+    assert_eq!(open(&Seal::Plain, b""), Err(SealRefusal::Truncated));
 }
 
 #[test]
 fn another_secret_opens_nothing() {
-    assert_eq!(open(&seal("0123456789abcdeF"), &GOLDEN), Err(Refusal::WrongKey));
+    assert_eq!(open(&seal("0123456789abcdeF"), &GOLDEN), Err(SealRefusal::WrongKey));
 }
 
 #[test]
@@ -67,19 +67,19 @@ fn a_datagram_sealed_for_another_use_of_the_key_is_refused() {
     let other = Aad::from(b"tekton-events-relay gossip v2");
     sealing.first.seal_in_place_append_tag(nonce, other, &mut sealed).unwrap();
     let datagram = [&[FORMAT_SEALED][..], &NONCE[..], &sealed[..]].concat();
-    assert_eq!(open(&seal(SECRET), &datagram), Err(Refusal::WrongKey));
+    assert_eq!(open(&seal(SECRET), &datagram), Err(SealRefusal::WrongKey));
 }
 
 #[test]
 fn nodes_with_and_without_a_key_do_not_talk() {
-    assert_eq!(open(&seal(SECRET), b"\0syn"), Err(Refusal::NotSealed));
-    assert_eq!(open(&Seal::Plain, &GOLDEN), Err(Refusal::NoKey));
+    assert_eq!(open(&seal(SECRET), b"\0syn"), Err(SealRefusal::NotSealed));
+    assert_eq!(open(&Seal::Plain, &GOLDEN), Err(SealRefusal::NoKey));
 }
 
 #[test]
 fn a_format_of_another_version_is_named() {
     for either in [seal(SECRET), Seal::Plain] {
-        assert_eq!(open(&either, b"\x02syn"), Err(Refusal::UnknownFormat(2)));
+        assert_eq!(open(&either, b"\x02syn"), Err(SealRefusal::UnknownFormat(2)));
     }
 }
 
@@ -112,10 +112,10 @@ fn while_secrets_are_changed_the_first_closes_and_both_open() {
     assert_eq!(open(&old_too, &GOLDEN), message());
     let next = old_too.close(NONCE, b"syn").unwrap();
     assert_eq!((open(&new_too, &next), open(&seal(NEXT), &next)), (message(), message()));
-    assert_eq!(open(&seal(SECRET), &next), Err(Refusal::WrongKey));
+    assert_eq!(open(&seal(SECRET), &next), Err(SealRefusal::WrongKey));
     assert_eq!(
         open(&new_too, &seal("another secret..").close(NONCE, b"syn").unwrap()),
-        Err(Refusal::WrongKey)
+        Err(SealRefusal::WrongKey)
     );
 }
 

@@ -2,7 +2,7 @@
 //! bound before chitchat starts, because a node has to name its port. An address that cannot be
 //! reached is no error here: gossip has others, and tries again.
 
-use super::seal::{DATAGRAM_BYTES_MAX, Form, NonceBytes, Refusal, Seal, SealError, plain};
+use super::seal::{DATAGRAM_BYTES_MAX, Form, NonceBytes, Seal, SealError, SealRefusal, plain};
 use anyhow::Context as _;
 use async_trait::async_trait;
 use chitchat::transport::{Socket, Transport};
@@ -164,9 +164,10 @@ impl SealedSocket {
     }
 }
 
-fn read(seal: &Seal, datagram: &mut [u8]) -> Result<(Form, ChitchatMessage), Refusal> {
+fn read(seal: &Seal, datagram: &mut [u8]) -> Result<(Form, ChitchatMessage), SealRefusal> {
     let (form, mut message) = seal.open(datagram)?;
-    let message = ChitchatMessage::deserialize(&mut message).map_err(|_| Refusal::Undecodable)?;
+    let message =
+        ChitchatMessage::deserialize(&mut message).map_err(|_| SealRefusal::Undecodable)?;
     Ok((form, message))
 }
 
@@ -187,7 +188,7 @@ struct Complaints {
 }
 
 impl Complaints {
-    fn refuse(&mut self, from: SocketAddr, refusal: Refusal, now: Instant) {
+    fn refuse(&mut self, from: SocketAddr, refusal: SealRefusal, now: Instant) {
         let refused = self.refused.fetch_add(1, Ordering::Relaxed) + 1;
         if self.is_due(now) {
             tracing::warn!(%from, refused, "gossip datagram refused: {refusal}");
@@ -301,7 +302,7 @@ mod tests {
                 Ok((_, ChitchatMessage::SynAck { .. })) => prop_assert_eq!(kind, 1),
                 Ok((_, ChitchatMessage::Ack { .. })) => prop_assert_eq!(kind, 2),
                 Ok((_, ChitchatMessage::BadCluster)) => prop_assert_eq!(kind, 3),
-                Err(refusal) => prop_assert_eq!(refusal, Refusal::Undecodable),
+                Err(refusal) => prop_assert_eq!(refusal, SealRefusal::Undecodable),
             }
         }
     }

@@ -6,7 +6,7 @@ use crate::cluster::data_dir::identity::ClusterId;
 use crate::cluster::gossip::Peer;
 use crate::cluster::member::Member;
 use crate::cluster::membership::{
-    Admission, Change, MembershipView, admin_remove, next_change, not_admitted, same_names,
+    AdmittedNames, Change, MembershipView, admin_remove, next_change, not_admitted, same_names,
 };
 use crate::cluster::raft::{ChangeError, MemberNode, RaftStatus};
 use crate::cluster::transport::PeerAddress;
@@ -153,7 +153,7 @@ pub(in crate::cluster) async fn view(
         has_static_seeds: member.has_static_seeds(),
         removal_grace: member.removal_grace,
         feature_level: level.0,
-        admission: Admission::new(&member.own.name, &member.admit),
+        admission: AdmittedNames::new(&member.own.name, &member.admit),
     };
     let (drains, spooled) = (&drains, &spooled);
     let look = Look { now, own: member.own.node, status, peers: &peers, drains, spooled };

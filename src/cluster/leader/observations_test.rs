@@ -1,7 +1,7 @@
 use super::*;
 use crate::cluster::data_dir::identity::ClusterId;
 use crate::cluster::gossip::NodeFacts;
-use crate::cluster::membership::{Admission, Dns};
+use crate::cluster::membership::{AdmittedNames, Dns};
 use crate::cluster::raft::MemberNode;
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -63,7 +63,7 @@ fn take(
         has_static_seeds: true,
         removal_grace: SECOND,
         feature_level: 1,
-        admission: Admission::default(),
+        admission: AdmittedNames::default(),
     };
     let look = Look {
         now: seconds * SECOND,

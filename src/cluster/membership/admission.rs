@@ -5,14 +5,14 @@ use crate::config::{ORDINAL_MAX, ordinal};
 
 /// The names that are admitted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Admission {
+pub struct AdmittedNames {
     /// What stands before the number in the names of the own set; `None` for a name without number.
     set: Option<String>,
     /// `cluster.admit`.
     named: Vec<String>,
 }
 
-impl Admission {
+impl AdmittedNames {
     /// As a replica of this name admits others.
     #[must_use]
     pub fn new(own_name: &str, named: &[String]) -> Self {
@@ -39,7 +39,7 @@ mod tests {
 
     #[test]
     fn names_of_the_own_set_below_the_bound_are_admitted() {
-        let admission = Admission::new("relay-2", &[]);
+        let admission = AdmittedNames::new("relay-2", &[]);
         for name in ["relay-0", "relay-2", "relay-99"] {
             assert!(admission.admits(name), "{name}");
         }
@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn beside_them_only_names_that_an_operator_gave_are_admitted() {
-        let admission = Admission::new("laptop", &["desk".to_owned()]);
+        let admission = AdmittedNames::new("laptop", &["desk".to_owned()]);
         assert!(admission.admits("desk"));
         assert!(!admission.admits("laptop-0") && !admission.admits("laptop"));
     }

@@ -78,7 +78,7 @@ pub(super) fn view(voters: &[u64], members: Vec<ClusterMember>) -> MembershipVie
         has_static_seeds: false,
         removal_grace: REMOVAL_GRACE,
         feature_level: 3,
-        admission: Admission::new("relay-0", &[]),
+        admission: AdmittedNames::new("relay-0", &[]),
     }
 }
 

@@ -17,7 +17,7 @@ fn a_stranger_of_another_name_is_not_added_and_is_exposed() {
         assert_eq!(next_change(&with), None, "{name}");
         assert_eq!(not_admitted(&with).count(), 1);
     }
-    let admission = Admission::new("relay-0", &["laptop".to_owned()]);
+    let admission = AdmittedNames::new("relay-0", &["laptop".to_owned()]);
     let joiners = vec![named("laptop")];
     assert_eq!(added(&MembershipView { admission, joiners, ..view(&[0], live(1)) }), Some(1));
 }

@@ -10,7 +10,7 @@ mod level;
 mod removal;
 mod voters;
 
-pub use admission::Admission;
+pub use admission::AdmittedNames;
 pub use joining::{not_admitted, same_names};
 pub use level::{Levels, Settling, Short, common, reachable};
 pub use removal::{RemoveError, admin_remove};
@@ -136,7 +136,7 @@ pub struct MembershipView {
     /// The active feature level. A node below it cannot apply the log.
     pub feature_level: u32,
     /// Whose names may become members.
-    pub admission: Admission,
+    pub admission: AdmittedNames,
 }
 
 impl MembershipView {

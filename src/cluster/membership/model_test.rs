@@ -230,7 +230,7 @@ impl Model {
             has_static_seeds: self.has_static_seeds,
             removal_grace: REMOVAL_GRACE,
             feature_level: 0,
-            admission: Admission::new("relay-0", &[]),
+            admission: AdmittedNames::new("relay-0", &[]),
         })
     }
 

@@ -12,7 +12,7 @@ use crate::cluster::proposal::priority::Priority;
 use crate::cluster::raft::{RaftNode, RaftStatus};
 use crate::cluster::transport::proto::finalized::Refusal;
 use crate::cluster::transport::proto::{self, Finalize, Finalized};
-use crate::cluster::transport::{CallError, Refused, Route};
+use crate::cluster::transport::{CallError, PeerRoute, Refused};
 use crate::state_machine::{Command, FeatureLevel, NodeId, StateMachine};
 use prost::Message as _;
 use std::fmt;
@@ -89,7 +89,7 @@ impl Member {
     async fn order_finalize(&self) -> Result<FeatureLevel, FinalizeError> {
         let leader = self.proposer.leader().ok_or(FinalizeError::NoLeader)?;
         let body = Finalize {}.encode_to_vec();
-        let answer = self.peers.call(&leader, Route::Finalize, body, ORDER_WITHIN).await;
+        let answer = self.peers.call(&leader, PeerRoute::Finalize, body, ORDER_WITHIN).await;
         let answer = answer.map_err(|error| match error {
             CallError::Refused { source: Refused::Malformed(_), .. } => FinalizeError::OldLeader,
             CallError::Unreachable { .. } | CallError::Refused { .. } => FinalizeError::NoLeader,

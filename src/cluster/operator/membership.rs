@@ -9,7 +9,7 @@ use crate::cluster::raft::{ChangeError, RaftStatus};
 use crate::cluster::shutdown::drain::{ANSWERED_WITHIN, transfer_leadership_to, transfer_target};
 use crate::cluster::transport::proto::ordered::Refusal;
 use crate::cluster::transport::proto::{HandOver, Ordered, Remove};
-use crate::cluster::transport::{CallError, Route};
+use crate::cluster::transport::{CallError, PeerRoute};
 use crate::state_machine::NodeId;
 use prost::Message as _;
 use std::time::Duration;
@@ -84,7 +84,7 @@ impl Cluster {
         if member.raft().leads_term().is_some() {
             return member.remove(node).await;
         }
-        member.order(Route::Remove, Remove { node: node.0 }.encode_to_vec()).await
+        member.order(PeerRoute::Remove, Remove { node: node.0 }.encode_to_vec()).await
     }
 
     /// Has `to`, or whoever is fit, lead, and tells who leads now. No event is lost by it; those
@@ -104,13 +104,13 @@ impl Cluster {
             return member.transfer_leadership(to).await;
         }
         let body = HandOver { to: to.map_or(0, |node| node.0) }.encode_to_vec();
-        member.order(Route::HandOver, body).await
+        member.order(PeerRoute::HandOver, body).await
     }
 }
 
 impl Member {
     /// Hands an order to the leader.
-    async fn order(&self, route: Route, body: Vec<u8>) -> Result<Named, OrderError> {
+    async fn order(&self, route: PeerRoute, body: Vec<u8>) -> Result<Named, OrderError> {
         let leader = self.proposer.leader().ok_or(OrderError::NoLeader)?;
         let answer = self.peers.call(&leader, route, body, ORDER_WITHIN).await;
         let answer = answer.map_err(|error| match error {

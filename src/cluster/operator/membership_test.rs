@@ -210,7 +210,7 @@ async fn orders_that_reach_a_follower_are_answered_so_and_change_nothing() {
     let refused = node.member.answer_hand_over(&HandOver { to: 0 }).await;
     assert_eq!(decode(refused), Err(OrderError::NoLeader));
     let body = Remove { node: LEARNER.0 }.encode_to_vec();
-    assert_eq!(node.member.order(Route::Remove, body).await, Err(OrderError::NoLeader));
+    assert_eq!(node.member.order(PeerRoute::Remove, body).await, Err(OrderError::NoLeader));
 }
 
 #[tokio::test]
@@ -239,7 +239,7 @@ async fn rule_29_an_heir_that_lacks_the_last_entries_leads_as_soon_as_it_has_the
     let behind = leader.raft().status().last_index;
     assert_eq!(fit(&leader.raft().status(), NODE, |_| false), Ok(NODE));
     leader.raft().transfer_to(NODE).await.unwrap();
-    pair.called(Route::Transfer).await;
+    pair.called(PeerRoute::Transfer).await;
     assert!(pair.other.member.raft().leads_term().is_none());
     pair.hear(true);
     let leads = |raft: &RaftNode| raft.leads_term().is_some() && raft.status().has_applied_own_term;

@@ -3,7 +3,7 @@
 //! was there aside.
 
 use crate::cluster::data_dir::directory::IdleDirectory;
-use crate::cluster::data_dir::identity::{ClusterId, Identity, IdentityError, write_identity};
+use crate::cluster::data_dir::identity::{ClusterId, IdentityError, NodeIdentity, write_identity};
 use crate::cluster::data_dir::replace;
 use crate::cluster::raft::{Offline, OfflineError};
 use crate::state_machine::{Boot, Command, NodeId, SlotMove, StateMachine};
@@ -111,9 +111,9 @@ pub fn recover(recovery: &Recovery) -> Result<Recovered, RecoverError> {
         }
         (chosen, _) => chosen?,
     };
-    let identity = Identity::draw().map_err(RecoverError::Directory)?;
+    let identity = NodeIdentity::draw().map_err(RecoverError::Directory)?;
     let cluster = ClusterId::draw().map_err(RecoverError::Directory)?;
-    let identity = Identity { cluster_id: Some(cluster), ..identity };
+    let identity = NodeIdentity { cluster_id: Some(cluster), ..identity };
     let (last_index, entries_from_log) = (offline.last_index(), offline.entries_in_log());
     let disk = |source| RecoverError::Disk { path: folder.to_owned(), source };
     let set_aside = pass_on(folder, offline, &identity).map_err(disk)?.or(directory.set_aside);
@@ -152,7 +152,11 @@ fn choose(
 }
 
 /// Writes the new node, then has it take the place of the old one.
-fn pass_on(folder: &Path, offline: Offline, new_node: &Identity) -> io::Result<Option<PathBuf>> {
+fn pass_on(
+    folder: &Path,
+    offline: Offline,
+    new_node: &NodeIdentity,
+) -> io::Result<Option<PathBuf>> {
     let prepared = replace::stage_replacement(folder)?;
     let commands = taking_over(offline.state(), offline.members(), new_node.node_id);
     offline.begin_anew(&prepared, new_node.node_id, commands)?;

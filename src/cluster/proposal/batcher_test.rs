@@ -8,7 +8,7 @@ use crate::cluster::test_member::{CLUSTER, Node, node};
 use crate::cluster::transport::proto::forwarded::Failure;
 use crate::cluster::transport::proto::{Forward, Forwarded};
 use crate::cluster::transport::{
-    Hello, PeerAddress, PeerListener, PeerService, PeerTls, Refused, Route,
+    Hello, PeerAddress, PeerListener, PeerRoute, PeerService, PeerTls, Refused,
 };
 use crate::event::Key;
 use crate::state_machine::NodeId;
@@ -189,10 +189,10 @@ impl PeerService for LowDisk {
     async fn answer(
         self: Arc<Self>,
         _: Hello,
-        route: Route,
+        route: PeerRoute,
         body: Bytes,
     ) -> Result<Vec<u8>, Refused> {
-        assert_eq!(route, Route::Forward);
+        assert_eq!(route, PeerRoute::Forward);
         let forward = Forward::decode(body).unwrap();
         let answer = if forward.is_event {
             Forwarded { failure: Failure::DiskLow.into(), ..Forwarded::default() }

@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::cluster::raft::{LogEntry, RaftNode, WriteError, Written};
 use crate::cluster::transport::proto::forwarded::Failure;
 use crate::cluster::transport::proto::{Forward, Forwarded};
-use crate::cluster::transport::{CallError, PeerAddress, Peers, Route};
+use crate::cluster::transport::{CallError, PeerAddress, PeerRoute, Peers};
 use crate::state_machine::{Command, StateMachine, millis};
 use crate::wire::{EncodedCommands, decode_answers};
 use prost::Message as _;
@@ -148,7 +148,7 @@ async fn send(
     body: Vec<u8>,
     count: usize,
 ) -> Result<Written, AcceptError> {
-    let answer = peers.call(target, Route::Forward, body, ATTEMPT_MAX).await;
+    let answer = peers.call(target, PeerRoute::Forward, body, ATTEMPT_MAX).await;
     let answer = answer.map_err(|error| match error {
         CallError::Unreachable { .. } | CallError::Refused { .. } => AcceptError::NoLeader,
         CallError::Broken { .. } | CallError::TimedOut { .. } => AcceptError::Unconfirmed,

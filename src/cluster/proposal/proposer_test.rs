@@ -18,10 +18,10 @@ impl PeerService for Guide {
     async fn answer(
         self: Arc<Self>,
         _: Hello,
-        route: Route,
+        route: PeerRoute,
         body: Bytes,
     ) -> Result<Vec<u8>, Refused> {
-        assert_eq!(route, Route::Forward);
+        assert_eq!(route, PeerRoute::Forward);
         let forward = Forward::decode(body).unwrap();
         assert_eq!((forward.hops, forward.is_event), (0, true));
         self.calls.fetch_add(1, Ordering::Relaxed);

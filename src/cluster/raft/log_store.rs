@@ -5,10 +5,10 @@
 //! After a failed write the store is closed for good: what the page cache holds then is unknown.
 
 use super::log_file::{self, LogContent, LogFileError};
-use super::log_tail::{LogTail, Memory};
+use super::log_tail::{LogMemory, LogTail};
 use super::record::{encode_checked_record, encode_log_id, encode_record, encode_vote};
 use super::types::{LogId, RaftEntry, TypeConfig, Vote};
-use super::writer::{self, Job, LogWriter};
+use super::writer::{self, LogWriter, WriterJob};
 use openraft::entry::RaftEntry as _;
 use openraft::storage::{IOFlushed, LogState, RaftLogReader, RaftLogStorage};
 use openraft::{OptionalSend, alias};
@@ -28,7 +28,7 @@ pub struct LogStore {
 struct Shared {
     /// Taken when the log is closed, so that the file is free even while a clone lives on.
     database: Mutex<Option<Arc<Database>>>,
-    memory: Arc<Mutex<Memory>>,
+    memory: Arc<Mutex<LogMemory>>,
     writer: LogWriter,
     /// Whether records get a checksum: the first feature level does not know it.
     checks: Box<dyn Fn() -> bool + Send + Sync>,
@@ -53,7 +53,7 @@ impl LogStore {
         let database = Arc::new(database);
         let LogContent { vote, committed, purged, last, unsnapshotted_bytes } = content;
         let tail = LogTail::new(last, purged);
-        let memory = Memory { tail, writes: 0, vote, committed, unsnapshotted_bytes };
+        let memory = LogMemory { tail, writes: 0, vote, committed, unsnapshotted_bytes };
         let memory = Arc::new(Mutex::new(memory));
         let (writer, failed) = writer::spawn(Arc::clone(&database), Arc::clone(&memory))
             .map_err(LogFileError::Disk)?;
@@ -82,18 +82,18 @@ impl LogStore {
     /// Writes what waits and frees the file. The log cannot be used any more.
     pub async fn close(&self) {
         // A writer that has failed is gone already, and with it what it held.
-        let _ = self.write(|done| Job::Close { done }).await;
+        let _ = self.write(|done| WriterJob::Close { done }).await;
         drop(self.shared.database.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
-    fn memory(&self) -> MutexGuard<'_, Memory> {
+    fn memory(&self) -> MutexGuard<'_, LogMemory> {
         self.shared.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Hands a job to the writer and waits until it is on disk.
     async fn write(
         &self,
-        make: impl FnOnce(oneshot::Sender<io::Result<()>>) -> Job,
+        make: impl FnOnce(oneshot::Sender<io::Result<()>>) -> WriterJob,
     ) -> io::Result<()> {
         let (done, ended) = oneshot::channel();
         self.shared.writer.send(make(done)).await?;
@@ -160,7 +160,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
 
     async fn save_vote(&mut self, vote: &Vote) -> Result<(), io::Error> {
         let bytes = encode_vote(vote);
-        self.write(|done| Job::Vote { bytes, done }).await?;
+        self.write(|done| WriterJob::Vote { bytes, done }).await?;
         self.memory().vote = Some(*vote);
         Ok(())
     }
@@ -169,7 +169,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         let Some(committed) = committed else { return Ok(()) };
         self.memory().committed = Some(committed);
         // Without waiting: it only saves time at the next start.
-        self.shared.writer.send(Job::Committed(encode_log_id(&committed))).await
+        self.shared.writer.send(WriterJob::Committed(encode_log_id(&committed))).await
     }
 
     async fn read_committed(&mut self) -> Result<Option<LogId>, io::Error> {
@@ -200,19 +200,19 @@ impl RaftLogStorage<TypeConfig> for LogStore {
             }
             write
         };
-        self.shared.writer.send(Job::Append { records, write, callback }).await
+        self.shared.writer.send(WriterJob::Append { records, write, callback }).await
     }
 
     async fn truncate_after(&mut self, last: Option<LogId>) -> Result<(), io::Error> {
         self.memory().tail.truncate_after(last);
         let from = last.map_or(0, |id| id.index + 1);
-        self.write(|done| Job::Truncate { from, done }).await
+        self.write(|done| WriterJob::Truncate { from, done }).await
     }
 
     async fn purge(&mut self, upto: LogId) -> Result<(), io::Error> {
         self.memory().tail.purge(upto);
         let bytes = encode_log_id(&upto);
-        self.write(|done| Job::Purge { upto: upto.index, bytes, done }).await
+        self.write(|done| WriterJob::Purge { upto: upto.index, bytes, done }).await
     }
 }
 

@@ -20,7 +20,7 @@ pub(super) struct LogTail {
 }
 
 /// What is known without reading.
-pub(super) struct Memory {
+pub(super) struct LogMemory {
     pub tail: LogTail,
     /// Number of the last write handed to the writer.
     pub writes: u64,

@@ -6,7 +6,7 @@ use super::message::{
 };
 use super::record::RecordError;
 use super::types::{LogId, TypeConfig};
-use crate::cluster::transport::{CallError, PeerAddress, Peers, ProgressTimeout, Route};
+use crate::cluster::transport::{CallError, PeerAddress, PeerRoute, Peers, ProgressTimeout};
 use crate::state_machine::NodeId;
 use openraft::anyerror::AnyError;
 use openraft::errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable};
@@ -134,7 +134,7 @@ impl RaftNetworkFactory<TypeConfig> for PeerNetwork {
 impl PeerLink {
     async fn call<T>(
         &self,
-        route: Route,
+        route: PeerRoute,
         body: Vec<u8>,
         within: Duration,
         decode: impl FnOnce(&[u8]) -> Result<T, RecordError>,
@@ -212,7 +212,8 @@ impl RaftNetworkV2<TypeConfig> for PeerLink {
         _option: RPCOption,
     ) -> Result<AppendEntriesResponse<TypeConfig>, RPCError<TypeConfig>> {
         let append = encode_append(&rpc);
-        let called = self.call(Route::Append, append.bytes, APPEND_WITHIN, decode_append_answer);
+        let called =
+            self.call(PeerRoute::Append, append.bytes, APPEND_WITHIN, decode_append_answer);
         let answer = called.await?;
         let asked = Asked {
             term: rpc.vote.leader_id().term,
@@ -235,7 +236,7 @@ impl RaftNetworkV2<TypeConfig> for PeerLink {
         option: RPCOption,
     ) -> Result<VoteResponse<TypeConfig>, RPCError<TypeConfig>> {
         let body = encode_vote_request(&rpc);
-        self.call(Route::Vote, body, vote_within(&option), decode_vote_answer).await
+        self.call(PeerRoute::Vote, body, vote_within(&option), decode_vote_answer).await
     }
 
     async fn pre_vote(
@@ -244,7 +245,7 @@ impl RaftNetworkV2<TypeConfig> for PeerLink {
         option: RPCOption,
     ) -> Result<VoteResponse<TypeConfig>, RPCError<TypeConfig>> {
         let body = encode_vote_request(&rpc);
-        self.call(Route::PreVote, body, vote_within(&option), decode_vote_answer).await
+        self.call(PeerRoute::PreVote, body, vote_within(&option), decode_vote_answer).await
     }
 
     async fn full_snapshot(
@@ -256,7 +257,7 @@ impl RaftNetworkV2<TypeConfig> for PeerLink {
     ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
         let body = encode_snapshot(&vote, snapshot.snapshot);
         let target = self.network.target(self.node);
-        let sent = self.peers()?.upload(&target, Route::Snapshot, body, SNAPSHOT_PATIENCE);
+        let sent = self.peers()?.upload(&target, PeerRoute::Snapshot, body, SNAPSHOT_PATIENCE);
         let answer = tokio::select! {
             closed = cancel => return Err(StreamingError::Closed(closed)),
             answer = sent => decoded(answer, decode_snapshot_answer)?,
@@ -282,7 +283,7 @@ impl RaftNetworkV2<TypeConfig> for PeerLink {
             let answer = super::record::proto::TransferAnswer::decode(bytes);
             answer.map_err(|source| RecordError::Malformed { record: "transfer answer", source })
         };
-        let answer = self.call(Route::Transfer, body, option.hard_ttl(), decode).await?;
+        let answer = self.call(PeerRoute::Transfer, body, option.hard_ttl(), decode).await?;
         if answer.is_accepted {
             return Ok(Ok(()));
         }

@@ -2,7 +2,7 @@
 //! callbacks.
 
 use super::log_file::{COMMITTED, LOG, META, PURGED, VOTE, io_error};
-use super::log_tail::Memory;
+use super::log_tail::LogMemory;
 use super::types::TypeConfig;
 use openraft::storage::IOFlushed;
 use redb::{Database, Durability, WriteTransaction};
@@ -19,7 +19,7 @@ const JOBS_PER_COMMIT_MAX: usize = 256;
 type Done = oneshot::Sender<io::Result<()>>;
 
 /// Something to be written.
-pub(super) enum Job {
+pub(super) enum WriterJob {
     Append {
         records: Vec<(u64, Vec<u8>)>,
         write: u64,
@@ -47,14 +47,14 @@ pub(super) enum Job {
 }
 
 /// The way to the writer thread.
-pub(super) struct LogWriter(mpsc::Sender<Job>);
+pub(super) struct LogWriter(mpsc::Sender<WriterJob>);
 
 impl LogWriter {
     /// Hands over a job; waits while too many others do.
     ///
     /// # Errors
     /// The writer has failed or was closed; the job is dropped.
-    pub(super) async fn send(&self, job: Job) -> io::Result<()> {
+    pub(super) async fn send(&self, job: WriterJob) -> io::Result<()> {
         self.0.send(job).await.map_err(|_| stopped())
     }
 }
@@ -66,7 +66,7 @@ pub(super) fn stopped() -> io::Error {
 
 struct Thread {
     database: Arc<Database>,
-    memory: Arc<Mutex<Memory>>,
+    memory: Arc<Mutex<LogMemory>>,
     failed: watch::Sender<Option<Arc<io::Error>>>,
     /// Waits for a transaction that is worth an fsync.
     committed: Option<Vec<u8>>,
@@ -76,7 +76,7 @@ struct Thread {
 /// the first failure, which the receiver then holds.
 pub(super) fn spawn(
     database: Arc<Database>,
-    memory: Arc<Mutex<Memory>>,
+    memory: Arc<Mutex<LogMemory>>,
 ) -> io::Result<(LogWriter, watch::Receiver<Option<Arc<io::Error>>>)> {
     let (sender, jobs) = mpsc::channel(JOBS_MAX);
     let (failed, failure) = watch::channel(None);
@@ -86,7 +86,7 @@ pub(super) fn spawn(
 }
 
 impl Thread {
-    fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+    fn run(mut self, mut jobs: mpsc::Receiver<WriterJob>) {
         let mut batch = Vec::new();
         while jobs.blocking_recv_many(&mut batch, JOBS_PER_COMMIT_MAX) > 0 {
             let closing = Self::take_close(&mut batch);
@@ -110,7 +110,7 @@ impl Thread {
     }
 
     /// Answers what was handed over and is not written any more.
-    fn refuse(&self, mut jobs: mpsc::Receiver<Job>) {
+    fn refuse(&self, mut jobs: mpsc::Receiver<WriterJob>) {
         jobs.close();
         let refusal = Err(Arc::new(stopped()));
         while let Ok(job) = jobs.try_recv() {
@@ -119,25 +119,25 @@ impl Thread {
     }
 
     /// Takes a close out of the batch. Nothing follows it: its sender has stopped openraft.
-    fn take_close(batch: &mut Vec<Job>) -> Option<Done> {
-        let at = batch.iter().position(|job| matches!(job, Job::Close { .. }))?;
+    fn take_close(batch: &mut Vec<WriterJob>) -> Option<Done> {
+        let at = batch.iter().position(|job| matches!(job, WriterJob::Close { .. }))?;
         match batch.remove(at) {
-            Job::Close { done } => Some(done),
-            Job::Append { .. }
-            | Job::Vote { .. }
-            | Job::Committed(_)
-            | Job::Truncate { .. }
-            | Job::Purge { .. } => None,
+            WriterJob::Close { done } => Some(done),
+            WriterJob::Append { .. }
+            | WriterJob::Vote { .. }
+            | WriterJob::Committed(_)
+            | WriterJob::Truncate { .. }
+            | WriterJob::Purge { .. } => None,
         }
     }
 
-    fn write(&mut self, batch: &[Job], is_last: bool) -> Result<(), Arc<io::Error>> {
+    fn write(&mut self, batch: &[WriterJob], is_last: bool) -> Result<(), Arc<io::Error>> {
         for job in batch {
-            if let Job::Committed(bytes) = job {
+            if let WriterJob::Committed(bytes) = job {
                 self.committed = Some(bytes.clone());
             }
         }
-        let is_only_committed = batch.iter().all(|job| matches!(job, Job::Committed(_)));
+        let is_only_committed = batch.iter().all(|job| matches!(job, WriterJob::Committed(_)));
         if is_only_committed && !is_last {
             return Ok(());
         }
@@ -149,7 +149,7 @@ impl Thread {
         }
     }
 
-    fn commit(&mut self, batch: &[Job]) -> Result<(), redb::Error> {
+    fn commit(&mut self, batch: &[WriterJob]) -> Result<(), redb::Error> {
         let mut transaction = self.database.begin_write()?;
         transaction.set_durability(Durability::Immediate)?;
         for job in batch {
@@ -162,48 +162,48 @@ impl Thread {
     }
 
     /// Callbacks only after the commit: they are what lets the sender forget its event.
-    fn answer(&self, batch: impl Iterator<Item = Job>, result: &Result<(), Arc<io::Error>>) {
+    fn answer(&self, batch: impl Iterator<Item = WriterJob>, result: &Result<(), Arc<io::Error>>) {
         for job in batch {
             match job {
-                Job::Append { write, callback, .. } => {
+                WriterJob::Append { write, callback, .. } => {
                     if result.is_ok() {
                         let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
                         memory.tail.flushed(write);
                     }
                     callback.io_completed(copy(result));
                 }
-                Job::Vote { done, .. }
-                | Job::Truncate { done, .. }
-                | Job::Purge { done, .. }
-                | Job::Close { done } => {
+                WriterJob::Vote { done, .. }
+                | WriterJob::Truncate { done, .. }
+                | WriterJob::Purge { done, .. }
+                | WriterJob::Close { done } => {
                     // A caller that went away no longer wants to know.
                     let _ = done.send(copy(result));
                 }
-                Job::Committed(_) => {}
+                WriterJob::Committed(_) => {}
             }
         }
     }
 }
 
-fn write_job(transaction: &WriteTransaction, job: &Job) -> Result<(), redb::Error> {
+fn write_job(transaction: &WriteTransaction, job: &WriterJob) -> Result<(), redb::Error> {
     match job {
-        Job::Append { records, .. } => {
+        WriterJob::Append { records, .. } => {
             let mut log = transaction.open_table(LOG)?;
             for (index, record) in records {
                 log.insert(index, record.as_slice())?;
             }
         }
-        Job::Vote { bytes, .. } => {
+        WriterJob::Vote { bytes, .. } => {
             transaction.open_table(META)?.insert(VOTE, bytes.as_slice())?;
         }
-        Job::Truncate { from, .. } => {
+        WriterJob::Truncate { from, .. } => {
             transaction.open_table(LOG)?.retain_in(*from.., |_, _| false)?;
         }
-        Job::Purge { upto, bytes, .. } => {
+        WriterJob::Purge { upto, bytes, .. } => {
             transaction.open_table(LOG)?.retain_in(..=*upto, |_, _| false)?;
             transaction.open_table(META)?.insert(PURGED, bytes.as_slice())?;
         }
-        Job::Committed(_) | Job::Close { .. } => {}
+        WriterJob::Committed(_) | WriterJob::Close { .. } => {}
     }
     Ok(())
 }

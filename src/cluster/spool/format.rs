@@ -31,7 +31,7 @@ pub(super) const FRAME_BYTES: usize = 2 * WORD_BYTES + ID_BYTES;
 
 /// A record whose checksum is right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Record<'b> {
+pub(super) struct SpoolRecord<'b> {
     /// The last event that was on disk when this one was written.
     pub(super) synced_through: u64,
     pub(super) body: &'b [u8],
@@ -48,14 +48,14 @@ pub(super) fn frame(bytes: &mut Vec<u8>, synced_through: u64, body: &[u8]) {
 }
 
 /// The record that `bytes` start with; `None` if it is not whole.
-pub(super) fn record(bytes: &[u8]) -> Option<Record<'_>> {
+pub(super) fn record(bytes: &[u8]) -> Option<SpoolRecord<'_>> {
     let (length, rest) = bytes.split_first_chunk::<WORD_BYTES>()?;
     let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
     let (sum, rest) = rest.split_first_chunk::<WORD_BYTES>()?;
     let (synced_through, rest) = rest.split_first_chunk::<ID_BYTES>()?;
     let body = rest.get(..length)?;
     let is_whole = length > 0 && checksum(synced_through, body).to_be_bytes() == *sum;
-    is_whole.then(|| Record { synced_through: u64::from_be_bytes(*synced_through), body })
+    is_whole.then(|| SpoolRecord { synced_through: u64::from_be_bytes(*synced_through), body })
 }
 
 /// Whether something behind the first byte shows that event `id` was on disk once: a record that
@@ -161,7 +161,7 @@ mod tests {
         let mut bytes = framed(7, b"body");
         assert_eq!(bytes.len(), FRAME_BYTES + 4);
         bytes.extend(b"more");
-        assert_eq!(record(&bytes), Some(Record { synced_through: 7, body: b"body" }));
+        assert_eq!(record(&bytes), Some(SpoolRecord { synced_through: 7, body: b"body" }));
     }
 
     #[test]

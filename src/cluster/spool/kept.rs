@@ -4,7 +4,7 @@
 use super::error::KeepError;
 use super::format::FRAME_BYTES;
 use super::segment::{Segment, Wanted, offset};
-use super::writer::Written;
+use super::writer::WrittenEvents;
 use std::collections::VecDeque;
 use std::io;
 use std::path::PathBuf;
@@ -114,8 +114,8 @@ impl Kept {
     }
 
     /// Takes note that the events handed out are on disk.
-    pub(super) fn written(&mut self, written: Written) {
-        let Written { begun, places } = written;
+    pub(super) fn written(&mut self, written: WrittenEvents) {
+        let WrittenEvents { begun, places } = written;
         let first = self.synced_through + 1;
         self.segments.extend(begun.map(|path| Segment::new(path, first)));
         self.synced_through += offset(places.len());
@@ -169,7 +169,7 @@ impl Kept {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::spool::segment::Place;
+    use crate::cluster::spool::segment::SegmentPlace;
 
     const BODY: &[u8] = b"an event";
     const RECORD_BYTES: usize = FRAME_BYTES + BODY.len();
@@ -180,9 +180,9 @@ mod tests {
     }
 
     /// What a writer says of one event in a new segment.
-    fn one_written() -> Written {
+    fn one_written() -> WrittenEvents {
         let begun = Some(PathBuf::from("1.spool"));
-        Written { begun, places: vec![Place { offset: 8, length: RECORD_BYTES }] }
+        WrittenEvents { begun, places: vec![SegmentPlace { offset: 8, length: RECORD_BYTES }] }
     }
 
     #[test]

@@ -14,7 +14,7 @@ pub(super) const EXTENSION: &str = "spool";
 
 /// Where a record stands in its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct SegmentPlace {
     pub(super) offset: u64,
     /// Bytes of the record.
     pub(super) length: usize,
@@ -25,7 +25,7 @@ pub(super) struct Place {
 pub(super) struct Wanted {
     pub(super) path: PathBuf,
     pub(super) id: u64,
-    pub(super) place: Place,
+    pub(super) place: SegmentPlace,
 }
 
 /// A segment without what was removed from it.
@@ -34,7 +34,7 @@ pub(super) struct Segment {
     pub(super) path: PathBuf,
     /// The event of the first place.
     first: u64,
-    places: VecDeque<Place>,
+    places: VecDeque<SegmentPlace>,
     /// Bytes of its records. Those that were removed count as long as the file stays.
     bytes: u64,
 }
@@ -83,7 +83,7 @@ impl Segment {
                 return Ok(Found { segment, torn_at: Some(offset(at)) });
             };
             let length = format::FRAME_BYTES + record.body.len();
-            let place = Place { offset: offset(at), length };
+            let place = SegmentPlace { offset: offset(at), length };
             decode(&segment.path, place.offset, record.body, segment.next())?;
             segment.push(place);
             at += length;
@@ -96,7 +96,7 @@ impl Segment {
         self.first + offset(self.places.len())
     }
 
-    pub(super) fn push(&mut self, place: Place) {
+    pub(super) fn push(&mut self, place: SegmentPlace) {
         self.bytes += offset(place.length);
         self.places.push_back(place);
     }

@@ -3,7 +3,7 @@
 
 use super::disk::Disk;
 use super::format::{SEGMENT_HEADER, frame};
-use super::segment::{Place, offset, path_of};
+use super::segment::{SegmentPlace, offset, path_of};
 use crate::cluster::data_dir::durable::write_durably;
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -32,10 +32,10 @@ pub(super) struct SpoolWriter {
 
 /// Where a group of events is.
 #[derive(Debug)]
-pub(super) struct Written {
+pub(super) struct WrittenEvents {
     /// The segment that was begun for it.
     pub(super) begun: Option<PathBuf>,
-    pub(super) places: Vec<Place>,
+    pub(super) places: Vec<SegmentPlace>,
 }
 
 impl SpoolWriter {
@@ -48,7 +48,7 @@ impl SpoolWriter {
     ///
     /// # Errors
     /// The disk refuses. What it holds of the group is not known; nothing may be written any more.
-    pub(super) fn write(&mut self, first: u64, bodies: &[Vec<u8>]) -> io::Result<Written> {
+    pub(super) fn write(&mut self, first: u64, bodies: &[Vec<u8>]) -> io::Result<WrittenEvents> {
         let mut group = Vec::new();
         let mut ends = Vec::with_capacity(bodies.len());
         for body in bodies {
@@ -70,14 +70,14 @@ impl SpoolWriter {
             return Err(error);
         }
         let starts = std::iter::once(0).chain(ends.iter().copied());
-        let place = |(start, end): (usize, &usize)| Place {
+        let place = |(start, end): (usize, &usize)| SegmentPlace {
             offset: open.length + offset(start),
             length: end - start,
         };
         let places = starts.zip(&ends).map(place).collect();
         open.length += offset(group.len());
         self.open = Some(open);
-        Ok(Written { begun, places })
+        Ok(WrittenEvents { begun, places })
     }
 
     /// Lets go of the open file: what it holds was removed.

@@ -1,6 +1,6 @@
 //! Under which addresses a node listens, is told to others, and looks for them.
 
-use crate::cluster::data_dir::identity::Identity;
+use crate::cluster::data_dir::identity::NodeIdentity;
 use crate::cluster::gossip::{Discovery, GossipOptions};
 use crate::cluster::member::OwnNode;
 use crate::cluster::options::PeerOptions;
@@ -8,7 +8,7 @@ use crate::cluster::secrets::ClusterSecrets;
 use crate::cluster::transport::PeerListener;
 
 pub(in crate::cluster) fn own(
-    identity: Identity,
+    identity: NodeIdentity,
     peer_options: &PeerOptions,
     listener: &PeerListener,
 ) -> OwnNode {
@@ -29,7 +29,7 @@ pub(in crate::cluster) fn own(
 }
 
 pub(in crate::cluster) fn gossip_options(
-    identity: Identity,
+    identity: NodeIdentity,
     peer_options: &PeerOptions,
     (secrets, is_migrating): (Option<ClusterSecrets>, bool),
 ) -> GossipOptions {

@@ -9,7 +9,7 @@ use crate::cluster::raft::OpenError;
 pub enum StartError {
     /// The data directory cannot be used.
     #[error("the data directory cannot be used")]
-    Identity(#[source] IdentityError),
+    NodeIdentity(#[source] IdentityError),
     /// The log or the state cannot be used.
     #[error("the log cannot be used")]
     Raft(#[source] OpenError),

@@ -10,7 +10,7 @@ use super::checks::quorum_check;
 use super::data_dir::ballast::Ballast;
 use super::data_dir::directory::{DataDirectory, IdleDirectory};
 use super::data_dir::free_space::FreeSpace;
-use super::data_dir::identity::{ClusterId, Identity};
+use super::data_dir::identity::{ClusterId, NodeIdentity};
 use super::data_dir::plan_marker::PlanMarker;
 use super::fatal::{FatalError, spawn};
 use super::gossip::{Gossip, GossipOptions, NodeFacts};
@@ -57,7 +57,7 @@ struct Signals {
 
 /// What a cluster runs over.
 struct Base {
-    identity: Identity,
+    identity: NodeIdentity,
     directory: Option<Arc<DataDirectory>>,
     ballast: Option<Ballast>,
     planning: Option<PlanMarker>,
@@ -82,14 +82,14 @@ impl Base {
     fn open(options: &Options) -> Result<Self, StartError> {
         let Backend::Disk(path) = &options.backend else {
             check_expected(options, None)?;
-            let drawn = Identity::draw().map_err(StartError::Identity)?;
-            let identity = Identity { boot: 1, ..drawn };
+            let drawn = NodeIdentity::draw().map_err(StartError::NodeIdentity)?;
+            let identity = NodeIdentity { boot: 1, ..drawn };
             let (directory, ballast, planning) = (None, None, None);
             return Ok(Self { identity, directory, ballast, planning, ended_while_planning: None });
         };
-        let idle = IdleDirectory::open(path).map_err(StartError::Identity)?;
+        let idle = IdleDirectory::open(path).map_err(StartError::NodeIdentity)?;
         check_expected(options, idle.identity.and_then(|identity| identity.cluster_id))?;
-        let directory = idle.begin_with_log().map_err(StartError::Identity)?;
+        let directory = idle.begin_with_log().map_err(StartError::NodeIdentity)?;
         let (planning, ended_while_planning) = PlanMarker::open(path).map_err(StartError::Disk)?;
         Ok(Self {
             identity: directory.identity(),
@@ -163,7 +163,7 @@ impl Cluster {
     ) -> Result<Self, StartError> {
         let cluster_id = match base.identity.cluster_id {
             Some(cluster_id) => cluster_id,
-            None => ClusterId::draw().map_err(StartError::Identity)?,
+            None => ClusterId::draw().map_err(StartError::NodeIdentity)?,
         };
         if let Some(directory) = &base.directory {
             directory.join(cluster_id).map_err(StartError::Disk)?;
@@ -302,7 +302,7 @@ impl Cluster {
         options: &Options,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let identity = Identity { boot: 1, ..Identity::draw().unwrap() };
+        let identity = NodeIdentity { boot: 1, ..NodeIdentity::draw().unwrap() };
         let raft = RaftNode::over_database(identity.node_id, database).await.unwrap();
         let (directory, planning, ended_while_planning) = (None, None, None);
         let base = Base { identity, directory, ballast, planning, ended_while_planning };

@@ -1,7 +1,7 @@
 //! Lets calls in or turns them away by their Hello alone. Remembers the newest life of each
 //! caller, which is how a copied data directory is found out (rule 23).
 
-use super::Route;
+use super::PeerRoute;
 use super::hello::{Hello, Refused};
 use crate::cluster::data_dir::identity::ClusterId;
 use crate::state_machine::{FeatureLevel, NodeId};
@@ -46,14 +46,14 @@ impl PeerAdmission {
         &self,
         own: LocalNode,
         hello: &Hello,
-        route: Route,
+        route: PeerRoute,
         boot_in_log: Option<u64>,
     ) -> Result<(), Refused> {
         hello.check_version()?;
         check_cluster(own, hello, route)?;
         match hello.to {
             Some(to) if to != own.node => return Err(Refused::WrongNode(own.node.to_string())),
-            None if route != Route::NodeStatus => {
+            None if route != PeerRoute::NodeStatus => {
                 return Err(Refused::WrongNode(own.node.to_string()));
             }
             Some(_) | None => {}
@@ -96,10 +96,10 @@ impl PeerAdmission {
 
 /// A node of no cluster hears Raft, by which it joins, and questions; from a node of no cluster
 /// only questions are heard.
-fn check_cluster(own: LocalNode, hello: &Hello, route: Route) -> Result<(), Refused> {
+fn check_cluster(own: LocalNode, hello: &Hello, route: PeerRoute) -> Result<(), Refused> {
     match (own.cluster, hello.cluster) {
         (Some(own), Some(theirs)) if own == theirs => Ok(()),
-        _ if route == Route::NodeStatus => Ok(()),
+        _ if route == PeerRoute::NodeStatus => Ok(()),
         (None, Some(_)) if route.is_raft() => Ok(()),
         (Some(own), _) => Err(Refused::WrongCluster(own.to_string())),
         (None, _) => Err(Refused::WrongCluster("none yet".to_owned())),
@@ -130,13 +130,13 @@ mod tests {
         Hello { to: Some(NodeId(1)), ..Hello::new(Some(ClusterId(7)), NodeId(2), 3, 100) }
     }
 
-    fn check(own: LocalNode, hello: &Hello, route: Route) -> Result<(), Refused> {
+    fn check(own: LocalNode, hello: &Hello, route: PeerRoute) -> Result<(), Refused> {
         PeerAdmission::default().check(own, hello, route, None)
     }
 
     #[test]
     fn a_member_of_the_same_cluster_is_heard() {
-        for route in Route::ALL {
+        for route in PeerRoute::ALL {
             assert_eq!(check(OWN, &hello(), route), Ok(()));
         }
     }
@@ -144,39 +144,39 @@ mod tests {
     #[test]
     fn a_member_of_another_cluster_may_only_ask() {
         let foreign = Hello { cluster: Some(ClusterId(8)), ..hello() };
-        assert_eq!(check(OWN, &foreign, Route::NodeStatus), Ok(()));
-        for route in Route::ALL.into_iter().filter(|route| *route != Route::NodeStatus) {
+        assert_eq!(check(OWN, &foreign, PeerRoute::NodeStatus), Ok(()));
+        for route in PeerRoute::ALL.into_iter().filter(|route| *route != PeerRoute::NodeStatus) {
             assert!(matches!(check(OWN, &foreign, route), Err(Refused::WrongCluster(_))));
         }
     }
 
     #[test]
     fn a_node_of_no_cluster_hears_raft_and_is_not_forwarded_to() {
-        assert_eq!(check(PRISTINE, &hello(), Route::Append), Ok(()));
-        let forward = check(PRISTINE, &hello(), Route::Forward);
+        assert_eq!(check(PRISTINE, &hello(), PeerRoute::Append), Ok(()));
+        let forward = check(PRISTINE, &hello(), PeerRoute::Forward);
         assert!(matches!(forward, Err(Refused::WrongCluster(_))), "{forward:?}");
     }
 
     #[test]
     fn a_call_for_another_node_is_refused_also_at_the_same_address() {
         let other = Hello { to: Some(NodeId(9)), ..hello() };
-        for route in Route::ALL {
+        for route in PeerRoute::ALL {
             assert!(matches!(check(OWN, &other, route), Err(Refused::WrongNode(_))));
         }
         let anyone = Hello { to: None, ..hello() };
-        assert_eq!(check(OWN, &anyone, Route::NodeStatus), Ok(()));
-        assert!(matches!(check(OWN, &anyone, Route::Append), Err(Refused::WrongNode(_))));
+        assert_eq!(check(OWN, &anyone, PeerRoute::NodeStatus), Ok(()));
+        assert!(matches!(check(OWN, &anyone, PeerRoute::Append), Err(Refused::WrongNode(_))));
     }
 
     #[test]
     fn rule_23_an_older_start_is_a_copied_disk() {
         let admission = PeerAdmission::default();
         let at = |boot, life| Hello { boot, life, ..hello() };
-        assert_eq!(admission.check(OWN, &at(3, 100), Route::Append, None), Ok(()));
-        assert_eq!(admission.check(OWN, &at(4, 200), Route::Append, None), Ok(()));
-        let old = admission.check(OWN, &at(3, 100), Route::Append, None);
+        assert_eq!(admission.check(OWN, &at(3, 100), PeerRoute::Append, None), Ok(()));
+        assert_eq!(admission.check(OWN, &at(4, 200), PeerRoute::Append, None), Ok(()));
+        let old = admission.check(OWN, &at(3, 100), PeerRoute::Append, None);
         assert!(matches!(old, Err(Refused::StaleBoot(_))), "{old:?}");
-        let logged = admission.check(OWN, &at(4, 200), Route::Append, Some(5));
+        let logged = admission.check(OWN, &at(4, 200), PeerRoute::Append, Some(5));
         assert!(matches!(logged, Err(Refused::StaleBoot(_))), "{logged:?}");
     }
 
@@ -184,7 +184,7 @@ mod tests {
     fn rule_22_a_member_below_the_level_of_its_cluster_is_refused_on_every_route() {
         let third = LocalNode { level: FeatureLevel(3), ..OWN };
         let at = |level| Hello { feature_level: FeatureLevel(level), ..hello() };
-        for route in Route::ALL {
+        for route in PeerRoute::ALL {
             assert_eq!(check(third, &at(3), route), Ok(()));
             assert_eq!(check(third, &at(4), route), Ok(()));
             let told = "the cluster is at feature level 3, the caller's version knows none above 2: \
@@ -197,7 +197,7 @@ mod tests {
     fn rule_22_a_node_of_no_cluster_may_ask_whatever_level_it_speaks() {
         let third = LocalNode { level: FeatureLevel(3), ..OWN };
         let newcomer = Hello { cluster: None, feature_level: FeatureLevel(1), ..hello() };
-        assert_eq!(check(third, &newcomer, Route::NodeStatus), Ok(()));
+        assert_eq!(check(third, &newcomer, PeerRoute::NodeStatus), Ok(()));
     }
 
     #[test]
@@ -213,11 +213,11 @@ mod tests {
         let at =
             |boot, level| Hello { boot, life: boot, feature_level: FeatureLevel(level), ..hello() };
         assert_eq!(admission.level_of(NodeId(2), None), None);
-        admission.check(OWN, &at(3, 2), Route::Append, None).unwrap();
+        admission.check(OWN, &at(3, 2), PeerRoute::Append, None).unwrap();
         assert_eq!(admission.level_of(NodeId(2), Some(3)), Some(FeatureLevel(2)));
         // The log knows a start that has not been heard yet: which build it is of is unknown.
         assert_eq!(admission.level_of(NodeId(2), Some(4)), None);
-        admission.check(OWN, &at(4, 1), Route::Append, Some(4)).unwrap();
+        admission.check(OWN, &at(4, 1), PeerRoute::Append, Some(4)).unwrap();
         assert_eq!(admission.level_of(NodeId(2), Some(4)), Some(FeatureLevel(1)));
     }
 
@@ -225,18 +225,18 @@ mod tests {
     fn rule_23_two_processes_with_one_start_number_are_not_both_heard() {
         let admission = PeerAdmission::default();
         let at = |life| Hello { life, ..hello() };
-        assert_eq!(admission.check(OWN, &at(100), Route::Append, None), Ok(()));
-        let copy = admission.check(OWN, &at(200), Route::Append, None);
+        assert_eq!(admission.check(OWN, &at(100), PeerRoute::Append, None), Ok(()));
+        let copy = admission.check(OWN, &at(200), PeerRoute::Append, None);
         assert!(matches!(copy, Err(Refused::StaleBoot(_))), "{copy:?}");
-        assert_eq!(admission.check(OWN, &at(100), Route::Append, None), Ok(()));
+        assert_eq!(admission.check(OWN, &at(100), PeerRoute::Append, None), Ok(()));
     }
 
     #[test]
     fn a_version_without_overlap_is_refused() {
         let newer = Hello { wire_version: 9, wire_version_min: 8, ..hello() };
-        assert!(matches!(check(OWN, &newer, Route::NodeStatus), Err(Refused::WireVersion(_))));
+        assert!(matches!(check(OWN, &newer, PeerRoute::NodeStatus), Err(Refused::WireVersion(_))));
         let newer_that_speaks_ours = Hello { wire_version: 9, wire_version_min: 1, ..hello() };
-        assert_eq!(check(OWN, &newer_that_speaks_ours, Route::Append), Ok(()));
+        assert_eq!(check(OWN, &newer_that_speaks_ours, PeerRoute::Append), Ok(()));
     }
 
     #[test]

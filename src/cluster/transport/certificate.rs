@@ -1,7 +1,7 @@
 //! The certificate of a node: issued by itself under keys of the cluster's secrets, or given in
 //! files. Both name whom else a node believes.
 
-use crate::cluster::secrets::{ClusterSecrets, Key, SecretsError};
+use crate::cluster::secrets::{ClusterSecrets, SecretKey, SecretsError};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair,
     KeyUsagePurpose, PKCS_ED25519,
@@ -126,7 +126,7 @@ impl NodeCertificate {
 
 /// The authority under a derived key: on every node with the same name and key, which is all that
 /// counts of it.
-fn issuer(key: &Key) -> Result<CertifiedIssuer<'static, KeyPair>, rcgen::Error> {
+fn issuer(key: &SecretKey) -> Result<CertifiedIssuer<'static, KeyPair>, rcgen::Error> {
     let pkcs8 = Zeroizing::new([&ED25519_PKCS8[..], &key[..]].concat());
     let key = PrivatePkcs8KeyDer::from(pkcs8.as_slice());
     let key = KeyPair::from_pkcs8_der_and_sign_algo(&key, &PKCS_ED25519)?;

@@ -6,7 +6,7 @@ use super::refusal_log::RefusalLog;
 use super::resolve::Lookup;
 use super::tls::{Channel, PeerTls, REPLACED_GRACE};
 use super::upload::{ProgressTimeout, chunked, lost};
-use super::{FRAME_BYTES_MAX, HELLO_HEADER, Lane, Route, WINDOW_BYTES};
+use super::{FRAME_BYTES_MAX, HELLO_HEADER, Lane, PeerRoute, WINDOW_BYTES};
 use crate::cluster::data_dir::identity::ClusterId;
 use crate::state_machine::NodeId;
 use axum::body::{Body, Bytes};
@@ -163,7 +163,7 @@ impl Peers {
     pub async fn call(
         &self,
         target: &PeerAddress,
-        route: Route,
+        route: PeerRoute,
         body: Vec<u8>,
         within: Duration,
     ) -> Result<Bytes, CallError> {
@@ -180,7 +180,7 @@ impl Peers {
     pub async fn upload(
         &self,
         target: &PeerAddress,
-        route: Route,
+        route: PeerRoute,
         body: Vec<u8>,
         patience: ProgressTimeout,
     ) -> Result<Bytes, CallError> {
@@ -230,7 +230,7 @@ impl Peers {
 
     /// How many connections were opened on the way of a route, and whether one is open.
     #[cfg(test)]
-    pub async fn opened(&self, address: &str, route: Route) -> (u64, bool) {
+    pub async fn opened(&self, address: &str, route: PeerRoute) -> (u64, bool) {
         let link = self.link(address, route.lane());
         let link = link.lock().await;
         (link.opened, link.open.is_some())
@@ -244,7 +244,7 @@ impl Peers {
     async fn exchange(
         &self,
         target: &PeerAddress,
-        route: Route,
+        route: PeerRoute,
         body: Body,
         link: &tokio::sync::Mutex<Link>,
     ) -> Result<Bytes, CallError> {

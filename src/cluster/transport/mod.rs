@@ -30,7 +30,7 @@ use certificate::NodeCertificate;
 
 /// What a call asks for. Closed set; the path on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(in crate::cluster) enum Route {
+pub(in crate::cluster) enum PeerRoute {
     Append,
     Vote,
     PreVote,
@@ -53,7 +53,7 @@ enum Lane {
     Snapshot,
 }
 
-impl Route {
+impl PeerRoute {
     const ALL: [Self; 12] = [
         Self::Append,
         Self::Vote,
@@ -146,7 +146,7 @@ const WINDOW_BYTES: u32 = 8 * 1024 * 1024;
 /// One append is one frame: what comes in several is copied together by its reader.
 const FRAME_BYTES_MAX: u32 = 2 * 1024 * 1024;
 
-impl Route {
+impl PeerRoute {
     fn body_bytes_max(self) -> usize {
         if self == Self::Snapshot { SNAPSHOT_BYTES_MAX } else { BODY_BYTES_MAX }
     }

@@ -4,7 +4,7 @@ use super::download;
 use super::hello::{Hello, Refused};
 use super::tls::{Channel, PeerTls, REPLACED_GRACE};
 use super::unfinished::{FINISH_WITHIN, Unfinished};
-use super::{FRAME_BYTES_MAX, HELLO_HEADER, Route, WINDOW_BYTES};
+use super::{FRAME_BYTES_MAX, HELLO_HEADER, PeerRoute, WINDOW_BYTES};
 use axum::body::{Body, Bytes};
 use http::{Request, Response, StatusCode};
 use hyper::server::conn::http2::Builder;
@@ -35,7 +35,7 @@ pub(in crate::cluster) trait PeerService: Send + Sync + 'static {
     ///
     /// # Errors
     /// It is not.
-    fn admit(&self, _hello: &Hello, _route: Route) -> Result<(), Refused> {
+    fn admit(&self, _hello: &Hello, _route: PeerRoute) -> Result<(), Refused> {
         Ok(())
     }
 
@@ -48,7 +48,7 @@ pub(in crate::cluster) trait PeerService: Send + Sync + 'static {
     fn answer(
         self: Arc<Self>,
         hello: Hello,
-        route: Route,
+        route: PeerRoute,
         body: Bytes,
     ) -> impl Future<Output = Result<Vec<u8>, Refused>> + Send;
 }
@@ -172,11 +172,11 @@ async fn dispatch<S: PeerService>(
     service: Arc<S>,
 ) -> Result<Vec<u8>, Refused> {
     let malformed = |what: &str| Refused::Malformed(what.to_owned());
-    let route = Route::from_path(request.uri().path()).ok_or_else(|| malformed("path"))?;
+    let route = PeerRoute::from_path(request.uri().path()).ok_or_else(|| malformed("path"))?;
     let header = request.headers().get(HELLO_HEADER);
     let hello = header.and_then(|header| Hello::decode(header.as_bytes()));
     let hello = Hello { is_proven, ..hello.ok_or_else(|| malformed("hello"))? };
-    if let (Route::Snapshot, Some(folder)) = (route, service.inbox()) {
+    if let (PeerRoute::Snapshot, Some(folder)) = (route, service.inbox()) {
         service.admit(&hello, route)?;
         let one = receiving.try_acquire().map_err(|_| malformed("a second snapshot at once"))?;
         let body = Body::new(request.into_body());

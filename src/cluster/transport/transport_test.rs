@@ -30,7 +30,7 @@ impl PeerService for Echo {
     async fn answer(
         self: Arc<Self>,
         hello: Hello,
-        route: Route,
+        route: PeerRoute,
         body: Bytes,
     ) -> Result<Vec<u8>, Refused> {
         self.calls.fetch_add(1, Ordering::Relaxed);
@@ -85,7 +85,7 @@ fn hello(boot: u64) -> Hello {
 async fn every_route_carries_a_body_there_and_back() {
     let peer = Peer::start().await;
     let peers = caller(1);
-    for route in Route::ALL {
+    for route in PeerRoute::ALL {
         let body = format!("{route:?}").into_bytes();
         let answer = peers.call(&peer.target, route, body.clone(), WITHIN).await.unwrap();
         assert_eq!(answer, body);
@@ -97,7 +97,8 @@ async fn a_body_larger_than_the_window_arrives_whole() {
     let peer = Peer::start().await;
     let length = usize::try_from(WINDOW_BYTES).unwrap() + 1;
     let body: Vec<u8> = (0..length).map(|at| u8::try_from(at % 251).unwrap()).collect();
-    let answer = caller(1).call(&peer.target, Route::Append, body.clone(), WITHIN).await.unwrap();
+    let answer =
+        caller(1).call(&peer.target, PeerRoute::Append, body.clone(), WITHIN).await.unwrap();
     assert!(answer == body);
 }
 
@@ -106,16 +107,16 @@ async fn a_body_over_its_bound_is_refused_and_the_next_call_goes_through() {
     let peer = Peer::start().await;
     let peers = caller(1);
     let too_large = vec![0; BODY_BYTES_MAX + 1];
-    assert!(peers.call(&peer.target, Route::Append, too_large, WITHIN).await.is_err());
+    assert!(peers.call(&peer.target, PeerRoute::Append, too_large, WITHIN).await.is_err());
     assert_eq!(peer.service.calls.load(Ordering::Relaxed), 0);
-    assert!(peers.call(&peer.target, Route::Append, vec![1], WITHIN).await.is_ok());
+    assert!(peers.call(&peer.target, PeerRoute::Append, vec![1], WITHIN).await.is_ok());
 }
 
 #[tokio::test]
 async fn a_node_that_took_over_an_address_is_not_mistaken_for_the_old_one() {
     let peer = Peer::start().await;
     let target = PeerAddress { node: Some(NodeId(9)), ..peer.target.clone() };
-    let answer = caller(1).call(&target, Route::Append, vec![], WITHIN).await;
+    let answer = caller(1).call(&target, PeerRoute::Append, vec![], WITHIN).await;
     let Err(CallError::Refused { source: Refused::WrongNode(is), .. }) = answer else {
         panic!("{answer:?}");
     };
@@ -126,9 +127,9 @@ async fn a_node_that_took_over_an_address_is_not_mistaken_for_the_old_one() {
 async fn rule_23_a_caller_that_is_a_copy_is_told_so_and_remembers_it() {
     let peer = Peer::start().await;
     let (newer, older) = (caller(5), caller(4));
-    newer.call(&peer.target, Route::Append, vec![], WITHIN).await.unwrap();
+    newer.call(&peer.target, PeerRoute::Append, vec![], WITHIN).await.unwrap();
     assert!(older.rejected_by().borrow().is_none());
-    older.call(&peer.target, Route::Append, vec![], WITHIN).await.unwrap_err();
+    older.call(&peer.target, PeerRoute::Append, vec![], WITHIN).await.unwrap_err();
     assert!(matches!(&*older.rejected_by().borrow(), Some(Refused::StaleBoot(_))));
     assert!(newer.rejected_by().borrow().is_none());
 }
@@ -137,9 +138,9 @@ async fn rule_23_a_caller_that_is_a_copy_is_told_so_and_remembers_it() {
 async fn rule_22_a_caller_below_the_level_of_the_cluster_is_told_so_and_remembers_it() {
     let peer = Peer::start().await;
     let peers = caller(1);
-    peers.call(&peer.target, Route::Append, vec![], WITHIN).await.unwrap();
+    peers.call(&peer.target, PeerRoute::Append, vec![], WITHIN).await.unwrap();
     peer.service.level.store(FEATURE_LEVEL.0 + 1, Ordering::Relaxed);
-    let answer = peers.call(&peer.target, Route::Append, vec![], WITHIN).await;
+    let answer = peers.call(&peer.target, PeerRoute::Append, vec![], WITHIN).await;
     let Err(CallError::Refused { source: Refused::FeatureLevel(told), .. }) = answer else {
         panic!("{answer:?}");
     };
@@ -155,7 +156,7 @@ async fn a_caller_without_a_common_version_complains_once_and_goes_on() {
     let newer = Hello { wire_version_min: 8, wire_version: 9, ..hello(1) };
     let peers = Peers::new(newer, PeerTls::of_test());
     for _ in 0..2 {
-        let answer = peers.call(&peer.target, Route::NodeStatus, vec![], WITHIN).await;
+        let answer = peers.call(&peer.target, PeerRoute::NodeStatus, vec![], WITHIN).await;
         let Err(CallError::Refused { address, source }) = answer else { panic!("{answer:?}") };
         let Refused::WireVersion(told) = &source else { panic!("{source:?}") };
         assert!(told.starts_with("the caller speaks 8 to 9, the callee 1 to 1: start"), "{told}");
@@ -167,7 +168,7 @@ async fn a_caller_without_a_common_version_complains_once_and_goes_on() {
 #[tokio::test]
 async fn nobody_listening_is_known_not_to_have_worked_on_the_call() {
     let target = Peer::start().await.end().await;
-    let answer = caller(1).call(&target, Route::Append, vec![], WITHIN).await;
+    let answer = caller(1).call(&target, PeerRoute::Append, vec![], WITHIN).await;
     assert!(matches!(answer, Err(CallError::Unreachable { .. })), "{answer:?}");
 }
 
@@ -175,12 +176,12 @@ async fn nobody_listening_is_known_not_to_have_worked_on_the_call() {
 async fn a_peer_that_came_back_is_reached_again() {
     let peers = caller(1);
     let peer = Peer::start().await;
-    peers.call(&peer.target, Route::Append, vec![1], WITHIN).await.unwrap();
+    peers.call(&peer.target, PeerRoute::Append, vec![1], WITHIN).await.unwrap();
     let target = peer.end().await;
-    assert!(peers.call(&target, Route::Append, vec![2], WITHIN).await.is_err());
+    assert!(peers.call(&target, PeerRoute::Append, vec![2], WITHIN).await.is_err());
     let again = Peer::at(&target.address).await;
     let reached = async {
-        while peers.call(&target, Route::Append, vec![3], WITHIN).await.is_err() {
+        while peers.call(&target, PeerRoute::Append, vec![3], WITHIN).await.is_err() {
             tokio::task::yield_now().await;
         }
     };
@@ -192,16 +193,16 @@ async fn a_peer_that_came_back_is_reached_again() {
 async fn rule_30_two_missed_deadlines_close_the_connection() {
     let peer = Peer::start().await;
     let peers = caller(1);
-    peers.call(&peer.target, Route::Append, vec![], WITHIN).await.unwrap();
+    peers.call(&peer.target, PeerRoute::Append, vec![], WITHIN).await.unwrap();
     peer.service.is_silent.store(true, Ordering::Relaxed);
     for _ in 0..2 {
-        let silent = peers.call(&peer.target, Route::Append, vec![], SHORT).await;
+        let silent = peers.call(&peer.target, PeerRoute::Append, vec![], SHORT).await;
         assert!(matches!(silent, Err(CallError::TimedOut { .. })), "{silent:?}");
     }
-    assert_eq!(peers.opened(&peer.target.address, Route::Append).await, (1, false));
+    assert_eq!(peers.opened(&peer.target.address, PeerRoute::Append).await, (1, false));
     peer.service.is_silent.store(false, Ordering::Relaxed);
-    peers.call(&peer.target, Route::Append, vec![], WITHIN).await.unwrap();
-    assert_eq!(peers.opened(&peer.target.address, Route::Append).await, (2, true));
+    peers.call(&peer.target, PeerRoute::Append, vec![], WITHIN).await.unwrap();
+    assert_eq!(peers.opened(&peer.target.address, PeerRoute::Append).await, (2, true));
 }
 
 #[tokio::test]
@@ -211,7 +212,7 @@ async fn rule_30_a_peer_whose_name_leads_nowhere_is_called_where_gossip_hears_it
     let nameless =
         PeerAddress { address: format!("relay-1.invalid:{port}"), ..peer.target.clone() };
     let peers = caller(1);
-    let call = async || peers.call(&nameless, Route::PreVote, vec![3], WITHIN).await;
+    let call = async || peers.call(&nameless, PeerRoute::PreVote, vec![3], WITHIN).await;
     let unheard = call().await;
     assert!(matches!(unheard, Err(CallError::Unreachable { .. })), "{unheard:?}");
     peers.heard([(NodeId(1), Ipv4Addr::LOCALHOST.into())].into());
@@ -220,8 +221,8 @@ async fn rule_30_a_peer_whose_name_leads_nowhere_is_called_where_gossip_hears_it
 
 #[test]
 fn every_route_has_a_path_of_its_own() {
-    for route in Route::ALL {
-        assert_eq!(Route::from_path(route.path()), Some(route));
+    for route in PeerRoute::ALL {
+        assert_eq!(PeerRoute::from_path(route.path()), Some(route));
     }
-    assert_eq!(Route::from_path("/raft/nothing"), None);
+    assert_eq!(PeerRoute::from_path("/raft/nothing"), None);
 }

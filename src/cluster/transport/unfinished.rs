@@ -17,14 +17,14 @@ pub(super) const FINISH_WITHIN: Duration = Duration::from_secs(5);
 pub(super) struct Unfinished(Arc<Mutex<VecDeque<CancellationToken>>>);
 
 /// One of them. It is finished when this is dropped.
-pub(super) struct Place {
+pub(super) struct UnfinishedPlace {
     token: CancellationToken,
     all: Unfinished,
 }
 
 impl Unfinished {
     /// A place for a new connection. The oldest one has to go where there is none.
-    pub fn begin(&self) -> Place {
+    pub fn begin(&self) -> UnfinishedPlace {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if waiting.len() >= UNFINISHED_MAX
             && let Some(oldest) = waiting.pop_front()
@@ -33,18 +33,18 @@ impl Unfinished {
         }
         let token = CancellationToken::new();
         waiting.push_back(token.clone());
-        Place { token, all: self.clone() }
+        UnfinishedPlace { token, all: self.clone() }
     }
 }
 
-impl Place {
+impl UnfinishedPlace {
     /// Returns when the connection has to go.
     pub async fn lost(&self) {
         self.token.cancelled().await;
     }
 }
 
-impl Drop for Place {
+impl Drop for UnfinishedPlace {
     fn drop(&mut self) {
         // A cancelled one is no longer among them. Its own mark is told from those of others.
         self.token.cancel();
@@ -60,8 +60,8 @@ mod tests {
     #[test]
     fn the_oldest_connection_gives_way_and_a_finished_one_leaves_its_place() {
         let all = Unfinished::default();
-        let mut places: Vec<Place> = (0..UNFINISHED_MAX).map(|_| all.begin()).collect();
-        let is_lost = |place: &Place| place.token.is_cancelled();
+        let mut places: Vec<UnfinishedPlace> = (0..UNFINISHED_MAX).map(|_| all.begin()).collect();
+        let is_lost = |place: &UnfinishedPlace| place.token.is_cancelled();
         assert!(!places.iter().any(is_lost));
         places.push(all.begin());
         assert_eq!(places.iter().position(is_lost), Some(0));

@@ -2,7 +2,7 @@
 
 use super::super::client::Pings;
 use super::super::tls::PeerTls;
-use super::super::{CallError, Hello, PeerAddress, Peers, Route};
+use super::super::{CallError, Hello, PeerAddress, PeerRoute, Peers};
 use super::*;
 use crate::cluster::data_dir::identity::ClusterId;
 use crate::state_machine::NodeId;
@@ -49,7 +49,7 @@ struct Reader {
 
 impl Reader {
     async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<Body> {
-        let is_snapshot = request.uri().path() == Route::Snapshot.path();
+        let is_snapshot = request.uri().path() == PeerRoute::Snapshot.path();
         let body = Body::new(request.into_body());
         if !is_snapshot {
             return Response::new(body);
@@ -113,7 +113,7 @@ fn upload(
 ) -> tokio::task::JoinHandle<Result<Bytes, CallError>> {
     let (peers, target) = (peers.clone(), target.clone());
     let body = vec![1; BODY_BYTES];
-    tokio::spawn(async move { peers.upload(&target, Route::Snapshot, body, patience).await })
+    tokio::spawn(async move { peers.upload(&target, PeerRoute::Snapshot, body, patience).await })
 }
 
 async fn ended(
@@ -172,15 +172,15 @@ async fn rule_30_a_snapshot_under_way_holds_up_no_heartbeat() {
     tokio::time::timeout(WITHIN, reader.came.notified()).await.unwrap();
     // More than a connection takes along with a body that is not read.
     let append = vec![2; 2 * CHUNK_BYTES];
-    for route in [Route::Append, Route::Vote, Route::Forward] {
+    for route in [PeerRoute::Append, PeerRoute::Vote, PeerRoute::Forward] {
         let answer = peers.call(&target, route, append.clone(), WITHIN).await.unwrap();
         assert!(answer == append, "{route:?}");
     }
     assert!(!upload.is_finished());
     reader.go_on.notify_one();
     assert_eq!(ended(upload).await.unwrap(), BODY_BYTES.to_string());
-    assert_eq!(peers.opened(&target.address, Route::Snapshot).await, (1, true));
-    assert_eq!(peers.opened(&target.address, Route::Append).await, (1, true));
+    assert_eq!(peers.opened(&target.address, PeerRoute::Snapshot).await, (1, true));
+    assert_eq!(peers.opened(&target.address, PeerRoute::Append).await, (1, true));
 }
 
 #[tokio::test]

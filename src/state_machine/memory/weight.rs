@@ -18,7 +18,7 @@ use crate::state_machine::run_record::{
     KeptCheck, Origin, QueuedEvent, RunRecord, RunTombstone, SettledEffect, Settlement,
     TimelineEntry,
 };
-use crate::state_machine::summary::{Accumulator, Member};
+use crate::state_machine::summary::{Accumulator, SummaryMember};
 use crate::state_machine::{DeadLetter, Finished};
 use std::collections::BTreeMap;
 use std::mem::size_of;
@@ -315,7 +315,7 @@ impl Record<Key> for Accumulator {
         let root = self.root.as_ref().map_or(0, |root| event(root));
         let group = self.group.as_ref().map_or(0, |(namespace, id)| text(namespace) + text(id));
         let entry = count(size_of::<Key>() + size_of::<Self>()) * 3 / 2;
-        let bytes = members.sum::<u64>() + tree::<String, Member>(self.members.len());
+        let bytes = members.sum::<u64>() + tree::<String, SummaryMember>(self.members.len());
         let bytes = bytes + root + group + entry + INDEX_BYTES + TIMER_BYTES;
         (bytes, self.root.is_none().then_some(self.due_at))
     }

@@ -1,7 +1,7 @@
 //! Blocks that are never closed and ends that close nothing. The parser accepts both in silence:
 //! it ends an open block with the text, and drops what follows a stray end.
 
-use super::{Fault, Located};
+use super::{Located, TemplateFault};
 use crate::template::place::Place;
 use gotmpl::parse::{DefineNode, ListNode, Node, Parser, Pos};
 
@@ -28,7 +28,7 @@ pub(in crate::template) fn check_balance(text: &str) -> Result<(), Located> {
     match find_mark(text) {
         Some(Found::Here) | None => Ok(()),
         Some(Found::Inside(pos)) => {
-            Err(Located { place: Place::of(text, pos), fault: Fault::Unclosed })
+            Err(Located { place: Place::of(text, pos), fault: TemplateFault::Unclosed })
         }
         Some(Found::Nowhere) => Err(stray(text)),
     }
@@ -97,8 +97,8 @@ fn stray(text: &str) -> Located {
         let before = text.get(..offset).unwrap_or_default();
         if matches!(find_mark(before), Some(Found::Here)) {
             let place = Place::of_offset(text, offset);
-            return Located { place, fault: Fault::Stray { word: word.to_owned() } };
+            return Located { place, fault: TemplateFault::Stray { word: word.to_owned() } };
         }
     }
-    Located { place: Place::START, fault: Fault::Unclosed }
+    Located { place: Place::START, fault: TemplateFault::Unclosed }
 }

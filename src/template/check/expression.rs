@@ -1,11 +1,11 @@
 //! Checks of pipelines, commands and chains of names.
 
-use super::trial::{Known, constant};
-use super::{Checked, Checker, Fault};
-use crate::event::Names;
+use super::trial::{KnownArgument, constant};
+use super::{Checked, Checker, TemplateFault};
+use crate::event::KeptNames;
 use crate::spelling::did_you_mean;
 use crate::template::functions::{argument_words, check_literal, names, refusal, signature};
-use crate::template::shape::{Member, Shape};
+use crate::template::shape::{Shape, ShapeMember};
 use gotmpl::parse::{CommandNode, Expr, Number, PipeNode, Pos, SmolStr};
 
 /// Functions that read one named entry of a map or list, by a name in their second argument.
@@ -14,14 +14,14 @@ const READERS: [&str; 3] = ["index", "get", "hasKey"];
 impl<'t> Checker<'t> {
     /// The shape of a pipeline's result. Declares nothing.
     pub(super) fn pipe(&mut self, pipe: &'t PipeNode, dot: Shape) -> Checked<Shape> {
-        let mut piped: Option<Known> = None;
+        let mut piped: Option<KnownArgument> = None;
         for command in &pipe.commands {
             let constant = match command.args.as_slice() {
                 [only] if piped.is_none() => constant(only),
                 _ => None,
             };
             let shape = self.command(command, dot, piped)?;
-            piped = Some(Known { shape, constant });
+            piped = Some(KnownArgument { shape, constant });
         }
         Ok(piped.map_or(Shape::Any, |piped| piped.shape))
     }
@@ -47,7 +47,7 @@ impl<'t> Checker<'t> {
                 *known = Shape::Any;
                 Ok(())
             }
-            None => Err(self.at(pos, Fault::UndefinedVariable { name: name.to_string() })),
+            None => Err(self.at(pos, TemplateFault::UndefinedVariable { name: name.to_string() })),
         }
     }
 
@@ -55,7 +55,7 @@ impl<'t> Checker<'t> {
         &mut self,
         command: &'t CommandNode,
         dot: Shape,
-        piped: Option<Known>,
+        piped: Option<KnownArgument>,
     ) -> Checked<Shape> {
         self.count_node(command.pos)?;
         let Some((first, rest)) = command.args.split_first() else { return Ok(Shape::Any) };
@@ -65,18 +65,18 @@ impl<'t> Checker<'t> {
         let mut known = Vec::with_capacity(rest.len() + 1);
         for argument in rest {
             let shape = self.expression(argument, dot)?;
-            known.push(Known { shape, constant: constant(argument) });
+            known.push(KnownArgument { shape, constant: constant(argument) });
         }
         known.extend(piped);
         let got = known.len();
         if let Expr::Nil(pos) = first {
-            return Err(self.at(*pos, Fault::Nil));
+            return Err(self.at(*pos, TemplateFault::Nil));
         }
         if let Some((base, names)) = self.chain_of(first, dot)? {
             return self.chain(first.pos(), base, names, &known);
         }
         if got > 0 {
-            return Err(self.at(first.pos(), Fault::NotAFunction { what: what(first) }));
+            return Err(self.at(first.pos(), TemplateFault::NotAFunction { what: what(first) }));
         }
         self.expression(first, dot)
     }
@@ -95,7 +95,7 @@ impl<'t> Checker<'t> {
             Expr::Number(_, Number::Int(_)) => Ok(Shape::Integer),
             Expr::Number(_, Number::Float(_)) => Ok(Shape::Number),
             Expr::Number(pos, Number::Uint(number)) => {
-                Err(self.at(*pos, Fault::NumberTooLarge { number: *number }))
+                Err(self.at(*pos, TemplateFault::NumberTooLarge { number: *number }))
             }
             Expr::Bool(..) => Ok(Shape::Bool),
             Expr::Pipe(pos, pipe) => self.nested(*pos, |this| this.pipe(pipe, dot)),
@@ -128,7 +128,7 @@ impl<'t> Checker<'t> {
 
     fn variable(&mut self, pos: Pos, name: &SmolStr) -> Checked<Shape> {
         let known = self.scopes.iter().rev().find_map(|scope| scope.get(name)).copied();
-        let undefined = || Fault::UndefinedVariable { name: name.to_string() };
+        let undefined = || TemplateFault::UndefinedVariable { name: name.to_string() };
         known.ok_or_else(|| self.at(pos, undefined()))
     }
 
@@ -138,7 +138,7 @@ impl<'t> Checker<'t> {
         pos: Pos,
         mut shape: Shape,
         names: &'t [SmolStr],
-        arguments: &[Known],
+        arguments: &[KnownArgument],
     ) -> Checked<Shape> {
         for (index, name) in names.iter().enumerate() {
             let arguments = if index + 1 == names.len() { arguments } else { &[] };
@@ -153,19 +153,22 @@ impl<'t> Checker<'t> {
     fn member(&mut self, pos: Pos, owner: Shape, name: &str, got: usize) -> Checked<Shape> {
         let Some(member) = owner.member(name) else {
             let hint = did_you_mean(name, owner.member_names());
-            let fault = Fault::NoMember { shape: owner.as_str(), name: name.to_owned(), hint };
+            let fault =
+                TemplateFault::NoMember { shape: owner.as_str(), name: name.to_owned(), hint };
             return Err(self.at(pos, fault));
         };
         if is_named(owner) {
             self.note(owner, name);
         }
         let (wanted, result) = match member {
-            Member::Field(shape) => (0..=0, shape),
-            Member::Method { args, result } => (args, result),
+            ShapeMember::Field(shape) => (0..=0, shape),
+            ShapeMember::Method { args, result } => (args, result),
         };
         if !wanted.contains(&got) {
             let wanted = argument_words(&wanted);
-            return Err(self.at(pos, Fault::ArgumentCount { name: name.to_owned(), wanted, got }));
+            return Err(
+                self.at(pos, TemplateFault::ArgumentCount { name: name.to_owned(), wanted, got })
+            );
         }
         Ok(result)
     }
@@ -179,19 +182,20 @@ impl<'t> Checker<'t> {
         let got = args.len() + usize::from(piped.is_some());
         if !wanted.contains(&got) {
             let (name, wanted) = (name.to_owned(), argument_words(&wanted));
-            return Err(self.at(pos, Fault::ArgumentCount { name, wanted, got }));
+            return Err(self.at(pos, TemplateFault::ArgumentCount { name, wanted, got }));
         }
         if let Some(Expr::String(pos, literal)) = args.first() {
-            check_literal(name, literal)
-                .map_err(|error| self.at(*pos, Fault::Argument { name: name.to_owned(), error }))?;
+            check_literal(name, literal).map_err(|error| {
+                self.at(*pos, TemplateFault::Argument { name: name.to_owned(), error })
+            })?;
         }
         self.check_words(name, args, dot)?;
         let shapes = self.arguments(call, dot)?;
         let written = args.iter().map(constant).chain(piped.as_ref().map(|p| p.constant.clone()));
-        let known: Vec<Known> = shapes
+        let known: Vec<KnownArgument> = shapes
             .iter()
             .zip(written)
-            .map(|(shape, constant)| Known { shape: *shape, constant })
+            .map(|(shape, constant)| KnownArgument { shape: *shape, constant })
             .collect();
         self.check_slice(pos, name, &known)?;
         self.check_printf(name, args, got)?;
@@ -238,7 +242,7 @@ impl<'t> Checker<'t> {
         }
     }
 
-    fn names_of(&mut self, shape: Shape) -> Option<&mut Names> {
+    fn names_of(&mut self, shape: Shape) -> Option<&mut KeptNames> {
         match shape {
             Shape::Params | Shape::NamedValues => Some(&mut self.keep.values),
             Shape::Labels => Some(&mut self.keep.labels),
@@ -267,7 +271,7 @@ struct Call<'t> {
     pos: Pos,
     name: &'t str,
     args: &'t [Expr],
-    piped: Option<Known>,
+    piped: Option<KnownArgument>,
 }
 
 impl<'t> Call<'t> {
@@ -284,12 +288,12 @@ fn is_named(shape: Shape) -> bool {
     matches!(shape, Shape::Params | Shape::NamedValues | Shape::Labels | Shape::Annotations)
 }
 
-fn unknown(name: &str) -> Fault {
+fn unknown(name: &str) -> TemplateFault {
     match refusal(name) {
-        Some(reason) => Fault::RefusedFunction { name: name.to_owned(), reason },
+        Some(reason) => TemplateFault::RefusedFunction { name: name.to_owned(), reason },
         None => {
             let hint = did_you_mean(name, names());
-            Fault::UnknownFunction { name: name.to_owned(), hint }
+            TemplateFault::UnknownFunction { name: name.to_owned(), hint }
         }
     }
 }

@@ -8,12 +8,12 @@ use crate::template::place::Place;
 #[derive(Debug)]
 pub(in crate::template) struct Located {
     pub place: Place,
-    pub fault: Fault,
+    pub fault: TemplateFault,
 }
 
 /// Why a template text is refused.
 #[derive(Debug, thiserror::Error)]
-pub(in crate::template) enum Fault {
+pub(in crate::template) enum TemplateFault {
     #[error("the template is longer than {TEMPLATE_BYTES_MAX} bytes")]
     TooLong,
     #[error("the template has more than {ELSE_MAX} `else` branches")]

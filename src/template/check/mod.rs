@@ -8,7 +8,7 @@ mod trial;
 mod words;
 
 pub(super) use balance::check_balance;
-pub(super) use fault::{Fault, Located};
+pub(super) use fault::{Located, TemplateFault};
 
 use super::limits::{NESTING_MAX, NODES_MAX};
 use super::place::Place;
@@ -46,7 +46,7 @@ pub(super) fn check(
     };
     for define in defines {
         if checker.bodies.insert(&define.name, &define.body).is_some() {
-            let fault = Fault::DefinedTwice { name: define.name.to_string() };
+            let fault = TemplateFault::DefinedTwice { name: define.name.to_string() };
             return Err(checker.at(define.pos, fault));
         }
     }
@@ -75,7 +75,7 @@ struct Checker<'t> {
 }
 
 impl<'t> Checker<'t> {
-    fn at(&self, pos: Pos, fault: Fault) -> Located {
+    fn at(&self, pos: Pos, fault: TemplateFault) -> Located {
         Located { place: Place::of(self.text, pos), fault }
     }
 
@@ -116,7 +116,7 @@ impl<'t> Checker<'t> {
             return self.declare(pipe, &[shape]);
         }
         if shape.is_record() {
-            return Err(self.at(pipe.pos, Fault::NotPrintable { shape: shape.as_str() }));
+            return Err(self.at(pipe.pos, TemplateFault::NotPrintable { shape: shape.as_str() }));
         }
         Ok(())
     }
@@ -137,7 +137,9 @@ impl<'t> Checker<'t> {
         self.count_node(branch.pos)?;
         let shape = self.pipe(&branch.pipe, dot)?;
         let Some((key, element)) = shape.elements() else {
-            return Err(self.at(branch.pipe.pos, Fault::NotIterable { shape: shape.as_str() }));
+            return Err(
+                self.at(branch.pipe.pos, TemplateFault::NotIterable { shape: shape.as_str() })
+            );
         };
         self.scopes.push(BTreeMap::new());
         match branch.pipe.decl.len() {
@@ -170,10 +172,12 @@ impl<'t> Checker<'t> {
         };
         let name = call.name.as_str();
         let Some(body) = self.bodies.get(name).copied() else {
-            return Err(self.at(call.pos, Fault::UndefinedTemplate { name: name.to_owned() }));
+            return Err(
+                self.at(call.pos, TemplateFault::UndefinedTemplate { name: name.to_owned() })
+            );
         };
         if self.calling.contains(&name) {
-            return Err(self.at(call.pos, Fault::Recursive { name: name.to_owned() }));
+            return Err(self.at(call.pos, TemplateFault::Recursive { name: name.to_owned() }));
         }
         self.visited.insert(name);
         self.calling.push(name);
@@ -184,14 +188,14 @@ impl<'t> Checker<'t> {
 
     fn in_loop(&mut self, pos: Pos, word: &'static str) -> Checked<()> {
         if self.loops == 0 {
-            return Err(self.at(pos, Fault::OutsideRange { word }));
+            return Err(self.at(pos, TemplateFault::OutsideRange { word }));
         }
         Ok(())
     }
 
     fn count_node(&mut self, pos: Pos) -> Checked<()> {
         let Some(left) = self.nodes_left.checked_sub(1) else {
-            return Err(self.at(pos, Fault::TooManyNodes));
+            return Err(self.at(pos, TemplateFault::TooManyNodes));
         };
         self.nodes_left = left;
         Ok(())
@@ -200,7 +204,7 @@ impl<'t> Checker<'t> {
     /// Runs `inner` one level deeper.
     fn nested<T>(&mut self, pos: Pos, inner: impl FnOnce(&mut Self) -> Checked<T>) -> Checked<T> {
         if self.depth >= NESTING_MAX {
-            return Err(self.at(pos, Fault::TooDeep));
+            return Err(self.at(pos, TemplateFault::TooDeep));
         }
         self.depth += 1;
         let result = inner(self);

@@ -1,7 +1,7 @@
 //! Calls tried at load. What a template writes out is known, and of the rest at least its kind: a
 //! call that fails with these whatever the data is fails for every event.
 
-use super::{Checked, Checker, Fault};
+use super::{Checked, Checker, TemplateFault};
 use crate::template::functions::{Args, FunctionError, try_call};
 use crate::template::layout::format_time;
 use crate::template::member::read_member;
@@ -23,13 +23,13 @@ const UNTRIED: [&str; 2] = ["fail", "required"];
 
 /// What is known of an argument.
 #[derive(Clone, Debug)]
-pub(super) struct Known {
+pub(super) struct KnownArgument {
     pub shape: Shape,
     /// Its value where the template writes it out.
     pub constant: Option<Value>,
 }
 
-impl Known {
+impl KnownArgument {
     pub(super) fn of(shape: Shape) -> Self {
         Self { shape, constant: None }
     }
@@ -104,7 +104,12 @@ fn constant_pipe(pipe: &PipeNode) -> Option<Value> {
 
 impl Checker<'_> {
     /// Tries a call of a function with what is known of its arguments.
-    pub(super) fn try_function(&self, pos: Pos, name: &str, arguments: &[Known]) -> Checked<()> {
+    pub(super) fn try_function(
+        &self,
+        pos: Pos,
+        name: &str,
+        arguments: &[KnownArgument],
+    ) -> Checked<()> {
         if UNTRIED.contains(&name) {
             return Ok(());
         }
@@ -112,7 +117,7 @@ impl Checker<'_> {
         if LAYOUT_FUNCTIONS.contains(&name) {
             self.check_layout(pos, name, layout)?;
         }
-        let values: Vec<Value> = arguments.iter().map(Known::sample).collect();
+        let values: Vec<Value> = arguments.iter().map(KnownArgument::sample).collect();
         let Some(Err(error)) = try_call(name, &values) else { return Ok(()) };
         self.blame(pos, name, error, arguments)
     }
@@ -123,7 +128,7 @@ impl Checker<'_> {
         pos: Pos,
         owner: Shape,
         name: &str,
-        arguments: &[Known],
+        arguments: &[KnownArgument],
     ) -> Checked<()> {
         if !matches!(owner, Shape::Time | Shape::Duration) {
             return Ok(());
@@ -132,8 +137,8 @@ impl Checker<'_> {
             let layout = arguments.first().and_then(|first| first.constant.as_ref());
             self.check_layout(pos, name, layout)?;
         }
-        let values: Vec<Value> = arguments.iter().map(Known::sample).collect();
-        match read_member(&Known::of(owner).sample(), name, &Args::new(&values)) {
+        let values: Vec<Value> = arguments.iter().map(KnownArgument::sample).collect();
+        match read_member(&KnownArgument::of(owner).sample(), name, &Args::new(&values)) {
             Ok(_) => Ok(()),
             Err(error) => self.blame(pos, name, error, arguments),
         }
@@ -145,17 +150,20 @@ impl Checker<'_> {
         pos: Pos,
         name: &str,
         error: FunctionError,
-        arguments: &[Known],
+        arguments: &[KnownArgument],
     ) -> Checked<()> {
         let is_written = |place: usize| arguments.get(place).is_some_and(|a| a.constant.is_some());
-        let is_definite = |place: usize| arguments.get(place).is_some_and(Known::is_definite);
+        let is_definite =
+            |place: usize| arguments.get(place).is_some_and(KnownArgument::is_definite);
         let is_certain = match &error {
             FunctionError::WrongKind { position, .. } => is_definite(position.saturating_sub(1)),
             FunctionError::Pattern(_) => is_written(0),
             FunctionError::UnknownZone { .. } => is_written(2),
             FunctionError::BadDuration { .. } => is_written(0),
             FunctionError::DivisionByZero => arguments.iter().skip(1).any(|a| a.constant.is_some()),
-            FunctionError::Incomparable { .. } => arguments.iter().all(Known::is_comparable),
+            FunctionError::Incomparable { .. } => {
+                arguments.iter().all(KnownArgument::is_comparable)
+            }
             FunctionError::ArgumentCount { .. }
             | FunctionError::NoMember { .. }
             | FunctionError::NotIterable { .. }
@@ -172,7 +180,7 @@ impl Checker<'_> {
         if !is_certain {
             return Ok(());
         }
-        Err(self.at(pos, Fault::Argument { name: name.to_owned(), error }))
+        Err(self.at(pos, TemplateFault::Argument { name: name.to_owned(), error }))
     }
 
     /// A layout in which nothing stands for a part of a time gives the same text for every time.
@@ -184,6 +192,6 @@ impl Checker<'_> {
             return Ok(());
         }
         let error = FunctionError::NoLayout { layout: layout.to_owned() };
-        Err(self.at(pos, Fault::Argument { name: name.to_owned(), error }))
+        Err(self.at(pos, TemplateFault::Argument { name: name.to_owned(), error }))
     }
 }

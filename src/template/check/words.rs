@@ -1,8 +1,8 @@
 //! What a call says about the run, checked against what a run can say: words of a field that holds
 //! one of a closed set, parts of a text that no text has, formats without their arguments.
 
-use super::trial::Known;
-use super::{Checked, Checker, Fault};
+use super::trial::KnownArgument;
+use super::{Checked, Checker, TemplateFault};
 use crate::event::{RunKind, RunState};
 use crate::spelling::did_you_mean;
 use crate::template::shape::Shape;
@@ -37,7 +37,7 @@ impl Checker<'_> {
         let known: Vec<&str> = known.into_iter().filter(|word| !word.is_empty()).collect();
         let hint = did_you_mean(word, known.iter().copied());
         let (field, word, known) = (field.to_owned(), word.to_string(), known.join(", "));
-        Err(self.at(*pos, Fault::UnknownWord { field, word, known, hint }))
+        Err(self.at(*pos, TemplateFault::UnknownWord { field, word, known, hint }))
     }
 
     /// The field of the event that an expression reads, written `.Field` or `$.Field`.
@@ -62,7 +62,12 @@ impl Checker<'_> {
     }
 
     /// Refuses a part that no text and no list has: from behind its own end, or before the start.
-    pub(super) fn check_slice(&self, pos: Pos, name: &str, arguments: &[Known]) -> Checked<()> {
+    pub(super) fn check_slice(
+        &self,
+        pos: Pos,
+        name: &str,
+        arguments: &[KnownArgument],
+    ) -> Checked<()> {
         if name != "slice" {
             return Ok(());
         }
@@ -74,7 +79,7 @@ impl Checker<'_> {
             [None, Some(to), ..] => *to < 0,
             [None, ..] | [] => false,
         };
-        if is_wrong { Err(self.at(pos, Fault::SliceOutOfOrder)) } else { Ok(()) }
+        if is_wrong { Err(self.at(pos, TemplateFault::SliceOutOfOrder)) } else { Ok(()) }
     }
 
     /// Refuses a format that is written out and has more or fewer directives than arguments follow.
@@ -85,7 +90,7 @@ impl Checker<'_> {
         if wanted == got {
             return Ok(());
         }
-        Err(self.at(*pos, Fault::FormatArguments { wanted, got }))
+        Err(self.at(*pos, TemplateFault::FormatArguments { wanted, got }))
     }
 }
 

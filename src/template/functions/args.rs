@@ -1,7 +1,7 @@
 //! The arguments of a call, read as the kinds a function wants.
 
 use super::FunctionError;
-use crate::template::value::{Entries, Kind, text_of};
+use crate::template::value::{Entries, ValueKind, text_of};
 use gotmpl::Value;
 use std::borrow::Cow;
 
@@ -39,16 +39,18 @@ impl<'a> Args<'a> {
     /// A text; numbers, truth values, times and durations are taken as they print.
     pub(in crate::template) fn text(&self, index: usize) -> Result<Cow<'a, str>, FunctionError> {
         let value = self.value(index);
-        match Kind::of(value) {
-            Kind::Text(text) => Ok(Cow::Borrowed(text)),
-            Kind::Bool(_)
-            | Kind::Integer(_)
-            | Kind::Number(_)
-            | Kind::Time(_)
-            | Kind::Duration(_) => Ok(Cow::Owned(text_of(value))),
-            Kind::Nil | Kind::List(_) | Kind::Map(_) | Kind::Record(_) | Kind::Function => {
-                Err(self.wrong(index, "text"))
-            }
+        match ValueKind::of(value) {
+            ValueKind::Text(text) => Ok(Cow::Borrowed(text)),
+            ValueKind::Bool(_)
+            | ValueKind::Integer(_)
+            | ValueKind::Number(_)
+            | ValueKind::Time(_)
+            | ValueKind::Duration(_) => Ok(Cow::Owned(text_of(value))),
+            ValueKind::Nil
+            | ValueKind::List(_)
+            | ValueKind::Map(_)
+            | ValueKind::Record(_)
+            | ValueKind::Function => Err(self.wrong(index, "text")),
         }
     }
 
@@ -82,93 +84,93 @@ impl<'a> Args<'a> {
     }
 
     pub(super) fn map(&self, index: usize) -> Result<&'a Entries, FunctionError> {
-        match Kind::of(self.value(index)) {
-            Kind::Map(entries) => Ok(entries),
-            Kind::Nil
-            | Kind::Bool(_)
-            | Kind::Integer(_)
-            | Kind::Number(_)
-            | Kind::Text(_)
-            | Kind::Time(_)
-            | Kind::Duration(_)
-            | Kind::List(_)
-            | Kind::Record(_)
-            | Kind::Function => Err(self.wrong(index, "a map")),
+        match ValueKind::of(self.value(index)) {
+            ValueKind::Map(entries) => Ok(entries),
+            ValueKind::Nil
+            | ValueKind::Bool(_)
+            | ValueKind::Integer(_)
+            | ValueKind::Number(_)
+            | ValueKind::Text(_)
+            | ValueKind::Time(_)
+            | ValueKind::Duration(_)
+            | ValueKind::List(_)
+            | ValueKind::Record(_)
+            | ValueKind::Function => Err(self.wrong(index, "a map")),
         }
     }
 
     /// Milliseconds since 1970; a whole number is taken as seconds since 1970, as sprig does.
     pub(in crate::template) fn time(&self, index: usize) -> Result<i64, FunctionError> {
         const MS_PER_SECOND: i64 = 1_000;
-        match Kind::of(self.value(index)) {
-            Kind::Time(millis) => Ok(millis),
-            Kind::Integer(seconds) => Ok(seconds.saturating_mul(MS_PER_SECOND)),
-            Kind::Nil
-            | Kind::Bool(_)
-            | Kind::Number(_)
-            | Kind::Text(_)
-            | Kind::Duration(_)
-            | Kind::List(_)
-            | Kind::Map(_)
-            | Kind::Record(_)
-            | Kind::Function => Err(self.wrong(index, "a time")),
+        match ValueKind::of(self.value(index)) {
+            ValueKind::Time(millis) => Ok(millis),
+            ValueKind::Integer(seconds) => Ok(seconds.saturating_mul(MS_PER_SECOND)),
+            ValueKind::Nil
+            | ValueKind::Bool(_)
+            | ValueKind::Number(_)
+            | ValueKind::Text(_)
+            | ValueKind::Duration(_)
+            | ValueKind::List(_)
+            | ValueKind::Map(_)
+            | ValueKind::Record(_)
+            | ValueKind::Function => Err(self.wrong(index, "a time")),
         }
     }
 
     /// Nanoseconds; a whole number is taken as nanoseconds, as Go does.
     pub(in crate::template) fn duration(&self, index: usize) -> Result<i64, FunctionError> {
-        match Kind::of(self.value(index)) {
-            Kind::Duration(nanos) | Kind::Integer(nanos) => Ok(nanos),
-            Kind::Nil
-            | Kind::Bool(_)
-            | Kind::Number(_)
-            | Kind::Text(_)
-            | Kind::Time(_)
-            | Kind::List(_)
-            | Kind::Map(_)
-            | Kind::Record(_)
-            | Kind::Function => Err(self.wrong(index, "a duration")),
+        match ValueKind::of(self.value(index)) {
+            ValueKind::Duration(nanos) | ValueKind::Integer(nanos) => Ok(nanos),
+            ValueKind::Nil
+            | ValueKind::Bool(_)
+            | ValueKind::Number(_)
+            | ValueKind::Text(_)
+            | ValueKind::Time(_)
+            | ValueKind::List(_)
+            | ValueKind::Map(_)
+            | ValueKind::Record(_)
+            | ValueKind::Function => Err(self.wrong(index, "a duration")),
         }
     }
 
     fn wrong(&self, index: usize, wanted: &'static str) -> FunctionError {
-        let got = Kind::of(self.value(index)).as_str();
+        let got = ValueKind::of(self.value(index)).as_str();
         FunctionError::WrongKind { position: index + 1, wanted, got }
     }
 }
 
 /// The whole number a value stands for, if it stands for one.
 pub(super) fn to_integer(value: &Value) -> Option<i64> {
-    match Kind::of(value) {
-        Kind::Integer(number) | Kind::Duration(number) => Some(number),
-        Kind::Number(number) => Some(cut(number)),
-        Kind::Bool(truth) => Some(i64::from(truth)),
-        Kind::Text(text) => {
+    match ValueKind::of(value) {
+        ValueKind::Integer(number) | ValueKind::Duration(number) => Some(number),
+        ValueKind::Number(number) => Some(cut(number)),
+        ValueKind::Bool(truth) => Some(i64::from(truth)),
+        ValueKind::Text(text) => {
             text.parse().ok().or_else(|| text.parse().ok().map(|number: f64| cut(number)))
         }
-        Kind::Nil
-        | Kind::Time(_)
-        | Kind::List(_)
-        | Kind::Map(_)
-        | Kind::Record(_)
-        | Kind::Function => None,
+        ValueKind::Nil
+        | ValueKind::Time(_)
+        | ValueKind::List(_)
+        | ValueKind::Map(_)
+        | ValueKind::Record(_)
+        | ValueKind::Function => None,
     }
 }
 
 /// The number a value stands for, if it stands for one.
 #[expect(clippy::cast_precision_loss, reason = "Go converts int64 to float64 in the same way")]
 pub(super) fn to_number(value: &Value) -> Option<f64> {
-    match Kind::of(value) {
-        Kind::Integer(number) | Kind::Duration(number) => Some(number as f64),
-        Kind::Number(number) => Some(number),
-        Kind::Bool(truth) => Some(f64::from(u8::from(truth))),
-        Kind::Text(text) => text.parse().ok(),
-        Kind::Nil
-        | Kind::Time(_)
-        | Kind::List(_)
-        | Kind::Map(_)
-        | Kind::Record(_)
-        | Kind::Function => None,
+    match ValueKind::of(value) {
+        ValueKind::Integer(number) | ValueKind::Duration(number) => Some(number as f64),
+        ValueKind::Number(number) => Some(number),
+        ValueKind::Bool(truth) => Some(f64::from(u8::from(truth))),
+        ValueKind::Text(text) => text.parse().ok(),
+        ValueKind::Nil
+        | ValueKind::Time(_)
+        | ValueKind::List(_)
+        | ValueKind::Map(_)
+        | ValueKind::Record(_)
+        | ValueKind::Function => None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Args, Function, FunctionError, MANY, integer, text, truth, value};
 use crate::template::limits::BoundedText;
-use crate::template::value::{Kind, fields, text_of};
+use crate::template::value::{ValueKind, fields, text_of};
 use gotmpl::Value;
 use std::cmp::Ordering;
 
@@ -35,10 +35,10 @@ fn equal_to_any(args: &Args<'_>) -> Result<Value, FunctionError> {
 
 /// Nil equals only nil; other values compare within their kind, whole numbers with numbers too.
 fn equal(left: &Value, right: &Value) -> Result<bool, FunctionError> {
-    match (Kind::of(left), Kind::of(right)) {
-        (Kind::Nil, Kind::Nil) => Ok(true),
-        (Kind::Nil, _) | (_, Kind::Nil) => Ok(false),
-        (Kind::Bool(left), Kind::Bool(right)) => Ok(left == right),
+    match (ValueKind::of(left), ValueKind::of(right)) {
+        (ValueKind::Nil, ValueKind::Nil) => Ok(true),
+        (ValueKind::Nil, _) | (_, ValueKind::Nil) => Ok(false),
+        (ValueKind::Bool(left), ValueKind::Bool(right)) => Ok(left == right),
         _ => compare(left, right).map(Ordering::is_eq),
     }
 }
@@ -49,23 +49,23 @@ fn order(args: &Args<'_>) -> Result<Ordering, FunctionError> {
 
 #[expect(clippy::cast_precision_loss, reason = "a number is compared with a whole number")]
 fn compare(left: &Value, right: &Value) -> Result<Ordering, FunctionError> {
-    let (left, right) = (Kind::of(left), Kind::of(right));
+    let (left, right) = (ValueKind::of(left), ValueKind::of(right));
     let incomparable =
         || FunctionError::Incomparable { left: left.as_str(), right: right.as_str() };
     match (left, right) {
-        (Kind::Text(left), Kind::Text(right)) => Ok(left.cmp(right)),
-        (Kind::Time(left), Kind::Time(right))
+        (ValueKind::Text(left), ValueKind::Text(right)) => Ok(left.cmp(right)),
+        (ValueKind::Time(left), ValueKind::Time(right))
         | (
-            Kind::Integer(left) | Kind::Duration(left),
-            Kind::Integer(right) | Kind::Duration(right),
+            ValueKind::Integer(left) | ValueKind::Duration(left),
+            ValueKind::Integer(right) | ValueKind::Duration(right),
         ) => Ok(left.cmp(&right)),
-        (Kind::Number(left), Kind::Number(right)) => {
+        (ValueKind::Number(left), ValueKind::Number(right)) => {
             left.partial_cmp(&right).ok_or_else(incomparable)
         }
-        (Kind::Integer(left), Kind::Number(right)) => {
+        (ValueKind::Integer(left), ValueKind::Number(right)) => {
             (left as f64).partial_cmp(&right).ok_or_else(incomparable)
         }
-        (Kind::Number(left), Kind::Integer(right)) => {
+        (ValueKind::Number(left), ValueKind::Integer(right)) => {
             left.partial_cmp(&(right as f64)).ok_or_else(incomparable)
         }
         _ => Err(incomparable()),
@@ -73,19 +73,19 @@ fn compare(left: &Value, right: &Value) -> Result<Ordering, FunctionError> {
 }
 
 fn length(args: &Args<'_>) -> Result<Value, FunctionError> {
-    let length = match Kind::of(args.value(0)) {
-        Kind::Text(text) => text.len(),
-        Kind::List(items) => items.len(),
-        Kind::Map(entries) => entries.len(),
-        Kind::Nil
-        | Kind::Bool(_)
-        | Kind::Integer(_)
-        | Kind::Number(_)
-        | Kind::Time(_)
-        | Kind::Duration(_)
-        | Kind::Record(_)
-        | Kind::Function => {
-            let got = Kind::of(args.value(0)).as_str();
+    let length = match ValueKind::of(args.value(0)) {
+        ValueKind::Text(text) => text.len(),
+        ValueKind::List(items) => items.len(),
+        ValueKind::Map(entries) => entries.len(),
+        ValueKind::Nil
+        | ValueKind::Bool(_)
+        | ValueKind::Integer(_)
+        | ValueKind::Number(_)
+        | ValueKind::Time(_)
+        | ValueKind::Duration(_)
+        | ValueKind::Record(_)
+        | ValueKind::Function => {
+            let got = ValueKind::of(args.value(0)).as_str();
             return Err(FunctionError::WrongKind {
                 position: 1,
                 wanted: "text, a list or a map",
@@ -107,23 +107,23 @@ fn index(args: &Args<'_>) -> Result<Value, FunctionError> {
 /// An element of a list, the value of a map ("" where absent), a byte of a text. A list of
 /// results also takes the name of one, "" where absent.
 fn element(value: &Value, key: &Value, position: usize) -> Result<Value, FunctionError> {
-    match (Kind::of(value), Kind::of(key)) {
-        (Kind::List(items), Kind::Integer(index)) => {
+    match (ValueKind::of(value), ValueKind::of(key)) {
+        (ValueKind::List(items), ValueKind::Integer(index)) => {
             at(items, index).cloned().ok_or(out_of_range(index, items.len()))
         }
-        (Kind::Text(text), Kind::Integer(index)) => at(text.as_bytes(), index)
+        (ValueKind::Text(text), ValueKind::Integer(index)) => at(text.as_bytes(), index)
             .map(|byte| Value::Int(i64::from(*byte)))
             .ok_or(out_of_range(index, text.len())),
-        (Kind::Map(entries), Kind::Text(key)) => {
+        (ValueKind::Map(entries), ValueKind::Text(key)) => {
             Ok(entries.get(key).cloned().unwrap_or_else(|| Value::from("")))
         }
-        (Kind::List(items), Kind::Text(name)) if items.iter().all(is_named_value) => {
+        (ValueKind::List(items), ValueKind::Text(name)) if items.iter().all(is_named_value) => {
             Ok(value_named(items, name).unwrap_or_else(|| Value::from("")))
         }
-        (Kind::List(_) | Kind::Text(_), key) => {
+        (ValueKind::List(_) | ValueKind::Text(_), key) => {
             Err(FunctionError::WrongKind { position, wanted: "a whole number", got: key.as_str() })
         }
-        (Kind::Map(_), key) => {
+        (ValueKind::Map(_), key) => {
             Err(FunctionError::WrongKind { position, wanted: "text", got: key.as_str() })
         }
         (value, _) => Err(FunctionError::WrongKind {
@@ -135,18 +135,18 @@ fn element(value: &Value, key: &Value, position: usize) -> Result<Value, Functio
 }
 
 fn is_named_value(item: &Value) -> bool {
-    match Kind::of(item) {
-        Kind::Record(entries) => fields(entries).map(|(name, _)| name).eq(["Name", "Value"]),
-        Kind::Nil
-        | Kind::Bool(_)
-        | Kind::Integer(_)
-        | Kind::Number(_)
-        | Kind::Text(_)
-        | Kind::Time(_)
-        | Kind::Duration(_)
-        | Kind::List(_)
-        | Kind::Map(_)
-        | Kind::Function => false,
+    match ValueKind::of(item) {
+        ValueKind::Record(entries) => fields(entries).map(|(name, _)| name).eq(["Name", "Value"]),
+        ValueKind::Nil
+        | ValueKind::Bool(_)
+        | ValueKind::Integer(_)
+        | ValueKind::Number(_)
+        | ValueKind::Text(_)
+        | ValueKind::Time(_)
+        | ValueKind::Duration(_)
+        | ValueKind::List(_)
+        | ValueKind::Map(_)
+        | ValueKind::Function => false,
     }
 }
 
@@ -168,7 +168,7 @@ fn out_of_range(index: i64, length: usize) -> FunctionError {
 fn slice(args: &Args<'_>) -> Result<Value, FunctionError> {
     let subject = args.value(0);
     let Some(length) = subject.len() else {
-        let got = Kind::of(subject).as_str();
+        let got = ValueKind::of(subject).as_str();
         return Err(FunctionError::WrongKind { position: 1, wanted: "text or a list", got });
     };
     let start = if args.len() > 1 { args.integer(1)? } else { 0 };

@@ -5,7 +5,7 @@ use super::args::to_integer;
 use super::{Args, Function, FunctionError, integer, text};
 use crate::template::layout::{format_in_zone, format_time};
 use crate::template::time::{duration_text, parse_duration};
-use crate::template::value::Kind;
+use crate::template::value::ValueKind;
 use chrono::{DateTime, Offset as _, TimeZone as _};
 use chrono_tz::{OffsetName as _, Tz};
 use gotmpl::Value;
@@ -87,7 +87,7 @@ fn offset(zone: &str) -> Option<i32> {
 
 /// The largest unit of a duration, also of one that is written as text: `2h10m5s` is `2h`.
 fn duration_round(args: &Args<'_>) -> Result<Value, FunctionError> {
-    let nanos = if let Kind::Text(text) = Kind::of(args.value(0)) {
+    let nanos = if let ValueKind::Text(text) = ValueKind::of(args.value(0)) {
         let wrong = || FunctionError::BadDuration { text: text.to_owned() };
         parse_duration(text).ok_or_else(wrong)?
     } else {

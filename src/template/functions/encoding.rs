@@ -3,7 +3,7 @@
 use super::words::json_name;
 use super::{Args, Function, FunctionError, text};
 use crate::template::layout::format_time;
-use crate::template::value::{Kind, fields};
+use crate::template::value::{ValueKind, fields};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gotmpl::Value;
@@ -27,18 +27,18 @@ fn json(args: &Args<'_>) -> Json {
 
 /// Records take the JSON names of events, times RFC 3339, durations their nanoseconds.
 fn to_json(value: &Value) -> Json {
-    match Kind::of(value) {
-        Kind::Nil | Kind::Function => Json::Null,
-        Kind::Bool(truth) => Json::from(truth),
-        Kind::Integer(number) | Kind::Duration(number) => Json::from(number),
-        Kind::Number(number) => Json::from(number),
-        Kind::Text(text) => Json::from(text),
-        Kind::Time(millis) => Json::from(format_time(millis, 0, JSON_TIME)),
-        Kind::List(items) => items.iter().map(to_json).collect(),
-        Kind::Map(entries) => {
+    match ValueKind::of(value) {
+        ValueKind::Nil | ValueKind::Function => Json::Null,
+        ValueKind::Bool(truth) => Json::from(truth),
+        ValueKind::Integer(number) | ValueKind::Duration(number) => Json::from(number),
+        ValueKind::Number(number) => Json::from(number),
+        ValueKind::Text(text) => Json::from(text),
+        ValueKind::Time(millis) => Json::from(format_time(millis, 0, JSON_TIME)),
+        ValueKind::List(items) => items.iter().map(to_json).collect(),
+        ValueKind::Map(entries) => {
             entries.iter().map(|(key, value)| (key.to_string(), to_json(value))).collect()
         }
-        Kind::Record(entries) => {
+        ValueKind::Record(entries) => {
             fields(entries).map(|(name, value)| (json_name(name), to_json(value))).collect()
         }
     }

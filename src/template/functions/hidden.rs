@@ -6,7 +6,7 @@ use crate::template::escape::{marked, unmarked};
 use crate::template::limits::{PRINTF_DIRECTIVES_MAX, PRINTF_WIDTH_MAX};
 use crate::template::member::read_member;
 use crate::template::shape::Shape;
-use crate::template::value::{Kind, text_of};
+use crate::template::value::{ValueKind, text_of};
 use gotmpl::Value;
 use std::sync::Arc;
 
@@ -95,32 +95,34 @@ pub(in crate::template) fn is_plain_format(format: &str) -> bool {
 
 /// The engine prints only plain values: what it does not know becomes text.
 fn shown(value: &Value) -> Value {
-    match Kind::of(value) {
-        Kind::Time(_) | Kind::Duration(_) | Kind::Record(_) => Value::from(text_of(value)),
-        Kind::List(items) => Value::List(items.iter().map(shown).collect()),
-        Kind::Map(entries) => Value::Map(Arc::new(
+    match ValueKind::of(value) {
+        ValueKind::Time(_) | ValueKind::Duration(_) | ValueKind::Record(_) => {
+            Value::from(text_of(value))
+        }
+        ValueKind::List(items) => Value::List(items.iter().map(shown).collect()),
+        ValueKind::Map(entries) => Value::Map(Arc::new(
             entries.iter().map(|(key, value)| (Arc::clone(key), shown(value))).collect(),
         )),
-        Kind::Nil
-        | Kind::Bool(_)
-        | Kind::Integer(_)
-        | Kind::Number(_)
-        | Kind::Text(_)
-        | Kind::Function => value.clone(),
+        ValueKind::Nil
+        | ValueKind::Bool(_)
+        | ValueKind::Integer(_)
+        | ValueKind::Number(_)
+        | ValueKind::Text(_)
+        | ValueKind::Function => value.clone(),
     }
 }
 
 /// Numbers and truth values are no text that anybody chose.
 fn shown_data(value: &Value) -> Value {
-    match Kind::of(value) {
-        Kind::Nil
-        | Kind::Bool(_)
-        | Kind::Integer(_)
-        | Kind::Number(_)
-        | Kind::Time(_)
-        | Kind::Duration(_)
-        | Kind::Function => shown(value),
-        Kind::Text(_) | Kind::List(_) | Kind::Map(_) | Kind::Record(_) => {
+    match ValueKind::of(value) {
+        ValueKind::Nil
+        | ValueKind::Bool(_)
+        | ValueKind::Integer(_)
+        | ValueKind::Number(_)
+        | ValueKind::Time(_)
+        | ValueKind::Duration(_)
+        | ValueKind::Function => shown(value),
+        ValueKind::Text(_) | ValueKind::List(_) | ValueKind::Map(_) | ValueKind::Record(_) => {
             Value::from(marked(&text_of(value)))
         }
     }
@@ -128,16 +130,18 @@ fn shown_data(value: &Value) -> Value {
 
 fn walkable(args: &Args<'_>) -> Result<Value, FunctionError> {
     let value = args.value(0);
-    let kind = Kind::of(value);
+    let kind = ValueKind::of(value);
     match kind {
-        Kind::Nil | Kind::Integer(_) | Kind::List(_) | Kind::Map(_) => Ok(value.clone()),
-        Kind::Bool(_)
-        | Kind::Number(_)
-        | Kind::Text(_)
-        | Kind::Time(_)
-        | Kind::Duration(_)
-        | Kind::Record(_)
-        | Kind::Function => Err(FunctionError::NotIterable { got: kind.as_str() }),
+        ValueKind::Nil | ValueKind::Integer(_) | ValueKind::List(_) | ValueKind::Map(_) => {
+            Ok(value.clone())
+        }
+        ValueKind::Bool(_)
+        | ValueKind::Number(_)
+        | ValueKind::Text(_)
+        | ValueKind::Time(_)
+        | ValueKind::Duration(_)
+        | ValueKind::Record(_)
+        | ValueKind::Function => Err(FunctionError::NotIterable { got: kind.as_str() }),
     }
 }
 

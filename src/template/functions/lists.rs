@@ -2,7 +2,7 @@
 
 use super::{Args, Function, FunctionError, MANY, text, truth, value};
 use crate::template::limits::{BoundedText, ITEMS_MAX};
-use crate::template::value::{Kind, text_of};
+use crate::template::value::{ValueKind, text_of};
 use gotmpl::Value;
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -24,7 +24,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         made(args.list(0)?.iter().filter(|item| !dropped.contains(item)).cloned().collect())
     }),
     value("compact", 1..=1, |args| {
-        let full = args.list(0)?.iter().filter(|item| !Kind::of(item).is_empty());
+        let full = args.list(0)?.iter().filter(|item| !ValueKind::of(item).is_empty());
         made(full.cloned().collect())
     }),
     truth("has", 2..=2, |args| Ok(Value::Bool(args.list(1)?.contains(args.value(0))))),

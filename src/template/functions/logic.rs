@@ -1,12 +1,12 @@
 //! Defaults and choices of sprig.
 
 use super::{Args, Function, FunctionError, MANY, truth, value};
-use crate::template::value::{Kind, text_of};
+use crate::template::value::{ValueKind, text_of};
 use gotmpl::Value;
 
 pub(super) const FUNCTIONS: &[Function] = &[
     value("default", 1..=2, default),
-    truth("empty", 1..=1, |args| Ok(Value::Bool(Kind::of(args.value(0)).is_empty()))),
+    truth("empty", 1..=1, |args| Ok(Value::Bool(ValueKind::of(args.value(0)).is_empty()))),
     value("coalesce", 0..=MANY, |args| {
         Ok(args.from(0).iter().find(is_full).cloned().unwrap_or(Value::Nil))
     }),
@@ -23,7 +23,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
 ];
 
 fn is_full(value: &&Value) -> bool {
-    !Kind::of(value).is_empty()
+    !ValueKind::of(value).is_empty()
 }
 
 /// `default fallback value`; without a value the fallback.

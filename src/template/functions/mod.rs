@@ -28,7 +28,7 @@ pub(super) use refused::refusal;
 use super::limits::{ITEMS_MAX, OUTPUT_BYTES_MAX, PRINTF_DIRECTIVES_MAX, VALUE_DEPTH_MAX};
 use super::place::Place;
 use super::shape::Shape;
-use super::value::Kind;
+use super::value::ValueKind;
 use gotmpl::{FuncMap, TemplateError, Value};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -197,27 +197,27 @@ impl Room {
     fn take(&mut self, value: &Value, depth: usize) -> Result<(), FunctionError> {
         let depth = || depth.checked_sub(1).ok_or(FunctionError::TooDeep);
         self.items = self.items.checked_sub(1).ok_or(FunctionError::TooManyItems)?;
-        match Kind::of(value) {
-            Kind::Text(text) => {
+        match ValueKind::of(value) {
+            ValueKind::Text(text) => {
                 let rest = self.bytes.checked_sub(text.len());
                 self.bytes = rest.ok_or(FunctionError::TextTooLong)?;
                 Ok(())
             }
-            Kind::List(items) => {
+            ValueKind::List(items) => {
                 let depth = depth()?;
                 items.iter().try_for_each(|item| self.take(item, depth))
             }
-            Kind::Map(entries) | Kind::Record(entries) => {
+            ValueKind::Map(entries) | ValueKind::Record(entries) => {
                 let depth = depth()?;
                 entries.values().try_for_each(|item| self.take(item, depth))
             }
-            Kind::Nil
-            | Kind::Bool(_)
-            | Kind::Integer(_)
-            | Kind::Number(_)
-            | Kind::Time(_)
-            | Kind::Duration(_)
-            | Kind::Function => Ok(()),
+            ValueKind::Nil
+            | ValueKind::Bool(_)
+            | ValueKind::Integer(_)
+            | ValueKind::Number(_)
+            | ValueKind::Time(_)
+            | ValueKind::Duration(_)
+            | ValueKind::Function => Ok(()),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! How issues, pull requests and users are written so that a provider links them.
 
 use super::{Args, Function, FunctionError, text};
-use crate::template::value::{Kind, text_of};
+use crate::template::value::{ValueKind, text_of};
 use gotmpl::Value;
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -64,7 +64,7 @@ fn is_name(text: &str) -> bool {
 fn reference(args: &Args<'_>, mark: &str) -> Result<Value, FunctionError> {
     let provider = Provider::of(&args.text(0)?);
     let number = args.value(1);
-    if Kind::of(number).is_empty() {
+    if ValueKind::of(number).is_empty() {
         return Ok(Value::from(""));
     }
     let (owner, repository) = (args.text(2)?, args.text(3)?);

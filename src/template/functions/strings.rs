@@ -2,7 +2,7 @@
 
 use super::{Args, Function, FunctionError, MANY, text, truth, value};
 use crate::template::limits::{BoundedText, ITEMS_MAX, truncate_chars};
-use crate::template::value::{Kind, text_of};
+use crate::template::value::{ValueKind, text_of};
 use gotmpl::Value;
 use std::collections::BTreeMap;
 
@@ -104,7 +104,8 @@ fn abbreviate(args: &Args<'_>) -> Result<Value, FunctionError> {
 /// The arguments that are not nil, each as `form` makes it, with spaces between.
 fn each(args: &Args<'_>, form: fn(&Value) -> String) -> Result<Value, FunctionError> {
     let mut joined = BoundedText::default();
-    let present = args.from(0).iter().filter(|value| !matches!(Kind::of(value), Kind::Nil));
+    let present =
+        args.from(0).iter().filter(|value| !matches!(ValueKind::of(value), ValueKind::Nil));
     for (position, value) in present.enumerate() {
         joined.push(if position == 0 { "" } else { " " })?;
         joined.push(&form(value))?;

@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 use tekton_events_relay::demo::Recorded;
-use tekton_events_relay::demo::{Answer, Sender};
+use tekton_events_relay::demo::{Sender, SenderAnswer};
 use tokio::process::{Child, Command};
 
 /// A start is a few fsyncs and an election of one; the rest is a busy machine.
@@ -86,7 +86,7 @@ impl<'s> Relay<'s> {
     }
 
     /// Sends one after the other; every event has to be acknowledged.
-    pub async fn take(&self, requests: &[Recorded]) -> Vec<Answer> {
+    pub async fn take(&self, requests: &[Recorded]) -> Vec<SenderAnswer> {
         let answers = self.sender().play(requests).await;
         for (answer, request) in answers.iter().zip(requests) {
             let name = request.run_name();
