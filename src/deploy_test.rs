@@ -2,9 +2,7 @@
 
 use crate::app::{CLOSE_MAX, HAND_OVER_MAX};
 use crate::cli::{Cli, CliCommand};
-use crate::config::{
-    self, ClusterSettings, FileError, Files, Overrides, SecretCheck, ServerSettings,
-};
+use crate::config::{self, ClusterSettings, NoFiles, Overrides, SecretCheck, ServerSettings};
 use clap::{CommandFactory as _, Parser as _};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -13,14 +11,6 @@ use std::time::Duration;
 
 /// What a stop leaves of the grace period at least: the process goes well inside of it.
 const SPARE: Duration = Duration::from_secs(10);
-
-struct NoFiles;
-
-impl Files for NoFiles {
-    fn read(&self, _path: &Path) -> Result<String, FileError> {
-        Err(FileError::NotFound)
-    }
-}
 
 fn text(file: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);

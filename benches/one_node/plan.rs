@@ -6,10 +6,9 @@ use crate::shared::recorded::Recorded;
 use crate::shared::table::Table;
 use anyhow::ensure;
 use std::hint::black_box;
-use std::path::Path;
 use std::sync::Arc;
 use tekton_events_relay::clock::Timestamp;
-use tekton_events_relay::config::{FileError, Files, SecretCheck, load};
+use tekton_events_relay::config::{NoFiles, SecretCheck, load};
 use tekton_events_relay::event::RunContext;
 use tekton_events_relay::integration::Effect;
 use tekton_events_relay::plan::{Rules, plan};
@@ -56,15 +55,6 @@ notifiers:
   log:
     - {name: log, when: "event.RunName.matches('^r[0-9a-f]+$')"}
 "#;
-
-/// No file is there, and none is needed.
-struct NoFiles;
-
-impl Files for NoFiles {
-    fn read(&self, _: &Path) -> Result<String, FileError> {
-        Err(FileError::NotFound)
-    }
-}
 
 /// Measures planning and adds its rows.
 pub fn measure(recorded: &Recorded, table: &mut Table) -> anyhow::Result<()> {

@@ -34,8 +34,8 @@ pub use store::{DeadLetters, OnQuorumLoss, Store, StoreBackend};
 pub use tls::Tls;
 
 pub use crate::settings::{
-    ConfigError, ConfigErrors, FileError, Files, Notice, Problem, SecretCheck, Severity, Snippet,
-    SyntaxError, TextPosition, parse_host, parse_listen, parse_name, parse_seed,
+    ConfigError, ConfigErrors, FileError, Files, NoFiles, Notice, Problem, SecretCheck, Severity,
+    Snippet, SyntaxError, TextPosition, parse_host, parse_listen, parse_name, parse_seed,
 };
 
 use crate::event::{Keep, Key};

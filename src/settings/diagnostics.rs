@@ -18,6 +18,16 @@ pub trait Files {
     fn read(&self, path: &Path) -> Result<String, FileError>;
 }
 
+/// No files at all: for a configuration that names none.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoFiles;
+
+impl Files for NoFiles {
+    fn read(&self, _: &Path) -> Result<String, FileError> {
+        Err(FileError::NotFound)
+    }
+}
+
 /// Whether secret files have to be there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SecretCheck {

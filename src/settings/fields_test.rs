@@ -1,18 +1,8 @@
 //! The readers of keys and values, one by one.
 
-use super::super::diagnostics::{Files, SecretCheck};
-use super::super::error::FileError;
+use super::super::diagnostics::{NoFiles, SecretCheck};
 use super::super::yaml;
 use super::*;
-use std::path::Path;
-
-struct NoFiles;
-
-impl Files for NoFiles {
-    fn read(&self, _path: &Path) -> Result<String, FileError> {
-        Err(FileError::NotFound)
-    }
-}
 
 /// What `read` makes of the mapping in `text`, with the mistakes and notices it caused.
 fn walk<T>(text: &str, read: impl FnOnce(Fields<'_>) -> T) -> (T, Vec<String>) {

@@ -117,19 +117,9 @@ fn read_lower_case(fields: &mut Fields<'_>, key: &'static str) -> Vec<NamePatter
 
 #[cfg(test)]
 mod tests {
-    use super::super::diagnostics::{Diagnostics, Files, SecretCheck};
-    use super::super::error::FileError;
+    use super::super::diagnostics::{Diagnostics, NoFiles, SecretCheck};
     use super::super::yaml;
     use super::*;
-    use std::path::Path;
-
-    struct NoFiles;
-
-    impl Files for NoFiles {
-        fn read(&self, _path: &Path) -> Result<String, FileError> {
-            Err(FileError::NotFound)
-        }
-    }
 
     fn warnings(text: &str, reader: impl FnOnce(Fields<'_>)) -> Vec<String> {
         let root = yaml::parse(text).unwrap();

@@ -18,7 +18,7 @@ mod key_row;
 mod snippet;
 
 pub use address::{parse_host, parse_listen, parse_name, parse_seed};
-pub use diagnostics::{Files, SecretCheck};
+pub use diagnostics::{Files, NoFiles, SecretCheck};
 pub use error::{ConfigError, ConfigErrors, FileError, Notice, Problem, Severity};
 pub use key_row::{KeyRow, ValueType};
 pub use snippet::Snippet;

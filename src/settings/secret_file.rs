@@ -106,16 +106,8 @@ pub(crate) fn is_path_part(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::diagnostics::{Diagnostics, Files, SecretCheck};
+    use crate::settings::diagnostics::{Diagnostics, NoFiles, SecretCheck};
     use crate::settings::yaml;
-
-    struct NoFiles;
-
-    impl Files for NoFiles {
-        fn read(&self, _path: &Path) -> Result<String, FileError> {
-            Err(FileError::NotFound)
-        }
-    }
 
     /// Where the token of instance `i` is, by the keys in `text`.
     fn token(text: &str) -> Option<String> {

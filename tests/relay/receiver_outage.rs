@@ -3,10 +3,9 @@
 
 use crate::harness::{Receiver, Relay, Setup, recorded, run_events};
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::Duration;
 use tekton_events_relay::clock::Timestamp;
-use tekton_events_relay::config::{FileError, Files, SecretCheck, load};
+use tekton_events_relay::config::{NoFiles, SecretCheck, load};
 use tekton_events_relay::effect::{Receipt, RouteName};
 use tekton_events_relay::event::RunEvent;
 use tekton_events_relay::failure::{DeliveryFailure, FailureKind, Retryability};
@@ -60,15 +59,6 @@ async fn what_was_refused_arrives_in_order_and_once() {
         assert_eq!(checks.get(check), Some(state), "{check:?}");
     }
     relay.kill_nine().await;
-}
-
-/// Nothing to read: the routes below name no file that is looked at.
-struct NoFiles;
-
-impl Files for NoFiles {
-    fn read(&self, _: &Path) -> Result<String, FileError> {
-        Err(FileError::NotFound)
-    }
 }
 
 const ROUTES: &str = "

@@ -99,19 +99,9 @@ fn is_header_name(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::diagnostics::{Diagnostics, Files, SecretCheck};
-    use crate::settings::error::FileError;
+    use crate::settings::diagnostics::{Diagnostics, NoFiles, SecretCheck};
     use crate::settings::setting::Setting;
     use crate::settings::yaml;
-    use std::path::Path;
-
-    struct NoFiles;
-
-    impl Files for NoFiles {
-        fn read(&self, _path: &Path) -> Result<String, FileError> {
-            Err(FileError::NotFound)
-        }
-    }
 
     fn credential(auth: &str) -> Option<Credential> {
         let root = yaml::parse(auth).unwrap();
