@@ -8,17 +8,20 @@ use crate::api::{
 };
 use crate::clock::{Clock, SystemClock};
 use crate::cluster::{
-    Backend, CertificateFiles, Cluster, ClusterId, ClusterSecrets, Discovery, FatalError, Options,
-    PeerOptions, QuorumLossPolicy, SecretSource, SecretsError, Security, StartError,
+    AcceptError, Backend, CertificateFiles, Cluster, ClusterId, ClusterSecrets, Discovery,
+    FatalError, Options, PeerOptions, QuorumLossPolicy, SecretSource, SecretsError, Security,
+    StartError,
 };
 use crate::config::{ClusterSettings, Config, PeerTlsPolicy, StoreBackend};
 use crate::delivery::transport::{BuildError, Transports};
 use crate::delivery::{Worker, WorkerOptions};
+use crate::plan::Ruleset;
 use crate::state_machine::{Settings, millis};
 use crate::telemetry::{Metrics, MetricsError};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -74,6 +77,8 @@ pub struct App {
     cluster: Arc<Cluster>,
     worker: tokio::task::JoinHandle<()>,
     server: tokio::task::JoinHandle<()>,
+    metrics: Arc<Metrics>,
+    rulesets: watch::Sender<Arc<Ruleset>>,
     /// Cancelled first: unready.
     drain: CancellationToken,
     /// Cancelled next: the listener closes, and nothing new is accepted or begun.
@@ -90,7 +95,9 @@ impl App {
     pub async fn start(config: Config) -> Result<Self, AppError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
         let metrics = Arc::new(Metrics::new().map_err(AppError::Metrics)?);
-        metrics.expect_routes(config.rules.routes.iter().map(|route| &route.name));
+        let ruleset = Ruleset::first(config.rules.clone(), config.keep.clone(), config.hash());
+        metrics.expect_routes(ruleset.rules.names());
+        let rulesets = watch::Sender::new(Arc::new(ruleset));
         let transports = Transports::new(Arc::clone(&clock)).map_err(AppError::Transport)?;
         let (server, admin) = listeners(&config).await?;
         let options = cluster_options(&config, server.address())?;
@@ -103,7 +110,7 @@ impl App {
             cluster: Arc::clone(&cluster),
             metrics: Arc::clone(&metrics),
             clock: Arc::clone(&clock),
-            keep: Arc::new(config.keep.clone()),
+            rulesets: rulesets.subscribe(),
             body_bytes_max: config.server.max_body_bytes,
             access: Arc::new(access(&config)?),
             bodies: BodyBudget::default(),
@@ -118,18 +125,46 @@ impl App {
             Some(_) => UNREADY_BEHIND_SERVICE,
             None => UNREADY_BEFORE_CLOSE,
         };
-        let rules = Arc::new(config.rules);
-        let shared = Arc::clone(&cluster);
-        let worker = Worker::new(shared, rules, transports, options, (clock, metrics));
+        let (shared, newest) = (Arc::clone(&cluster), rulesets.subscribe());
+        let telemetry = (clock, Arc::clone(&metrics));
+        let worker = Worker::new(shared, newest, transports, options, telemetry);
         let worker = tokio::spawn(worker.run(close.clone()));
         info!(%address, node = %cluster.node_id(), "relay started");
-        Ok(Self { cluster, worker, server, drain, close, drain_max, unready_before_close })
+        Ok(Self {
+            cluster,
+            worker,
+            server,
+            metrics,
+            rulesets,
+            drain,
+            close,
+            drain_max,
+            unready_before_close,
+        })
     }
 
     /// The replicated log.
     #[must_use]
     pub fn cluster(&self) -> &Arc<Cluster> {
         &self.cluster
+    }
+
+    /// Decides by a newer configuration from the next event on: its rules, what of events they read,
+    /// and the settings of the cluster. What was planned before keeps its plan. Every other part of
+    /// the configuration counts at the next start.
+    ///
+    /// # Errors
+    /// The settings were not confirmed, the rules count. The call may be made again.
+    #[cfg_attr(not(test), expect(dead_code, reason = "only a reload replaces a configuration"))]
+    pub async fn swap(&self, config: &Config) -> Result<(), AcceptError> {
+        self.metrics.expect_routes(config.rules.names());
+        self.rulesets.send_modify(|held| {
+            let (rules, keep) = (config.rules.clone(), config.keep.clone());
+            *held = Arc::new(held.replaced_by(rules, keep, config.hash()));
+        });
+        let generation = self.rulesets.borrow().generation;
+        info!(generation, "the rules were replaced");
+        self.cluster.configure(settings(config), config_hash(config)).await
     }
 
     /// Runs until `stop` is cancelled, then drains; or until the cluster can no longer be used.
@@ -298,8 +333,13 @@ fn peer_options(config: &Config, http: SocketAddr) -> Result<Option<PeerOptions>
             spool_after: config.store.spool_after,
             on_quorum_loss: config.store.on_quorum_loss,
         },
-        config_hash: u64::try_from(config.hash().0 >> 64).unwrap_or_default(),
+        config_hash: config_hash(config),
     }))
+}
+
+/// What members tell each other of their files.
+fn config_hash(config: &Config) -> u64 {
+    u64::try_from(config.hash().0 >> 64).unwrap_or_default()
 }
 
 fn port(address: &str) -> u16 {
@@ -327,3 +367,7 @@ fn worker_options(config: &Config) -> WorkerOptions {
         retry: config.retry.clone(),
     }
 }
+
+#[cfg(test)]
+#[path = "app_test.rs"]
+mod tests;

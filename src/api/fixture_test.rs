@@ -8,7 +8,8 @@ use crate::cluster::{
     Security,
 };
 use crate::config::OnQuorumLoss;
-use crate::event::Keep;
+use crate::event::{Keep, Key};
+use crate::plan::{Rules, Ruleset};
 use crate::secret::SecretRef;
 use crate::telemetry::Metrics;
 use axum::body::Body;
@@ -16,6 +17,7 @@ use http::{HeaderValue, Request, StatusCode};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
@@ -24,6 +26,11 @@ const BODY_BYTES_MAX: usize = 1024 * 1024;
 
 /// The change token.
 const TOKEN: &str = "right";
+
+/// A ruleset without routes that keeps this of events.
+pub(crate) fn ruleset(keep: Keep) -> Ruleset {
+    Ruleset::first(Rules::default(), keep, Key::of(&[]))
+}
 
 /// What the routes of one replica need, and what tests do with them.
 pub(crate) struct Bench {
@@ -42,7 +49,7 @@ impl Bench {
             cluster: Arc::new(cluster),
             metrics: Arc::new(Metrics::new().unwrap()),
             clock: Arc::clone(&clock),
-            keep: Arc::new(Keep::all()),
+            rulesets: watch::channel(Arc::new(ruleset(Keep::all()))).1,
             body_bytes_max: BODY_BYTES_MAX,
             bodies: BodyBudget::default(),
             senders: Arc::new(Senders::new(&[], false, clock)),

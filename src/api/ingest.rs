@@ -15,6 +15,7 @@ use http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode, header};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 use tracing::{debug, error};
 
@@ -151,10 +152,11 @@ async fn cut_off(extensions: &Extensions) -> Result<Response, Problem> {
 
 fn decode_all(api: &Api, events: &[CloudEvent]) -> Result<(Vec<Item>, Vec<RunEvent>), Problem> {
     let received_at = api.clock.wall();
+    let ruleset = Arc::clone(&api.rulesets.borrow());
     let mut items = Vec::with_capacity(events.len());
     let mut runs = Vec::with_capacity(events.len());
     for event in events {
-        let decoded = decode(event, received_at, &api.keep)
+        let decoded = decode(event, received_at, &ruleset.keep)
             .map_err(|error| Problem::new(ProblemId::InvalidRunData, error.to_string()))?;
         match decoded {
             Decoded::Run(run) => {

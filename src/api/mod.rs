@@ -30,7 +30,8 @@ pub use tls::{TlsError, TlsFiles};
 
 use crate::clock::Clock;
 use crate::cluster::Cluster;
-use crate::event::{Keep, RunKind};
+use crate::event::RunKind;
+use crate::plan::Ruleset;
 use crate::telemetry::Metrics;
 use axum::Router;
 use axum::extract::State;
@@ -38,6 +39,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::{HeaderValue, header};
 use std::sync::Arc;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// What an event that is none of Tekton's counts as, beside the kinds of runs.
@@ -49,8 +51,8 @@ pub struct Api {
     pub cluster: Arc<Cluster>,
     pub metrics: Arc<Metrics>,
     pub clock: Arc<dyn Clock>,
-    /// Params and results that rules or templates name.
-    pub keep: Arc<Keep>,
+    /// The newest ruleset: what of an event is kept.
+    pub rulesets: watch::Receiver<Arc<Ruleset>>,
     /// Longest body read, in bytes.
     pub body_bytes_max: usize,
     /// What bodies on their way in may hold, in sum.

@@ -42,13 +42,25 @@ pub(super) struct OwnNode {
     pub peer_address: String,
     pub http_address: String,
     pub gossip_address: String,
+}
+
+/// What a node was told by its configuration, which may be replaced while it runs.
+#[derive(Clone, Debug)]
+pub(super) struct Configured {
+    /// The values that apply is to use, which the leader proposes (rule 20).
+    pub settings: Settings,
     /// Equal on nodes with the same rules.
     pub config_hash: u64,
 }
 
 impl OwnNode {
     /// What a node tells before it has state.
-    pub fn first_facts(&self, cluster: Option<ClusterId>, wall: Timestamp) -> NodeFacts {
+    pub fn first_facts(
+        &self,
+        cluster: Option<ClusterId>,
+        config_hash: u64,
+        wall: Timestamp,
+    ) -> NodeFacts {
         NodeFacts {
             name: self.name.clone(),
             peer_address: self.peer_address.clone(),
@@ -60,7 +72,7 @@ impl OwnNode {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             wire_version: WIRE_VERSION,
             feature_level: FEATURE_LEVEL.0,
-            config_hash: self.config_hash,
+            config_hash,
             load: 0,
             applied_index: 0,
             spooled: 0,
@@ -116,8 +128,7 @@ pub(super) struct Member {
     pub not_admitted: AtomicU64,
     /// Wakes the duties of the leader.
     pub duties: Notify,
-    /// The values that apply is to use, which the leader proposes (rule 20).
-    pub settings: Settings,
+    pub configured: watch::Sender<Configured>,
     pub quorum_loss: QuorumLoss,
     /// Whether this node's state goes on as the leader's does.
     pub standstill: Mutex<Standstill>,
@@ -170,7 +181,8 @@ impl Member {
     /// What this node tells about itself.
     pub fn facts(&self) -> NodeFacts {
         let load = self.raft().read(StateMachine::backlog);
-        let first = self.own.first_facts(self.cluster(), self.clock.wall());
+        let config_hash = self.configured.borrow().config_hash;
+        let first = self.own.first_facts(self.cluster(), config_hash, self.clock.wall());
         NodeFacts {
             is_ready: !self.is_draining() && !self.proposer.quorum.is_lost(),
             is_draining: self.is_draining(),

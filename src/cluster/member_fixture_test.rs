@@ -7,7 +7,7 @@ use super::data_dir::identity::{ClusterId, NodeIdentity, write_identity};
 use super::fatal::FatalError;
 use super::gossip::{Discovery, Gossip, GossipOptions};
 use super::health::delivery_health::DeliveryHealthRecorder;
-use super::member::{Member, OwnNode};
+use super::member::{Configured, Member, OwnNode};
 use super::options::QuorumLossPolicy;
 use super::proposal::batcher::{Batcher, batcher};
 use super::proposal::log_clock::SharedLogClock;
@@ -136,7 +136,10 @@ pub async fn node_told(id: u64, told: Told<'_>) -> Node {
         admit: Vec::new(),
         not_admitted: 0.into(),
         duties: tokio::sync::Notify::new(),
-        settings: Settings::default(),
+        configured: watch::Sender::new(Configured {
+            settings: Settings::default(),
+            config_hash: 0,
+        }),
         standstill: Mutex::default(),
         told_stuck: false.into(),
         quorum_loss,
@@ -154,7 +157,6 @@ fn own(identity: NodeIdentity, name: &str, listener: &PeerListener) -> OwnNode {
         peer_address: listener.address().to_string(),
         http_address: String::new(),
         gossip_address: String::new(),
-        config_hash: 0,
     }
 }
 
@@ -168,7 +170,7 @@ async fn gossip(own: &OwnNode, told: Told<'_>) -> Gossip {
         secrets: None,
         is_migrating: false,
     };
-    let facts = own.first_facts(None, Timestamp::UNKNOWN);
+    let facts = own.first_facts(None, 0, Timestamp::UNKNOWN);
     Gossip::start(options, facts).await.unwrap()
 }
 

@@ -5,6 +5,7 @@
 mod accept;
 mod bootstrap;
 mod checks;
+mod configure;
 pub mod data_dir;
 mod fatal;
 mod gossip;

@@ -3,9 +3,9 @@
 use super::*;
 use crate::cluster::Options;
 use crate::effect::{Delivery, EffectId, Receipt, RouteName, SkipReason, TargetKey};
-use crate::event::{RunContext, RunEvent, recorded_run};
+use crate::event::{Keep, Key, RunContext, RunEvent, recorded_run};
 use crate::integration::{Effect, Integration, Target, Turn};
-use crate::plan::Route;
+use crate::plan::{Route, Rules};
 use crate::route::NameFilter;
 use crate::state_machine::StateMachine;
 use std::sync::{Condvar, Mutex};
@@ -157,20 +157,26 @@ impl Bench {
     }
 }
 
+/// Rules with one route, which ends at the witness.
+pub(super) fn rules(witness: &Arc<Witness>, instance: &str) -> Rules {
+    let route = Route {
+        name: RouteName { kind: "k".into(), instance: instance.into(), action: "a".into() },
+        provider: None,
+        when: None,
+        filter: NameFilter::default(),
+        integration: Arc::<Witness>::clone(witness),
+    };
+    Rules { routes: vec![route], ..Rules::default() }
+}
+
 /// A worker with one route, which is that of the witness.
 pub(super) fn worker(
     cluster: &Arc<Cluster>,
     witness: &Arc<Witness>,
     clock: &Arc<TestClock>,
 ) -> Worker {
-    let route = Route {
-        name: RouteName { kind: "k".into(), instance: "i".into(), action: "a".into() },
-        provider: None,
-        when: None,
-        filter: NameFilter::default(),
-        integration: Arc::<Witness>::clone(witness),
-    };
-    let rules = Rules { routes: vec![route], ..Rules::default() };
+    let ruleset = Ruleset::first(rules(witness, "i"), Keep::all(), Key::of(&[]));
+    let rulesets = watch::channel(Arc::new(ruleset)).1;
     let clock: Arc<dyn Clock> = Arc::<TestClock>::clone(clock);
     let transports = Transports::new(Arc::clone(&clock)).unwrap();
     let options = WorkerOptions {
@@ -179,7 +185,7 @@ pub(super) fn worker(
         retry: RetryPolicy::default(),
     };
     let telemetry = (clock, Arc::new(Metrics::new().unwrap()));
-    Worker::new(Arc::clone(cluster), Arc::new(rules), transports, options, telemetry)
+    Worker::new(Arc::clone(cluster), rulesets, transports, options, telemetry)
 }
 
 pub(super) async fn until(cluster: &Cluster, holds: impl Fn(&StateMachine) -> bool) {

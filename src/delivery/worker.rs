@@ -11,7 +11,7 @@ use super::waits::{Due, LOOKED_AT_MAX, Waits};
 use crate::clock::{Clock, Timestamp};
 use crate::cluster::{AcceptError, Cluster};
 use crate::failure::FailureKind;
-use crate::plan::{Rules, effect, plan};
+use crate::plan::{Ruleset, effect, plan};
 use crate::retry::RetryPolicy;
 use crate::state_machine::{
     Applied, AttemptOutcome, AttemptResult, Begin, Cause, CauseKind, Command, DueWork, Grant,
@@ -20,6 +20,7 @@ use crate::state_machine::{
 use crate::telemetry::{Metrics, Random, chain};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -44,7 +45,6 @@ pub struct WorkerOptions {
 /// What the worker and its calls share.
 pub(super) struct Shared {
     pub cluster: Arc<Cluster>,
-    pub rules: Arc<Rules>,
     pub transports: Transports,
     pub options: WorkerOptions,
     pub clock: Arc<dyn Clock>,
@@ -55,6 +55,10 @@ pub(super) struct Shared {
 /// Plans and delivers for the slots this node owns.
 pub struct Worker {
     shared: Arc<Shared>,
+    rulesets: watch::Receiver<Arc<Ruleset>>,
+    /// The ruleset of the proposal that is made now. One proposal is planned, made and carried out
+    /// under one.
+    ruleset: Arc<Ruleset>,
     limits: Limits,
     calls: Calls,
     /// Calls whose task broke: nobody has recorded how they ended.
@@ -66,11 +70,11 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// A worker over the given state, rules and transports.
+    /// A worker over the given state, transports, and whatever ruleset is the newest.
     #[must_use]
     pub fn new(
         cluster: Arc<Cluster>,
-        rules: Arc<Rules>,
+        mut rulesets: watch::Receiver<Arc<Ruleset>>,
         transports: Transports,
         options: WorkerOptions,
         telemetry: (Arc<dyn Clock>, Arc<Metrics>),
@@ -78,9 +82,12 @@ impl Worker {
         let limits = Limits::new(options.concurrency_max);
         let (clock, metrics) = telemetry;
         let random = Random::seeded();
-        let shared = Shared { cluster, rules, transports, options, clock, metrics, random };
+        let ruleset = Arc::clone(&rulesets.borrow_and_update());
+        let shared = Shared { cluster, transports, options, clock, metrics, random };
         Self {
             shared: Arc::new(shared),
+            ruleset,
+            rulesets,
             limits,
             calls: Calls::default(),
             broken: Vec::new(),
@@ -116,6 +123,8 @@ impl Worker {
                 () = drain.cancelled() => break,
                 changed = applied.changed() => if changed.is_err() { break },
                 Some(returned) = self.calls.next() => self.take_back(returned),
+                // What was parked may have a route by now.
+                Ok(()) = self.rulesets.changed() => {}
                 () = tokio::time::sleep(wait) => {}
             }
         }
@@ -211,6 +220,7 @@ impl Worker {
         }
         if self.unconfirmed.is_none() {
             self.close_unheard().await;
+            self.ruleset = Arc::clone(&self.rulesets.borrow_and_update());
         }
         let batch = self.unconfirmed.take().unwrap_or_else(|| self.collect());
         if batch.is_empty() {
@@ -295,10 +305,9 @@ impl Worker {
         let mut unsent = Vec::new();
         for grant in grants {
             let shared = Arc::clone(&self.shared);
-            let job = shared.cluster.read(|state| effect(state, grant, &shared.rules));
-            let sendable =
-                job.and_then(|job| Some((shared.rules.open_route(&job.route, &job.event)?, job)));
-            let Some((route, job)) = sendable else {
+            let rules = &self.ruleset.rules;
+            let owed = shared.cluster.read(|state| effect(state, grant, rules));
+            let Some((job, route)) = owed else {
                 unsent.push(grant);
                 continue;
             };
@@ -320,7 +329,7 @@ impl Worker {
         let mut batch = Batch::default();
         for (run, slot, queued) in plans {
             shared.cluster.planning_started(run, queued.sequence);
-            let planned = plan(run, &queued, level, &shared.rules);
+            let planned = plan(run, &queued, level, &self.ruleset.rules);
             if !self.add_plan(&mut batch, slot, planned) {
                 break;
             }
@@ -356,6 +365,7 @@ impl Worker {
 
     fn add_sends(&mut self, batch: &mut Batch, now: Timestamp) {
         let shared = Arc::clone(&self.shared);
+        let ruleset = Arc::clone(&self.ruleset);
         let monotonic = shared.clock.monotonic();
         shared.cluster.read(|state| {
             let mut due = state.due_sends(shared.cluster.node_id(), now);
@@ -368,7 +378,7 @@ impl Worker {
                 }
                 let Some(owner) = owner_of(state, &shared, effect.slot) else { continue };
                 let instance = effect.route.full_instance();
-                let piece = if shared.rules.open_route(&effect.route, &effect.event).is_none() {
+                let piece = if ruleset.rules.open_route(&effect.route, &effect.event).is_none() {
                     let command = Command::Park { owner, effects: vec![effect.id] };
                     Piece { command, taken: Places::new() }
                 } else if self.limits.try_take(&instance, monotonic) {
@@ -430,3 +440,7 @@ mod begin_tests;
 #[cfg(test)]
 #[path = "grants_test.rs"]
 mod grant_tests;
+
+#[cfg(test)]
+#[path = "swap_test.rs"]
+mod swap_tests;

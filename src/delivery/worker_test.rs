@@ -3,9 +3,8 @@
 use super::*;
 use crate::clock::SystemClock;
 use crate::cluster::{DeliveryHealth, Options};
-use crate::config::{FileError, Files, SecretCheck, load};
+use crate::config::{NoFiles, SecretCheck, load};
 use crate::event::{RunEvent, recorded_run};
-use std::path::Path;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -14,14 +13,6 @@ use tokio::task::JoinHandle;
 /// What has not happened by then never will.
 const WITHIN: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-
-struct NoFiles;
-
-impl Files for NoFiles {
-    fn read(&self, _: &Path) -> Result<String, FileError> {
-        Err(FileError::NotFound)
-    }
-}
 
 /// What the target does with a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,9 +83,10 @@ impl Bench {
             retry: config.retry.clone(),
         };
         let metrics = Arc::new(Metrics::new().unwrap());
-        let rules = Arc::new(config.rules);
+        let ruleset = Ruleset::first(config.rules, config.keep, crate::event::Key::of(&[]));
+        let rulesets = watch::channel(Arc::new(ruleset)).1;
         let worker =
-            Worker::new(Arc::clone(&cluster), rules, transports, options, (clock, metrics));
+            Worker::new(Arc::clone(&cluster), rulesets, transports, options, (clock, metrics));
         let stop = CancellationToken::new();
         let worker = tokio::spawn(worker.run(stop.clone()));
         Self { cluster, mood, stop, worker, _folder: folder }

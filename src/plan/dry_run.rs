@@ -174,8 +174,7 @@ impl DryRun {
     fn attempt(&mut self, grant: Grant, target: &mut impl Target, steps: &mut Vec<Step>) {
         let Some(record) = self.state.effect(grant.effect) else { return };
         let key = record.target.to_string();
-        let Some(job) = effect(&self.state, grant, &self.rules) else { return };
-        let Some(route) = self.rules.open_route(&job.route, &job.event) else { return };
+        let Some((job, route)) = effect(&self.state, grant, &self.rules) else { return };
         let mut sent = Vec::new();
         let turn = play_on(route.integration.begin(&job.effect()), target, &mut sent);
         let result = target.attempt(&job.route, &turn, self.at);

@@ -1,7 +1,7 @@
 //! One owed effect with everything that rendering it needs. The worker and the dry run make it in
 //! one place, so that what `plan` shows is what would be sent.
 
-use super::Rules;
+use super::{Route, Rules};
 use crate::clock::Timestamp;
 use crate::effect::{EffectId, RouteName, Summary};
 use crate::event::{RunContext, RunEvent};
@@ -45,13 +45,19 @@ impl Job {
     }
 }
 
-/// Takes what a granted effect needs out of the replicated state; `None` for an effect that is
-/// there no more.
+/// Takes what a granted effect needs out of the replicated state, with the route that carries it
+/// out. `None` for an effect that is there no more, and for one whose route the rules lack or the
+/// policy closes.
 #[must_use]
-pub fn effect(state: &StateMachine, grant: Grant, rules: &Rules) -> Option<Job> {
+pub fn effect<'r>(
+    state: &StateMachine,
+    grant: Grant,
+    rules: &'r Rules,
+) -> Option<(Job, &'r Route)> {
     let effect = state.effect(grant.effect)?;
+    let route = rules.open_route(&effect.route, &effect.event)?;
     let shows_summary = rules.summary_route.as_ref() == Some(&effect.route);
-    Some(Job {
+    let job = Job {
         id: grant.effect,
         attempt: grant.attempt,
         route: effect.route.clone(),
@@ -64,5 +70,6 @@ pub fn effect(state: &StateMachine, grant: Grant, rules: &Rules) -> Option<Job> 
         accepted_at: effect.accepted_at,
         first_begun_at: effect.first_begun_at,
         now: state.now(),
-    })
+    };
+    Some((job, route))
 }

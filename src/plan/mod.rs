@@ -5,10 +5,12 @@ use crate::effect::{Delivery, PlannedEffect, RouteName, SkipReason, Skipped};
 mod dry_run;
 mod job;
 mod route;
+mod ruleset;
 
 pub use dry_run::{DryRun, Step, TakesAll, Target};
 pub use job::{Job, effect};
 pub use route::Route;
+pub use ruleset::Ruleset;
 
 use crate::event::{Key, RunContext, RunEvent, RunKind};
 use crate::failure::{DeliveryFailure, FailureKind, Retryability};
@@ -37,6 +39,11 @@ impl Rules {
     #[must_use]
     pub fn route(&self, name: &RouteName) -> Option<&Route> {
         self.routes.iter().find(|route| route.name == *name)
+    }
+
+    /// The names of all routes, in the order of the file.
+    pub fn names(&self) -> impl Iterator<Item = &RouteName> {
+        self.routes.iter().map(|route| &route.name)
     }
 
     /// The configured route with this name, as far as the policy lets the event lead to it.

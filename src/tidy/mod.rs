@@ -69,6 +69,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "api",
         &[
             "event",
+            "plan",
             "cluster",
             "state_machine",
             "config",

@@ -52,6 +52,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("bootstrap", &["data_dir", "fatal", "gossip", "member", "membership", "raft", "transport"]),
     ("handle", &["data_dir", "fatal", "health", "member", "proposal", "raft", "spool", "view"]),
     ("accept", &["handle", "proposal", "spool"]),
+    ("configure", &["handle", "member", "proposal"]),
     (
         "shutdown",
         &[

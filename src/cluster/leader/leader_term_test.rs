@@ -1,11 +1,13 @@
 //! No duty is done, and no order is taken, by a leader that has not applied an entry of its term.
 
 use super::*;
+use crate::cluster::member::Configured;
 use crate::cluster::operator::finalize;
 use crate::cluster::proposal::error::AcceptError;
 use crate::cluster::test_member::Pair;
 use crate::cluster::transport::proto::ordered::Refusal;
 use crate::cluster::transport::proto::{Check, HandOver, Remove};
+use crate::state_machine::{FEATURE_LEVEL, Settings};
 use feature_level::Raising;
 
 const NOBODY: NodeId = NodeId(9);
@@ -23,6 +25,26 @@ async fn rule_26_slots_and_settings_wait_for_an_entry_of_the_own_term() {
     pair.confirm().await;
     let held = look(member, None, now).await.unwrap();
     assert_eq!((is_kept(), held.term), (false, member.raft().status().term));
+}
+
+#[tokio::test]
+async fn rule_20_the_leader_proposes_settings_that_were_replaced_while_it_leads() {
+    let pair = Pair::elected().await;
+    let member = &pair.leader.member;
+    pair.confirm().await;
+    let now = member.clock.monotonic();
+    let term = member.raft().status().term;
+    // The level of an untouched cluster waits for all founders, and settings with it.
+    let event = Command::Accept(Box::new(crate::event::recorded_run(1)));
+    let touch = vec![Command::RaiseLevel { level: FEATURE_LEVEL }, event];
+    member.proposer.propose_as_leader(term, touch).await.unwrap();
+    let held = look(member, None, now).await;
+    let newer = Settings { runs_max: 77, ..Settings::default() };
+    let configured = Configured { settings: newer.clone(), config_hash: 5 };
+    member.configured.send_replace(configured);
+    look(member, held, now).await.unwrap();
+    assert_eq!(member.raft().read(|state| state.settings().clone()), newer);
+    assert_eq!(member.facts().config_hash, 5);
 }
 
 #[tokio::test]

@@ -99,7 +99,8 @@ async fn perform(member: &Member, leader_term: &mut LeaderTerm, status: &RaftSta
     }
     // A level that rises in this entry counts for what stands behind it, so it is read at the next
     // look: settings that differ are written again.
-    let settings = member.settings.at_level(member.raft().read(StateMachine::feature_level));
+    let level = member.raft().read(StateMachine::feature_level);
+    let settings = member.configured.borrow().settings.at_level(level);
     if member.raft().read(|state| *state.settings() != settings) {
         commands.push(Command::Settings(settings));
     }

@@ -24,7 +24,6 @@ pub(in crate::cluster) fn own(
         peer_address: format!("{host}:{}", listener.address().port()),
         http_address: peer_options.http_address.clone(),
         gossip_address: format!("{host}:{}", port(&peer_options.gossip_addr)),
-        config_hash: peer_options.config_hash,
     }
 }
 

@@ -17,7 +17,7 @@ use super::gossip::{Gossip, GossipOptions, NodeFacts};
 use super::handle::Cluster;
 use super::health::delivery_health::DeliveryHealthRecorder;
 use super::leader::{self, feature_level::Raising};
-use super::member::Member;
+use super::member::{Configured, Member};
 use super::options::{Backend, Options, PeerOptions, QuorumLossPolicy};
 use super::proposal::batcher::batcher;
 use super::proposal::log_clock::SharedLogClock;
@@ -62,6 +62,12 @@ struct Base {
     ballast: Option<Ballast>,
     planning: Option<PlanMarker>,
     ended_while_planning: Option<(Key, u64)>,
+}
+
+/// What the node was started with.
+fn configured(options: &Options, peer_options: &PeerOptions) -> watch::Sender<Configured> {
+    let (settings, config_hash) = (options.settings.clone(), peer_options.config_hash);
+    watch::Sender::new(Configured { settings, config_hash })
 }
 
 /// Whether a node whose directory belongs to cluster `found` may start.
@@ -215,7 +221,7 @@ impl Cluster {
         let peers = Peers::new(hello, tls.clone());
         let raft = base.raft_of(peer_options, &peers).await?;
         let own = own(identity, peer_options, &listener);
-        let facts = own.first_facts(identity.cluster_id, clock.wall());
+        let facts = own.first_facts(identity.cluster_id, peer_options.config_hash, clock.wall());
         let gossip = gossip_options(identity, peer_options, (secrets, is_migrating));
         let gossip = gossiping(gossip, facts, &own.peer_address).await?;
         let log_clock = SharedLogClock::following(raft.read(StateMachine::now), Arc::clone(&clock));
@@ -253,7 +259,7 @@ impl Cluster {
             not_admitted: 0.into(),
             duties: tokio::sync::Notify::new(),
             quorum_loss,
-            settings: options.settings.clone(),
+            configured: configured(options, peer_options),
             standstill: Mutex::default(),
             told_stuck: false.into(),
             failing,
