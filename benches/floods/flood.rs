@@ -123,9 +123,8 @@ impl Relay {
 
     /// Whether nothing is to be planned or delivered.
     fn is_settled(&self) -> bool {
-        let left = ["effects_unsettled", "events_unplanned"].map(|of| {
-            self.metric(&format!("tekton_events_relay_state{{of=\"{of}\"}}")).unwrap_or(u64::MAX)
-        });
+        let left = ["effects_unsettled", "events_unplanned"]
+            .map(|name| self.metric(&format!("tekton_events_relay_{name} ")).unwrap_or(u64::MAX));
         left == [0, 0]
     }
 }

@@ -90,6 +90,7 @@ pub fn admin_router(api: Api) -> Router {
 
 async fn metrics(State(api): State<Api>) -> Response {
     api.metrics.set_replica(&api.cluster.gauges());
+    api.metrics.set_ruleset(api.rulesets.borrow().generation);
     let mut response = api.cluster.read(|state| api.metrics.scrape(state)).into_response();
     let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);

@@ -278,7 +278,7 @@ impl Cluster {
         self.proposer.raft.shutdown().await;
     }
 
-    /// What this replica knows of itself and its cluster, in numbers, by name.
+    /// What this replica knows of itself and its cluster, by the names of its metrics.
     #[must_use]
     pub fn gauges(&self) -> Vec<(&'static str, u64)> {
         let view = self.local_view();
@@ -310,23 +310,23 @@ impl Cluster {
             ("applied_index", view.applied_index),
             ("slots_owned", count(owned_by(&is_own))),
             ("slots_unowned", count(owned_by(&|owner| owner.is_none()))),
-            ("lag_max", lag_max.unwrap_or_default()),
+            ("lag_entries_max", lag_max.unwrap_or_default()),
             ("disk_low", u64::from(self.disk.is_low())),
             ("is_stuck", u64::from(self.is_stuck())),
             ("is_spooling", u64::from(self.is_spooling())),
             ("spooled_events", self.spooled()),
             ("spooled_bytes", self.member.as_ref().map_or(0, |member| member.quorum_loss.bytes())),
-            ("gossip_datagrams_refused", refused),
-            ("peer_connections_refused", member.map_or(0, |member| member.tls.refused())),
-            ("nodes_not_admitted", not_admitted),
+            ("gossip_datagrams_refused_total", refused),
+            ("peer_connections_refused_total", member.map_or(0, |member| member.tls.refused())),
+            ("nodes_not_admitted_total", not_admitted),
             ("believes_anybody", u64::from(self.believes_anybody())),
-            ("peer_certificate_expires_at", expires_at),
+            ("peer_certificate_expiry_timestamp_seconds", expires_at),
             ("members_unhealthy", count(unhealthy)),
-            ("unhealthy_judgements", judgements),
-            ("unreached_seconds", failing.as_secs()),
+            ("unhealthy_judgements_total", judgements),
+            ("targets_unreached_seconds", failing.as_secs()),
             ("states_differ", u64::from(states_differ)),
             ("other_clusters", count(other_clusters)),
-            ("late_seconds", reach.late_by.as_secs()),
+            ("effects_late_seconds", reach.late_by.as_secs()),
         ]
     }
 }

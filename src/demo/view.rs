@@ -106,12 +106,12 @@ impl Work {
     #[must_use]
     pub fn parse(metrics: &str) -> Option<Self> {
         let left = gauge(metrics, "effects_unsettled")? + gauge(metrics, "events_unplanned")?;
-        Some(Self { left, in_doubt: gauge(metrics, "effects_in_doubt")? })
+        Some(Self { left, in_doubt: gauge(metrics, "effects_in_doubt_total")? })
     }
 }
 
-fn gauge(metrics: &str, of: &str) -> Option<u64> {
-    let name = format!("tekton_events_relay_state{{of=\"{of}\"}} ");
+fn gauge(metrics: &str, name: &str) -> Option<u64> {
+    let name = format!("tekton_events_relay_{name} ");
     metrics.lines().find_map(|line| line.strip_prefix(name.as_str()))?.trim().parse().ok()
 }
 
@@ -194,11 +194,11 @@ mod tests {
 
     #[test]
     fn work_is_read_from_the_gauges_of_the_state() {
-        let metrics = "# TYPE tekton_events_relay_state gauge\n\
-                       tekton_events_relay_state{of=\"effects_delivered\"} 9\n\
-                       tekton_events_relay_state{of=\"effects_in_doubt\"} 3\n\
-                       tekton_events_relay_state{of=\"effects_unsettled\"} 2\n\
-                       tekton_events_relay_state{of=\"events_unplanned\"} 1\n";
+        let metrics = "# TYPE tekton_events_relay_effects_delivered_total gauge\n\
+                       tekton_events_relay_effects_delivered_total 9\n\
+                       tekton_events_relay_effects_in_doubt_total 3\n\
+                       tekton_events_relay_effects_unsettled 2\n\
+                       tekton_events_relay_events_unplanned 1\n";
         assert_eq!(Work::parse(metrics), Some(Work { left: 3, in_doubt: 3 }));
         assert_eq!(Work::parse(&metrics.replace("events_unplanned", "other")), None);
         assert_eq!(Work::parse(""), None);

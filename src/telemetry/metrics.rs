@@ -4,20 +4,36 @@
 //! Series exist before they count anything: `increase()` does not see the first value of a series
 //! that is born with it. `docs/METRICS.md` lists them.
 
+use super::metric_table::{MetricRow, MetricType, PREFIX, ROWS, Source, row};
 use crate::effect::{RouteName, SkipReason};
 use crate::failure::FailureKind;
 use crate::state_machine::{CauseKind, Fate, Part, StateMachine};
 use prometheus::{
-    Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry,
 };
+use std::collections::BTreeMap;
 
-/// Prefix of every metric name.
-const PREFIX: &str = "tekton_events_relay";
-
-/// A metric could not be registered: two share a name.
+/// A metric could not be registered. The process has no metrics.
 #[derive(Debug, thiserror::Error)]
-#[error("metrics could not be set up")]
-pub struct MetricsError(#[from] prometheus::Error);
+pub enum MetricsError {
+    /// Two metrics share a name, or a name or label is none of Prometheus'.
+    #[error("the metric `{name}` could not be registered")]
+    Register {
+        name: &'static str,
+        #[source]
+        source: prometheus::Error,
+    },
+    /// The code counts what the table does not have.
+    #[error("the metric `{name}` is not in the table")]
+    NoRow { name: &'static str },
+}
+
+/// A metric without labels that is read when it is scraped.
+enum Plain {
+    Counter(IntCounter),
+    Gauge(IntGauge),
+}
 
 /// The metrics of this process.
 pub struct Metrics {
@@ -26,14 +42,14 @@ pub struct Metrics {
     refused: IntCounterVec,
     accept_seconds: HistogramVec,
     attempts: IntCounterVec,
+    ruleset_generation: IntGaugeVec,
     state_bytes: IntGaugeVec,
-    state_bytes_max: IntGauge,
-    state: IntGaugeVec,
-    replica: IntGaugeVec,
     fates: IntGaugeVec,
     skipped: IntGaugeVec,
     dead: IntGaugeVec,
     build: IntGaugeVec,
+    state: Vec<(fn(&StateMachine) -> u64, Plain)>,
+    replica: BTreeMap<&'static str, Plain>,
 }
 
 /// The result of an attempt that did not fail.
@@ -44,61 +60,107 @@ const ACCEPT_OUTCOMES: [&str; 2] = ["accepted", "refused"];
 /// Buckets of accept time: Tekton's ladder starts at 20 ms, the deadline is 1 s.
 const ACCEPT_BUCKETS: [f64; 10] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0];
 
+impl Plain {
+    fn new(row: &MetricRow) -> Result<Self, prometheus::Error> {
+        match row.kind {
+            MetricType::Counter => Ok(Self::Counter(IntCounter::with_opts(opts(row))?)),
+            MetricType::Gauge | MetricType::Histogram => {
+                Ok(Self::Gauge(IntGauge::with_opts(opts(row))?))
+            }
+        }
+    }
+
+    fn register(&self, registry: &Registry) -> Result<(), prometheus::Error> {
+        match self {
+            Self::Counter(counter) => registry.register(Box::new(counter.clone())),
+            Self::Gauge(gauge) => registry.register(Box::new(gauge.clone())),
+        }
+    }
+
+    /// Takes a value over. A counter never falls.
+    fn set(&self, value: u64) {
+        match self {
+            Self::Counter(counter) => counter.inc_by(value.saturating_sub(counter.get())),
+            Self::Gauge(gauge) => gauge.set(signed(value)),
+        }
+    }
+}
+
+/// Registers metrics by the rows of the table.
+struct Registrar(Registry);
+
+impl Registrar {
+    fn counter(&self, name: &'static str) -> Result<IntCounterVec, MetricsError> {
+        let row = row(name).ok_or(MetricsError::NoRow { name })?;
+        let made = IntCounterVec::new(opts(row), row.labels);
+        self.register(name, made)
+    }
+
+    fn gauge(&self, name: &'static str) -> Result<IntGaugeVec, MetricsError> {
+        let row = row(name).ok_or(MetricsError::NoRow { name })?;
+        let made = IntGaugeVec::new(opts(row), row.labels);
+        self.register(name, made)
+    }
+
+    fn histogram(&self, name: &'static str, buckets: &[f64]) -> Result<HistogramVec, MetricsError> {
+        let row = row(name).ok_or(MetricsError::NoRow { name })?;
+        let options = HistogramOpts::from(opts(row)).buckets(buckets.to_vec());
+        self.register(name, HistogramVec::new(options, row.labels))
+    }
+
+    fn plain(&self, row: &'static MetricRow) -> Result<Plain, MetricsError> {
+        let made = Plain::new(row).and_then(|made| made.register(&self.0).map(|()| made));
+        made.map_err(|source| MetricsError::Register { name: row.name, source })
+    }
+
+    fn register<M: prometheus::core::Collector + Clone + 'static>(
+        &self,
+        name: &'static str,
+        made: Result<M, prometheus::Error>,
+    ) -> Result<M, MetricsError> {
+        let registered =
+            made.and_then(|made| self.0.register(Box::new(made.clone())).map(|()| made));
+        registered.map_err(|source| MetricsError::Register { name, source })
+    }
+}
+
+fn opts(row: &MetricRow) -> Opts {
+    Opts::new(format!("{PREFIX}{}", row.name), format!("{}.", row.help))
+}
+
 impl Metrics {
     /// Registers everything.
     ///
     /// # Errors
-    /// Two metrics share a name.
+    /// Two metrics share a name, or one is not in the table.
     pub fn new() -> Result<Self, MetricsError> {
-        let registry = Registry::new();
-        let counter =
-            |name: &str, text: &str, labels: &[&str]| -> Result<IntCounterVec, MetricsError> {
-                let made = IntCounterVec::new(Opts::new(format!("{PREFIX}_{name}"), text), labels)?;
-                registry.register(Box::new(made.clone()))?;
-                Ok(made)
-            };
-        let gauge =
-            |name: &str, text: &str, labels: &[&str]| -> Result<IntGaugeVec, MetricsError> {
-                let made = IntGaugeVec::new(Opts::new(format!("{PREFIX}_{name}"), text), labels)?;
-                registry.register(Box::new(made.clone()))?;
-                Ok(made)
-            };
-        let seconds = HistogramOpts::new(
-            format!("{PREFIX}_accept_duration_seconds"),
-            "Time from a decoded event to its answer.",
-        );
-        let accept_seconds =
-            HistogramVec::new(seconds.buckets(ACCEPT_BUCKETS.to_vec()), &["outcome"])?;
-        registry.register(Box::new(accept_seconds.clone()))?;
-        let bytes_max = IntGauge::new(
-            format!("{PREFIX}_state_bytes_max"),
-            "Memory that the state may take, store.memory.",
-        )?;
-        registry.register(Box::new(bytes_max.clone()))?;
+        let made = Registrar(Registry::new());
+        let (mut state, mut replica) = (Vec::new(), BTreeMap::new());
+        for row in ROWS {
+            match row.source {
+                Source::Metrics => {}
+                Source::State(read) => state.push((read, made.plain(row)?)),
+                Source::Replica => {
+                    replica.insert(row.name, made.plain(row)?);
+                }
+            }
+        }
         let metrics = Self {
-            received: counter("events_received_total", "CloudEvents read.", &["kind"])?,
-            refused: counter(
-                "events_refused_total",
-                "Requests answered with an error.",
-                &["reason"],
-            )?,
-            attempts: counter(
-                "delivery_attempts_total",
-                "Attempts to deliver, by result.",
-                &["integration", "instance", "action", "result"],
-            )?,
-            state: gauge("state", "Sizes of the replicated state.", &["of"])?,
-            state_bytes: gauge("state_bytes", "Memory that the state takes.", &["part"])?,
-            state_bytes_max: bytes_max,
-            replica: gauge("replica", "This replica in its cluster.", &["of"])?,
-            fates: gauge("ingest_events_total", "Events by fate, cluster-wide.", &["fate"])?,
-            skipped: gauge("effects_skipped_total", "Skipped effects, cluster-wide.", &["reason"])?,
-            dead: gauge("dead_letters_total", "Dead letters made, cluster-wide.", &["cause"])?,
-            build: gauge("build_info", "Version of this process.", &["version"])?,
-            accept_seconds,
-            registry,
+            received: made.counter("events_received_total")?,
+            refused: made.counter("events_refused_total")?,
+            accept_seconds: made.histogram("accept_duration_seconds", &ACCEPT_BUCKETS)?,
+            attempts: made.counter("delivery_attempts_total")?,
+            ruleset_generation: made.gauge("ruleset_generation")?,
+            state_bytes: made.gauge("state_bytes")?,
+            fates: made.gauge("ingest_events_total")?,
+            skipped: made.gauge("effects_skipped_total")?,
+            dead: made.gauge("dead_letters_total")?,
+            build: made.gauge("build_info")?,
+            state,
+            replica,
+            registry: made.0,
         };
-        metrics.build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        set(&metrics.build, &[env!("CARGO_PKG_VERSION")], 1);
         for outcome in ACCEPT_OUTCOMES {
             metrics.accept_seconds.with_label_values(&[outcome]);
         }
@@ -150,10 +212,17 @@ impl Metrics {
     }
 
     /// Takes over what the replica knows of itself and its cluster, to be scraped next.
-    pub fn set_replica(&self, gauges: &[(&str, u64)]) {
-        for (of, value) in gauges {
-            set(&self.replica, of, *value);
+    pub fn set_replica(&self, values: &[(&str, u64)]) {
+        for (name, value) in values {
+            if let Some(metric) = self.replica.get(name) {
+                metric.set(*value);
+            }
         }
+    }
+
+    /// Takes over how often the rules were replaced, to be scraped next.
+    pub fn set_ruleset(&self, generation: u64) {
+        set(&self.ruleset_generation, &[], generation);
     }
 
     /// The text exposition of everything, with the replicated state as it is now.
@@ -170,47 +239,21 @@ impl Metrics {
         let counters = state.counters();
         for fate in Fate::ALL {
             let count = counters.fates.get(&fate).copied().unwrap_or_default();
-            set(&self.fates, fate.as_str(), count);
+            set(&self.fates, &[fate.as_str()], count);
         }
         for reason in SkipReason::ALL {
             let count = counters.skipped.get(&reason).copied().unwrap_or_default();
-            set(&self.skipped, reason.as_str(), count);
+            set(&self.skipped, &[reason.as_str()], count);
         }
         for cause in CauseKind::all() {
             let count = counters.dead.get(&cause).copied().unwrap_or_default();
-            set(&self.dead, cause.as_str(), count);
-        }
-        let (live, past) = state.run_counts();
-        let sizes = [
-            ("effects_unsettled", state.backlog()),
-            ("events_unplanned", state.unplanned()),
-            ("dead_letters", state.dead_letters().len()),
-            ("runs_live", live),
-            ("runs_past", past),
-            ("deliveries_remembered", state.deliveries_remembered()),
-        ];
-        for (of, size) in sizes {
-            set(&self.state, of, u64::try_from(size).unwrap_or(u64::MAX));
+            set(&self.dead, &[cause.as_str()], count);
         }
         for part in Part::ALL {
-            set(&self.state_bytes, part.as_str(), state.part_bytes(part));
+            set(&self.state_bytes, &[part.as_str()], state.part_bytes(part));
         }
-        let memory = state.memory_use();
-        self.state_bytes_max.set(i64::try_from(memory.bytes_max).unwrap_or(i64::MAX));
-        let totals = [
-            ("memory_full", u64::from(memory.is_full)),
-            ("effects_delivered", counters.delivered),
-            ("effects_in_doubt", counters.in_doubt),
-            ("records_late", counters.late),
-            ("dead_letters_dropped", counters.letters_dropped),
-            ("summaries_incomplete", counters.incomplete_summaries),
-            ("transitions_uncounted", counters.transitions_uncounted),
-            ("contradictions", counters.contradictions),
-            ("times_clamped", counters.times_clamped),
-            ("check_collisions", counters.check_collisions),
-        ];
-        for (of, total) in totals {
-            set(&self.state, of, total);
+        for (read, metric) in &self.state {
+            metric.set(read(state));
         }
     }
 }
@@ -219,6 +262,10 @@ fn attempt_labels<'a>(route: &'a RouteName, result: &'a str) -> [&'a str; 4] {
     [&route.kind, &route.instance, &route.action, result]
 }
 
-fn set(gauge: &IntGaugeVec, label: &str, value: u64) {
-    gauge.with_label_values(&[label]).set(i64::try_from(value).unwrap_or(i64::MAX));
+fn set(gauge: &IntGaugeVec, labels: &[&str], value: u64) {
+    gauge.with_label_values(labels).set(signed(value));
+}
+
+fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
 }

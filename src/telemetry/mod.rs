@@ -1,6 +1,7 @@
 //! Logs, metrics, and the randomness that jitter takes.
 
 mod logs;
+pub(crate) mod metric_table;
 mod metrics;
 mod random;
 

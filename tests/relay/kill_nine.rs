@@ -98,7 +98,7 @@ async fn fifty_kills_lose_nothing_and_repeat_only_what_was_in_doubt() {
     let lost: Vec<&Transition> = sent.difference(&kept).collect();
     assert!(lost.is_empty(), "seed {SEED}: {} lost: {lost:?}", lost.len());
 
-    let (twice, in_doubt) = (seen.repeated_webhooks(), relay.gauge("effects_in_doubt").await);
+    let (twice, in_doubt) = (seen.repeated_webhooks(), relay.gauge("effects_in_doubt_total").await);
     assert!(in_doubt > 0, "seed {SEED}: no kill met a call under way");
     assert!(twice as u64 <= in_doubt, "seed {SEED}: {twice} twice, {in_doubt} in doubt");
 

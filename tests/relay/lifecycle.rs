@@ -26,7 +26,7 @@ async fn a_stop_with_work_pending_exits_zero_and_the_work_survives() {
     relay.settled().await;
     let seen = receiver.seen();
     assert_eq!((seen.webhooks().len(), seen.repeated_webhooks()), (requests.len(), 0));
-    assert_eq!(relay.gauge("effects_in_doubt").await, 0);
+    assert_eq!(relay.gauge("effects_in_doubt_total").await, 0);
     relay.stop().await;
 }
 
@@ -52,7 +52,7 @@ async fn calls_under_way_at_a_stop_end_and_are_not_made_again() {
 
     let relay = Relay::start(&setup).await;
     relay.settled().await;
-    assert_eq!(relay.gauge("effects_in_doubt").await, 0);
+    assert_eq!(relay.gauge("effects_in_doubt_total").await, 0);
     assert_eq!((receiver.seen().webhooks().len(), receiver.seen().repeated_webhooks()), (1, 0));
     relay.stop().await;
 }

@@ -35,7 +35,7 @@ async fn cancelled_and_timed_out_runs_have_complete_summaries() {
         assert!(text.contains(start) && text.contains(title), "{text}");
         assert!(!text.contains("Not every task"), "{text}");
     }
-    assert_eq!(relay.gauge("summaries_incomplete").await, 0);
+    assert_eq!(relay.gauge("summaries_incomplete_total").await, 0);
     relay.kill_nine().await;
 }
 

@@ -147,7 +147,7 @@ async fn facts(
     let mut facts = gather::facts(&objects, &forge.seen(), &cluster.receiver.seen(), &attempts);
     facts.runs.retain(|run| commits.contains(&run.commit));
     let node = cluster.nodes.first().expect("there is a node");
-    facts.in_doubt = node.gauge("effects_in_doubt").await.expect("a settled node answers");
+    facts.in_doubt = node.gauge("effects_in_doubt_total").await.expect("a settled node answers");
     facts.is_disturbed = round.has_faults;
     facts
 }

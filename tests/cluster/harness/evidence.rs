@@ -87,7 +87,7 @@ pub async fn collect(
         },
         sightings,
         dead: dead(node).await,
-        in_doubt: node.gauge("effects_in_doubt").await.expect("a settled node answers"),
+        in_doubt: node.gauge("effects_in_doubt_total").await.expect("a settled node answers"),
         ..Evidence::default()
     };
     let named = Named::of(&history);

@@ -298,9 +298,9 @@ impl Node {
         value.trim().parse().ok()
     }
 
-    /// The gauge `tekton_events_relay_state{of="..."}`.
-    pub async fn gauge(&self, of: &str) -> Option<u64> {
-        self.metric(&format!("tekton_events_relay_state{{of=\"{of}\"}}")).await
+    /// The value of a metric without labels, by its name behind the prefix.
+    pub async fn gauge(&self, name: &str) -> Option<u64> {
+        self.metric(&format!("tekton_events_relay_{name} ")).await
     }
 
     /// Runs a command of the program against this node.

@@ -33,7 +33,7 @@ pub async fn run(lab: Lab) -> Counts {
         cluster.progress(EVENTS).await;
     }
     cluster.start(STRANGER);
-    let refused = r#"tekton_events_relay_replica{of="gossip_datagrams_refused"}"#;
+    let refused = "tekton_events_relay_gossip_datagrams_refused_total ";
     eventually("who knows the old secret has knocked", FORMED_MAX, async || {
         cluster.nodes[0].metric(refused).await.filter(|refused| *refused > 0)
     })

@@ -8,7 +8,7 @@ const NODES: usize = 3;
 const STRANGER: usize = 3;
 const EVENTS: usize = 20;
 /// Datagrams of others that could not be opened.
-const REFUSED: &str = r#"tekton_events_relay_replica{of="gossip_datagrams_refused"}"#;
+const REFUSED: &str = "tekton_events_relay_gossip_datagrams_refused_total ";
 
 pub async fn run(lab: Lab) -> Counts {
     let shape = Shape { places: NODES + 1, ..Shape::of(NODES) };

@@ -98,7 +98,7 @@ async fn s01b_a_forged_success_with_a_huge_version_does_not_hide_the_real_failur
     assert_ne!(answers[1].fate, "duplicate");
     relay.settled().await;
     assert_eq!(states(&receiver), ["success", "failure"]);
-    assert_eq!(relay.gauge("contradictions").await, 1);
+    assert_eq!(relay.gauge("contradictions_total").await, 1);
 
     // Nor once the real failure is there.
     let late = Claim { changed: "2026-01-01T00:04:30Z", ..forged };
@@ -109,7 +109,7 @@ async fn s01b_a_forged_success_with_a_huge_version_does_not_hide_the_real_failur
     assert_eq!(run["state"], "failure");
     let contradicting = run["timeline"].as_array().unwrap().iter();
     assert_eq!(contradicting.filter(|line| line["contradicts"] == true).count(), 2, "{run:#}");
-    assert_eq!(relay.gauge("contradictions").await, 2);
+    assert_eq!(relay.gauge("contradictions_total").await, 2);
     relay.kill_nine().await;
 }
 
@@ -128,7 +128,7 @@ async fn s01c_a_run_of_2099_does_not_keep_its_check_from_the_runs_after_it() {
     };
     relay.take(&[forged.event("forged")]).await;
     relay.settled().await;
-    assert_eq!(relay.gauge("times_clamped").await, 1);
+    assert_eq!(relay.gauge("times_clamped_total").await, 1);
     // A run that is made after the forged one arrived.
     let now = tekton_events_relay::clock::Timestamp(relay_now(&relay).await).to_string();
     let now: &'static str = now.leak();

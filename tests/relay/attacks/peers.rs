@@ -66,10 +66,10 @@ impl Replica {
     }
 
     /// A gauge of the replica.
-    async fn gauge(&self, of: &str) -> u64 {
+    async fn gauge(&self, name: &str) -> u64 {
         let answer = client().get(format!("http://{}/metrics", self.setup.address)).send().await;
         let text = answer.unwrap().text().await.unwrap();
-        let line = format!("tekton_events_relay_replica{{of=\"{of}\"}}");
+        let line = format!("tekton_events_relay_{name} ");
         let value = text.lines().find_map(|known| known.strip_prefix(&line)).unwrap();
         value.trim().parse().unwrap()
     }
@@ -120,7 +120,7 @@ async fn s04_no_route_of_the_peer_port_answers_a_stranger() {
     }
     assert_eq!(replica.standing().await, before);
     assert!(replica.child.try_wait().unwrap().is_none(), "{}", replica.log());
-    assert!(replica.gauge("peer_connections_refused").await >= 24);
+    assert!(replica.gauge("peer_connections_refused_total").await >= 24);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -137,7 +137,7 @@ async fn s05_a_stock_binary_with_a_seed_becomes_no_member() {
         Replica::start("relay-100", Some(&seed), Some(SECRET), &[]),
     ];
     eventually("names outside the set are refused and counted", ADMITTED_MAX, async || {
-        (replica.gauge("nodes_not_admitted").await == 2).then_some(())
+        (replica.gauge("nodes_not_admitted_total").await == 2).then_some(())
     })
     .await;
     let mut ask = tokio::time::interval(ASK_EVERY);

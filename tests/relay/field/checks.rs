@@ -120,7 +120,7 @@ async fn f02_a_context_that_makes_writers_collide_shows_the_worse_and_counts_it(
     let (seen, metrics) = play(&requests, more, &[("ci-ci", "failure")]).await;
     let ends = seen.statuses();
     assert!(!ends.iter().any(|(_, state, _)| state == "success"), "{ends:?}");
-    let counted = "state{of=\"check_collisions\"} ";
+    let counted = "tekton_events_relay_check_collisions_total ";
     let collisions = metrics.lines().find_map(|line| line.split_once(counted));
     assert_ne!(collisions.map(|(_, count)| count), Some("0"), "{metrics}");
     assert!(

@@ -32,7 +32,7 @@ async fn f01_a_run_that_failed_and_then_passed_ends_in_success() {
     eventually("the check is green", WITHIN, is_green).await;
     relay.settled().await;
     let shown = statuses(&receiver).len();
-    assert_eq!(relay.gauge("contradictions").await, 1);
+    assert_eq!(relay.gauge("contradictions_total").await, 1);
     // The message of the first end is not followed by a second one: a stream cannot take it back.
     assert_eq!(receiver.seen().webhooks().len(), 1);
 

@@ -117,9 +117,9 @@ impl<'s> Relay<'s> {
         serde_json::from_str(&answer.text().await.unwrap()).unwrap()
     }
 
-    /// The gauge `tekton_events_relay_state{of="..."}`.
-    pub async fn gauge(&self, of: &str) -> u64 {
-        self.metric(&format!("tekton_events_relay_state{{of=\"{of}\"}}")).await
+    /// The value of a metric without labels, by its name behind the prefix.
+    pub async fn gauge(&self, name: &str) -> u64 {
+        self.metric(&format!("tekton_events_relay_{name} ")).await
     }
 
     /// All metrics, as they are scraped.
