@@ -91,8 +91,11 @@ async fn drive(
             Turn::Done(receipt) => return Ok(receipt),
             Turn::Fail(failure) => return Err(failure),
             Turn::Send(outbound, exchange) => {
+                let is_call = outbound.is_call();
                 let reply = transports.send(outbound, exposed).await;
-                note(&reply, delivery_health);
+                if is_call {
+                    note(&reply, delivery_health);
+                }
                 if let Reply::Http(reply) = &reply {
                     *longest_wait = budget_wait(reply).max(*longest_wait);
                 }
@@ -104,18 +107,14 @@ async fn drive(
     Err(DeliveryFailure::new(FailureKind::Server, Retryability::Permanent, &detail))
 }
 
-/// What a reply tells of the way to the target. A line in our own log was on none, and without its
-/// secret a request never left.
+/// What the reply to a call tells of the way to the target. Without its secret a request never left.
 fn note(reply: &Reply, delivery_health: &DeliveryHealthRecorder) {
     match reply {
-        Reply::Http(_) => delivery_health.reached(),
+        Reply::Http(_) | Reply::Accepted { .. } | Reply::Rejected(_) => delivery_health.reached(),
         Reply::Failed { kind: FailureKind::Network | FailureKind::Timeout, .. } => {
             delivery_health.failed();
         }
-        Reply::Failed { .. }
-        | Reply::Logged
-        | Reply::Transformed(_)
-        | Reply::NotTransformed { .. } => {}
+        Reply::Failed { .. } | Reply::Transformed(_) | Reply::NotTransformed { .. } => {}
     }
 }
 

@@ -86,28 +86,19 @@ pub(super) fn path_segment(text: &str) -> Option<String> {
 /// # Errors
 /// The failure of the transport, or a reply that is no HTTP answer.
 pub(super) fn expect_http(reply: Reply) -> Result<HttpReply, DeliveryFailure> {
-    match reply {
-        Reply::Http(reply) => Ok(reply),
-        Reply::Logged | Reply::Transformed(_) | Reply::NotTransformed { .. } => {
-            Err(temporary(FailureKind::Server, "no HTTP answer to an HTTP request"))
-        }
-        // An unreadable secret is temporary too: a mended mount is seen at the next attempt.
-        Reply::Failed { kind, detail } => Err(temporary(kind, &scrub_urls(&detail))),
+    if let Reply::Http(reply) = reply {
+        return Ok(reply);
     }
+    Err(unanswered(&reply))
 }
 
-/// Checks that a line was written.
-///
-/// # Errors
-/// The failure of the log, or a reply that is an HTTP answer.
-pub(super) fn expect_logged(reply: Reply) -> Result<(), DeliveryFailure> {
-    match reply {
-        Reply::Logged => Ok(()),
-        Reply::Http(_) | Reply::Transformed(_) | Reply::NotTransformed { .. } => {
-            Err(temporary(FailureKind::Server, "another answer than that of the log"))
-        }
-        Reply::Failed { kind, detail } => Err(temporary(kind, &scrub_urls(&detail))),
+/// The failure of an exchange that waits for another reply than this one.
+pub(super) fn unanswered(reply: &Reply) -> DeliveryFailure {
+    // An unreadable secret is temporary too: a mended mount is seen at the next attempt.
+    if let Reply::Failed { kind, detail } = reply {
+        return temporary(*kind, &scrub_urls(detail));
     }
+    temporary(FailureKind::Server, "the reply is not one to the request")
 }
 
 /// What the status of an answer means, unless the vendor says otherwise.
@@ -168,7 +159,7 @@ pub(super) fn unexpected_body(reply: &HttpReply) -> DeliveryFailure {
 }
 
 /// A failure without an answer.
-fn temporary(kind: FailureKind, detail: &str) -> DeliveryFailure {
+pub(super) fn temporary(kind: FailureKind, detail: &str) -> DeliveryFailure {
     DeliveryFailure::new(kind, Retryability::Temporary, detail)
 }
 
@@ -189,7 +180,7 @@ pub(super) fn message(reply: &HttpReply) -> Option<String> {
 
 /// Reduces every URL in `text` to its scheme and host: paths and queries may hold secrets.
 /// Control characters become spaces.
-fn scrub_urls(text: &str) -> String {
+pub(super) fn scrub_urls(text: &str) -> String {
     let words = text.split(|c: char| c.is_whitespace() || c.is_control());
     words.filter(|word| !word.is_empty()).map(scrub_word).collect::<Vec<_>>().join(" ")
 }

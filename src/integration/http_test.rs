@@ -240,7 +240,7 @@ fn transport_failures_are_temporary() {
         assert_eq!((failure.kind, failure.retryability), (kind, Temporary));
         assert_eq!(failure.detail(), "connecting to https://hooks.example");
     }
-    let mismatch = expect_http(Reply::Logged).unwrap_err();
+    let mismatch = expect_http(Reply::Accepted { remote_id: None, code: 0 }).unwrap_err();
     assert_eq!((mismatch.kind, mismatch.retryability), (Server, Temporary));
 }
 

@@ -1,12 +1,14 @@
 //! The relay's own log as a target: one JSON line for every transition. It is what a relay without
 //! a configuration does with its events.
 
-use super::http::expect_logged;
+use super::http::temporary;
+use super::post::hand_over;
 use super::registry::{InstanceSettings, IntegrationRow, NOTIFY, ReadInstance};
 use super::text::target_key;
-use super::{Effect, Exchange, Integration, Outbound, Reply, Target, Turn};
-use crate::effect::{Delivery, Receipt, SkipReason};
+use super::{Effect, Integration, Outbound, Rejection, Target, Turn};
+use crate::effect::{Delivery, SkipReason};
 use crate::event::{RunContext, RunEvent, to_json};
+use crate::failure::{DeliveryFailure, FailureKind};
 use std::sync::Arc;
 
 /// The kind under which instances are configured.
@@ -47,27 +49,22 @@ impl Integration for Log {
 
     fn begin(&self, effect: &Effect<'_>) -> Turn {
         let line = to_json(effect.event, effect.context).to_string();
-        Turn::Send(Outbound::Log(line), Box::new(Writing))
+        hand_over(Outbound::Log(line), judge)
     }
 }
 
-/// Waits for the line to be written.
-struct Writing;
-
-impl Exchange for Writing {
-    fn on_reply(self: Box<Self>, reply: Reply) -> Turn {
-        match expect_logged(reply) {
-            Ok(()) => Turn::Done(Receipt::default()),
-            Err(failure) => Turn::Fail(failure),
-        }
-    }
+/// The log takes whatever it is given. Where it should ever refuse a line, another try may help.
+fn judge(rejection: &Rejection) -> DeliveryFailure {
+    temporary(FailureKind::Server, &rejection.detail)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::failure::{FailureKind, Retryability};
+    use crate::effect::Receipt;
+    use crate::failure::Retryability;
     use crate::integration::fixture::{answer, context, done, effect, event, failed, route};
+    use crate::integration::{Exchange, Reply};
 
     fn begin() -> (String, Box<dyn Exchange>) {
         let (route, event, context) = (route(), event(), context());
@@ -96,7 +93,8 @@ mod tests {
 
     #[test]
     fn a_written_line_is_delivered_and_anything_else_is_not() {
-        assert_eq!(done(begin().1.on_reply(Reply::Logged)), Receipt::default());
+        let written = Reply::Accepted { remote_id: None, code: 0 };
+        assert_eq!(done(begin().1.on_reply(written)), Receipt::default());
 
         let mismatch = failed(begin().1.on_reply(answer(200, "")));
         assert_eq!(mismatch.kind, FailureKind::Server);

@@ -10,6 +10,7 @@ pub mod webhook;
 
 mod http;
 mod marker;
+mod post;
 mod summary;
 mod text;
 
@@ -105,6 +106,17 @@ pub enum Outbound {
     Transform(Transform),
 }
 
+impl Outbound {
+    /// Whether it goes to a target outside the relay.
+    #[must_use]
+    pub fn is_call(&self) -> bool {
+        match self {
+            Self::Http(_) => true,
+            Self::Log(_) | Self::Transform(_) => false,
+        }
+    }
+}
+
 /// A piece of text that may be a secret. Secrets are filled in by the shell at the last moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Text {
@@ -187,7 +199,15 @@ pub enum ReplyBody {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
     Http(HttpReply),
-    Logged,
+    /// A transport that is not HTTP took the message, or the log its line.
+    Accepted {
+        /// The name that the target gave it, for people who look for it there.
+        remote_id: Option<String>,
+        /// What the target answered, in the numbers of its protocol; 0 where it has none.
+        code: u16,
+    },
+    /// A transport that is not HTTP delivered an answer that refuses the message.
+    Rejected(Rejection),
     /// What a program made of its input.
     Transformed(serde_json::Value),
     /// A program made nothing. Where `is_final` it will not do so at another attempt either.
@@ -200,6 +220,15 @@ pub enum Reply {
         kind: FailureKind,
         detail: String,
     },
+}
+
+/// The refusal of a target that speaks another protocol than HTTP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    /// What the target answered, in the numbers of its protocol.
+    pub code: u16,
+    /// Its words, on one line.
+    pub detail: String,
 }
 
 /// An HTTP answer. Header names are lower case.

@@ -3,13 +3,13 @@
 //! Rocket.Chat take the same requests. The URL is the credential, so it is a secret; a webhook
 //! can neither edit a message nor recognise a repeated one.
 
-use super::http::{self, expect_http, json_request};
+use super::http::{self, json_request};
+use super::post::{post, receipt};
 use super::registry::{ActionRow, InstanceSettings, IntegrationRow, NOTIFY, ReadInstance};
 use super::summary::{render, row_emoji, row_word};
 use super::text::{duration_between, one_line, state_word, target_key};
 use super::{
-    Credential, Effect, Exchange, HttpReply, HttpRequest, Integration, Method, Outbound, Reply,
-    ReplyBody, Target, Text, Turn,
+    Credential, Effect, HttpReply, HttpRequest, Integration, Method, ReplyBody, Target, Text, Turn,
 };
 use crate::effect::{Delivery, Receipt, SkipReason, Summary, SummaryRow};
 use crate::event::{RunContext, RunEvent, RunState};
@@ -162,23 +162,7 @@ impl Integration for SlackWebhook {
 
     fn begin(&self, effect: &Effect<'_>) -> Turn {
         match self.request(effect) {
-            Ok(request) => Turn::Send(Outbound::Http(request), Box::new(Posting)),
-            Err(failure) => Turn::Fail(failure),
-        }
-    }
-}
-
-/// Waits for the answer to the message.
-struct Posting;
-
-impl Exchange for Posting {
-    fn on_reply(self: Box<Self>, reply: Reply) -> Turn {
-        let reply = match expect_http(reply) {
-            Ok(reply) => reply,
-            Err(failure) => return Turn::Fail(failure),
-        };
-        match classify(&reply) {
-            Ok(()) => Turn::Done(Receipt { remote_id: String::new(), status: reply.status }),
+            Ok(request) => post(request, judge),
             Err(failure) => Turn::Fail(failure),
         }
     }
@@ -191,14 +175,14 @@ impl Exchange for Posting {
 ///
 /// # Errors
 /// Every status but 2xx, and a 2xx with a page or an error.
-fn classify(reply: &HttpReply) -> Result<(), DeliveryFailure> {
+fn judge(reply: &HttpReply) -> Result<Receipt, DeliveryFailure> {
     let error = error_word(&reply.body);
     let known = error.as_deref().and_then(known_error);
     let failure = match http::classify(reply) {
         Ok(()) if reply.body.trim_start().starts_with('<') => {
             return Err(http::unexpected_body(reply));
         }
-        Ok(()) if known.is_none() && !says_not_ok(&reply.body) => return Ok(()),
+        Ok(()) if known.is_none() && !says_not_ok(&reply.body) => return Ok(receipt(reply)),
         Ok(()) => {
             let kind = FailureKind::Invalid;
             let failure = http::failure(reply, kind, Retryability::Permanent);

@@ -1,6 +1,7 @@
 //! The message in both forms, what run data may not do in it, and every answer of Slack.
 
 use super::*;
+use crate::integration::Reply;
 use crate::integration::fixture::{
     answer, answer_with, body, context, done, effect, event, failed, route, sent, summary,
 };
@@ -27,6 +28,13 @@ fn templated_options(text: &str) -> SlackOptions {
 fn request(options: SlackOptions, event: &RunEvent) -> HttpRequest {
     let (route, context) = (route(), context());
     sent(SlackWebhook::new(options).begin(&effect(&route, event, &context))).0
+}
+
+/// What comes of a message that is answered so.
+fn answered(reply: Reply) -> Turn {
+    let (route, event, context) = (route(), event(), context());
+    let turn = SlackWebhook::new(options()).begin(&effect(&route, &event, &context));
+    sent(turn).1.on_reply(reply)
 }
 
 #[test]
@@ -188,7 +196,7 @@ fn every_transition_of_a_run_goes_to_one_stream() {
 #[test]
 fn success_is_ok_or_what_look_alikes_say() {
     for body in ["ok", "ok\n", "", r#"{"success":true}"#] {
-        let receipt = done(Box::new(Posting).on_reply(answer(200, body)));
+        let receipt = done(answered(answer(200, body)));
         assert_eq!(receipt, Receipt { remote_id: String::new(), status: 200 });
     }
 }
@@ -218,7 +226,7 @@ fn every_failing_answer_has_its_outcome() {
         (Reply::Failed { kind: Network, detail: "dns".to_owned() }, Network, Temporary, "dns"),
     ];
     for (reply, kind, retryability, detail) in rows {
-        let failure = failed(Box::new(Posting).on_reply(reply));
+        let failure = failed(answered(reply));
         let outcome = (failure.kind, failure.retryability, failure.detail());
         assert_eq!(outcome, (kind, retryability, detail));
     }
@@ -240,7 +248,7 @@ fn a_good_status_over_an_error_is_no_success() {
         ("no_service\n", NotFound, Permanent, "no_service"),
     ];
     for (body, kind, retryability, word) in rows {
-        let failure = failed(Box::new(Posting).on_reply(answer(200, body)));
+        let failure = failed(answered(answer(200, body)));
         let outcome = (failure.kind, failure.retryability, failure.detail().to_owned());
         assert_eq!(outcome, (kind, retryability, format!("status 200: {word}")), "{body}");
     }
@@ -248,16 +256,16 @@ fn a_good_status_over_an_error_is_no_success() {
 
 #[test]
 fn an_error_word_counts_more_than_the_status_it_came_with() {
-    let limited = failed(Box::new(Posting).on_reply(answer(400, "rate_limited")));
+    let limited = failed(answered(answer(400, "rate_limited")));
     assert_eq!((limited.kind, limited.retryability), (RateLimited, Temporary));
-    let gone = failed(Box::new(Posting).on_reply(answer(500, "no_team")));
+    let gone = failed(answered(answer(500, "no_team")));
     assert_eq!((gone.kind, gone.retryability), (NotFound, Permanent));
 }
 
 #[test]
 fn a_rate_limit_names_its_wait() {
     let limited = answer_with(429, &[("retry-after", "30")], "rate_limited");
-    let failure = failed(Box::new(Posting).on_reply(limited));
+    let failure = failed(answered(limited));
     assert_eq!((failure.kind, failure.retryability), (RateLimited, Temporary));
     assert_eq!(failure.retry_after, Some(Duration::from_secs(30)));
 }

@@ -21,23 +21,15 @@ async fn reply_to(request: &HttpRequest) -> Reply {
 }
 
 async fn answer_to(request: &HttpRequest) -> HttpReply {
-    match reply_to(request).await {
-        Reply::Http(reply) => reply,
-        other @ (Reply::Failed { .. }
-        | Reply::Logged
-        | Reply::Transformed(_)
-        | Reply::NotTransformed { .. }) => panic!("no answer: {other:?}"),
-    }
+    let reply = reply_to(request).await;
+    let Reply::Http(answer) = reply else { panic!("no answer: {reply:?}") };
+    answer
 }
 
 async fn failure_of(url: String) -> (FailureKind, String) {
-    match reply_to(&post(Text::Plain(url), Credential::None)).await {
-        Reply::Failed { kind, detail } => (kind, detail),
-        other @ (Reply::Http(_)
-        | Reply::Logged
-        | Reply::Transformed(_)
-        | Reply::NotTransformed { .. }) => panic!("no failure: {other:?}"),
-    }
+    let reply = reply_to(&post(Text::Plain(url), Credential::None)).await;
+    let Reply::Failed { kind, detail } = reply else { panic!("no failure: {reply:?}") };
+    (kind, detail)
 }
 
 /// Answers one connection after the other, each with one request, and gives the requests.

@@ -39,7 +39,7 @@ impl Transports {
             Outbound::Http(request) => self.http.send(&request, exposed).await,
             Outbound::Log(line) => {
                 info!(target: "notifier", "{line}");
-                Reply::Logged
+                Reply::Accepted { remote_id: None, code: 0 }
             }
             Outbound::Transform(transform) => self.jq.run(&transform).await,
         }

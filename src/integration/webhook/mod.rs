@@ -4,12 +4,13 @@
 
 mod auth;
 
-use super::http::{self, expect_http, json_request, set_header};
+use super::http::{self, json_request, set_header};
+use super::post::{post, receipt};
 use super::registry::{InstanceSettings, IntegrationRow, NOTIFY, ReadInstance};
 use super::text::target_key;
 use super::{
-    Credential, Effect, Exchange, HttpRequest, Integration, Method, Outbound, Reply, ReplyBody,
-    Target, Text, Turn,
+    Credential, Effect, Exchange, HttpReply, HttpRequest, Integration, Method, Outbound, Reply,
+    ReplyBody, Target, Text, Turn,
 };
 use crate::effect::{Delivery, Receipt, SkipReason};
 use crate::event::{RunContext, RunEvent, to_json};
@@ -143,7 +144,7 @@ impl Integration for Webhook {
     fn begin(&self, effect: &Effect<'_>) -> Turn {
         let event = to_json(effect.event, effect.context);
         let Some(program) = &self.0.transform else {
-            return Turn::Send(Outbound::Http(self.request(effect, &event)), Box::new(Posting));
+            return post(self.request(effect, &event), judge);
         };
         let request = self.request(effect, &Value::Null);
         let transform = Transform { program: Arc::clone(program.text()), input: event };
@@ -158,38 +159,27 @@ struct Transforming {
 
 impl Exchange for Transforming {
     fn on_reply(self: Box<Self>, reply: Reply) -> Turn {
+        if let Reply::Transformed(body) = reply {
+            return post(HttpRequest { body: body.to_string(), ..self.request }, judge);
+        }
         let failed = |retryability, detail: &str| {
             Turn::Fail(DeliveryFailure::new(FailureKind::Render, retryability, detail))
         };
-        match reply {
-            Reply::Transformed(body) => {
-                let request = HttpRequest { body: body.to_string(), ..self.request };
-                Turn::Send(Outbound::Http(request), Box::new(Posting))
-            }
-            Reply::NotTransformed { is_final: true, detail } => {
-                failed(Retryability::Permanent, &detail)
-            }
-            Reply::NotTransformed { is_final: false, detail } | Reply::Failed { detail, .. } => {
-                failed(Retryability::Temporary, &detail)
-            }
-            Reply::Http(_) | Reply::Logged => {
-                failed(Retryability::Temporary, "no answer to a program")
-            }
+        if let Reply::NotTransformed { is_final, detail } = reply {
+            let retryability =
+                if is_final { Retryability::Permanent } else { Retryability::Temporary };
+            return failed(retryability, &detail);
         }
+        failed(Retryability::Temporary, http::unanswered(&reply).detail())
     }
 }
 
-/// Waits for the answer; any 2xx is a success, whatever its body.
-struct Posting;
-
-impl Exchange for Posting {
-    fn on_reply(self: Box<Self>, reply: Reply) -> Turn {
-        let outcome = expect_http(reply).and_then(|reply| {
-            http::classify(&reply)?;
-            Ok(Receipt { remote_id: String::new(), status: reply.status })
-        });
-        outcome.map_or_else(Turn::Fail, Turn::Done)
-    }
+/// Any 2xx is a success, whatever its body.
+///
+/// # Errors
+/// Every other status.
+fn judge(reply: &HttpReply) -> Result<Receipt, DeliveryFailure> {
+    http::classify(reply).map(|()| receipt(reply))
 }
 
 #[cfg(test)]

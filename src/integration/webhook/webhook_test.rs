@@ -27,6 +27,11 @@ fn begin(options: WebhookOptions) -> Turn {
     Webhook::new(options).begin(&effect(&route, &event, &context))
 }
 
+/// What comes of a request that is answered so.
+fn answered(reply: Reply) -> Turn {
+    sent(begin(options())).1.on_reply(reply)
+}
+
 #[test]
 fn golden_request() {
     let headers = [
@@ -107,7 +112,7 @@ fn every_transition_of_a_run_goes_to_one_stream() {
 #[test]
 fn any_2xx_is_a_success_whatever_the_body() {
     for (status, body) in [(200, "<html>"), (202, "{}"), (204, "")] {
-        let receipt = done(Box::new(Posting).on_reply(answer(status, body)));
+        let receipt = done(answered(answer(status, body)));
         assert_eq!(receipt, Receipt { remote_id: String::new(), status });
     }
 }
@@ -130,7 +135,7 @@ fn every_failing_answer_has_its_outcome() {
         (Reply::Failed { kind: Timeout, detail: String::new() }, Timeout, Temporary, None),
     ];
     for (reply, kind, retryability, wait) in rows {
-        let failure = failed(Box::new(Posting).on_reply(reply.clone()));
+        let failure = failed(answered(reply.clone()));
         let outcome = (failure.kind, failure.retryability, failure.retry_after);
         assert_eq!(outcome, (kind, retryability, wait.map(Duration::from_secs)), "{reply:?}");
     }
