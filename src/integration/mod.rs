@@ -8,6 +8,7 @@ pub mod registry;
 pub mod slack;
 pub mod webhook;
 
+mod escaped;
 mod http;
 mod marker;
 mod post;
@@ -16,6 +17,8 @@ mod text;
 
 #[cfg(test)]
 mod fixture;
+#[cfg(test)]
+mod hostile;
 
 pub use http::budget_wait;
 

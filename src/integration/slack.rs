@@ -3,15 +3,16 @@
 //! Rocket.Chat take the same requests. The URL is the credential, so it is a secret; a webhook
 //! can neither edit a message nor recognise a repeated one.
 
+use super::escaped::{Escape, Escaped, EscapedRow};
 use super::http::{self, json_request};
 use super::post::{post, receipt};
 use super::registry::{ActionRow, InstanceSettings, IntegrationRow, NOTIFY, ReadInstance};
-use super::summary::{render, row_emoji, row_word};
-use super::text::{duration_between, one_line, state_word, target_key};
+use super::summary::render;
+use super::text::{state_word, target_key};
 use super::{
     Credential, Effect, HttpReply, HttpRequest, Integration, Method, ReplyBody, Target, Text, Turn,
 };
-use crate::effect::{Delivery, Receipt, SkipReason, Summary, SummaryRow};
+use crate::effect::{Delivery, Receipt, SkipReason};
 use crate::event::{RunContext, RunEvent, RunState};
 use crate::failure::{DeliveryFailure, FailureKind, Retryability};
 use crate::secret::SecretRef;
@@ -19,10 +20,9 @@ use crate::settings::error::Problem;
 use crate::settings::fields::Fields;
 use crate::settings::secret_file::{self, SecretKeys};
 use crate::settings::{KeyRow, expressions};
-use crate::template::{
-    Data, DataKind, Markup, Template, escape_address, escape_slack, truncate_utf16,
-};
+use crate::template::{Data, DataKind, Markup, Template, escape_slack, truncate_utf16};
 use serde_json::{Value, json};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// The kind under which instances are configured.
@@ -68,8 +68,8 @@ const ANSWER_BYTES_MAX: usize = 4 * 1024;
 /// Slack's errors are shorter than this, in bytes.
 const ERROR_WORD_BYTES_MAX: usize = 64;
 
-/// Hexadecimal digits of a commit that people read.
-const SHORT_SHA_CHARS: usize = 7;
+/// How the attachment says what a run says.
+const ESCAPE: Escape = |text| Cow::Owned(escape_slack(text));
 
 const DEFAULT_USERNAME: &str = "tekton-events-relay";
 const DEFAULT_ICON: &str = ":rocket:";
@@ -142,7 +142,7 @@ impl SlackWebhook {
         }
         match &self.0.template {
             Some(template) => body["text"] = templated(template, effect)?.into(),
-            None => body["attachments"] = json!([attachment(effect)]),
+            None => body["attachments"] = json!([attachment(Escaped::new(effect, ESCAPE))]),
         }
         let url = Text::Secret(self.0.url.clone());
         let wants = ReplyBody::Glance(ANSWER_BYTES_MAX);
@@ -262,67 +262,52 @@ fn known_error(word: &str) -> Option<(FailureKind, Retryability)> {
 fn templated(template: &Template, effect: &Effect<'_>) -> Result<String, DeliveryFailure> {
     let text = render(template, &Data::event(effect.event, effect.context), Markup::Slack)?;
     let text = match effect.summary {
-        Some(summary) => format!("{text}\n{}", summary_lines(summary)),
+        Some(_) => format!("{text}\n{}", summary_lines(Escaped::new(effect, ESCAPE))),
         None => text,
     };
     Ok(truncate_utf16(&text, TEXT_UNITS_MAX))
 }
 
-fn attachment(effect: &Effect<'_>) -> Value {
-    let event = effect.event;
-    let mut text = headline(event, effect.context);
-    for detail in [
-        escape_slack(&one_line(&detail(event, effect.context))),
-        effect.summary.map(summary_lines).unwrap_or_default(),
-    ] {
-        if !detail.is_empty() {
-            text = format!("{text}\n{detail}");
+fn attachment(said: Escaped<'_>) -> Value {
+    let mut text = headline(said);
+    for more in [said.detail(), summary_lines(said)] {
+        if !more.is_empty() {
+            text = format!("{text}\n{more}");
         }
     }
     json!({
-        "color": colour(event.state),
-        "fallback": format!("{}: {}", escape_slack(&event.name), state_word(event.state)),
+        "color": colour(said.state()),
+        "fallback": format!("{}: {}", said.run_name(), state_word(said.state())),
         "text": truncate_utf16(&text, ATTACHMENT_UNITS_MAX),
-        "fields": fields(event),
-        "footer": escape_slack(&format!("{}/{}", event.namespace, event.name)),
+        "fields": fields(said),
+        "footer": said.run_path(),
         "mrkdwn_in": ["text"],
     })
 }
 
-/// What Tekton says, after the tasks that failed, where they are known.
-fn detail(event: &RunEvent, context: &RunContext) -> String {
-    let failed = context.failed_tasks.as_str();
-    if failed.is_empty() { event.message.clone() } else { format!("{failed}: {}", event.message) }
-}
-
-fn headline(event: &RunEvent, context: &RunContext) -> String {
-    let name = escape_slack(&context.check_name);
-    let name = match context.target_url.as_str() {
-        "" => name,
-        url => format!("<{}|{name}>", escape_slack(&escape_address(url))),
+fn headline(said: Escaped<'_>) -> String {
+    let name = match said.address() {
+        None => said.check_name(),
+        Some(address) => format!("<{address}|{}>", said.check_name()),
     };
-    format!("{} *{name}* {}", icon(event.state), state_word(event.state))
+    format!("{} *{name}* {}", icon(said.state()), state_word(said.state()))
 }
 
 /// A summary as one line a row.
-fn summary_lines(summary: &Summary) -> String {
-    let line = |row: &SummaryRow| {
-        let duration = duration_between(row.started_at, row.finished_at);
-        let duration = duration.map(|duration| format!(" ({duration})")).unwrap_or_default();
-        let name = escape_slack(&one_line(&row.name));
-        format!("{} {name}: {}{duration}", row_emoji(row), row_word(row))
+fn summary_lines(said: Escaped<'_>) -> String {
+    let line = |row: EscapedRow| {
+        let duration = row.duration.map(|duration| format!(" ({duration})")).unwrap_or_default();
+        format!("{} {}: {}{duration}", row.emoji, row.name, row.word)
     };
-    summary.rows.iter().map(line).collect::<Vec<_>>().join("\n")
+    said.rows().into_iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-fn fields(event: &RunEvent) -> Vec<Value> {
-    let short_sha: String = event.scm.commit_sha.chars().take(SHORT_SHA_CHARS).collect();
-    let duration = duration_between(event.started_at, event.finished_at).unwrap_or_default();
+fn fields(said: Escaped<'_>) -> Vec<Value> {
     [
-        ("State", event.state.as_str().to_owned()),
-        ("Run", escape_slack(&event.name)),
-        ("Commit", escape_slack(&short_sha)),
-        ("Duration", duration),
+        ("State", said.state().as_str().to_owned()),
+        ("Run", said.run_name()),
+        ("Commit", said.short_sha()),
+        ("Duration", said.duration()),
     ]
     .into_iter()
     .filter(|(_, value)| !value.is_empty())

@@ -1,10 +1,12 @@
 //! The message in both forms, what run data may not do in it, and every answer of Slack.
 
 use super::*;
+use crate::event::shaped_runs;
 use crate::integration::Reply;
 use crate::integration::fixture::{
     answer, answer_with, body, context, done, effect, event, failed, route, sent, summary,
 };
+use crate::integration::hostile::{EVERY_FIELD, Hostile};
 use crate::template::DataKind;
 use FailureKind::{Auth, Invalid, Network, NotFound, RateLimited, Server, Timeout};
 use Retryability::{Permanent, Temporary};
@@ -145,7 +147,8 @@ fn a_check_name_cannot_end_its_link() {
         target_url: "https://dash.example/a|b>c".to_owned(),
         ..context()
     };
-    let headline = headline(&event(), &context);
+    let (route, event) = (route(), event());
+    let headline = headline(Escaped::new(&effect(&route, &event, &context), ESCAPE));
     assert_eq!(headline, ":x: *<https://dash.example/a%7Cb%3Ec|a&gt;b>* failed");
 }
 
@@ -173,9 +176,30 @@ fn a_summary_is_a_line_for_each_task() {
 
 #[test]
 fn chat_lines_are_escaped_for_slack() {
-    let mut summary = summary();
+    let (route, event, context, mut summary) = (route(), event(), context(), summary());
     summary.rows[1].name = "<!channel>".to_owned();
-    assert_eq!(summary_lines(&summary), "❌ build: failed (1m 1s)\n❔ &lt;!channel&gt;: unknown");
+    let effect = Effect { summary: Some(&summary), ..effect(&route, &event, &context) };
+    let lines = summary_lines(Escaped::new(&effect, ESCAPE));
+    assert_eq!(lines, "❌ build: failed (1m 1s)\n❔ &lt;!channel&gt;: unknown");
+}
+
+/// Whatever a run says in whichever of its fields, Slack shows it as text.
+#[test]
+fn no_text_of_a_run_is_markup_in_slack() {
+    let hostile = "<!channel> <https://evil.example|x> <@U1>";
+    let escaped = "&lt;!channel&gt; &lt;https://evil.example|x&gt;";
+    for templated in [false, true] {
+        let options = if templated { templated_options(&EVERY_FIELD) } else { options() };
+        let slack = SlackWebhook::new(options);
+        for event in shaped_runs() {
+            let said = Hostile::new(event, hostile);
+            let request = sent(slack.begin(&said.effect())).0.body;
+            assert!(request.contains(escaped), "{request}");
+            for raw in ["<!channel>", "<@U1>", "<https://evil"] {
+                assert!(!request.contains(raw), "{raw} in {request}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Data for the tests of this module.
 
+use super::shape::{EVENT_FIELDS, NAMED_VALUE_FIELDS, REPOSITORY_FIELDS, Shape};
 use super::{Data, DataKind, Template};
 use crate::clock::Timestamp;
 use crate::effect::{Summary, SummaryRow};
@@ -137,5 +138,38 @@ pub(super) fn render(text: &str) -> String {
 pub(super) fn assert_renders(cases: &[(&str, &str)]) {
     for (text, expected) in cases {
         assert_eq!(render(text), *expected, "{text}");
+    }
+}
+
+/// An event template that prints every field that there is. Of labels, annotations and parameters
+/// it reads the one called `key`.
+pub(crate) fn every_field(key: &str) -> String {
+    EVENT_FIELDS.iter().map(|(name, shape)| printed(&format!(".{name}"), *shape, key)).collect()
+}
+
+fn printed(path: &str, shape: Shape, key: &str) -> String {
+    let fields = |of: &[(&str, Shape)], path: &str| -> String {
+        of.iter().map(|(name, shape)| printed(&format!("{path}.{name}"), *shape, key)).collect()
+    };
+    match shape {
+        Shape::Repository => fields(REPOSITORY_FIELDS, path),
+        Shape::NamedValues => {
+            format!("{{{{range {path}}}}}{}{{{{end}}}}\n", fields(NAMED_VALUE_FIELDS, ""))
+        }
+        Shape::Labels | Shape::Annotations | Shape::Params => {
+            format!("{name}: {{{{index {path} \"{key}\"}}}}\n", name = path.trim_start_matches('.'))
+        }
+        Shape::Text | Shape::Bool | Shape::Integer | Shape::Time => {
+            format!("{name}: {{{{{path}}}}}\n", name = path.trim_start_matches('.'))
+        }
+        Shape::Any
+        | Shape::Number
+        | Shape::Duration
+        | Shape::Event
+        | Shape::NamedValue
+        | Shape::Summary
+        | Shape::Task
+        | Shape::Tasks
+        | Shape::Check => panic!("an event has no field of this shape: {shape:?}"),
     }
 }

@@ -24,5 +24,7 @@ mod value;
 pub use data::Data;
 pub use engine::{RenderError, Template, TemplateError};
 pub use escape::{Markup, escape_address, escape_markdown, escape_slack};
+#[cfg(test)]
+pub(crate) use fixture::every_field;
 pub use limits::{truncate_bytes, truncate_chars, truncate_utf16};
 pub use shape::DataKind;
