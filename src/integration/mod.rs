@@ -16,6 +16,8 @@ mod summary;
 mod text;
 
 #[cfg(test)]
+mod answers_test;
+#[cfg(test)]
 mod fixture;
 #[cfg(test)]
 mod hostile;
