@@ -93,6 +93,8 @@ async fn drive(
             Turn::Send(outbound, exchange) => {
                 let is_call = outbound.is_call();
                 let reply = transports.send(outbound, exposed).await;
+                let reply =
+                    reply.inspect_err(|failure| note_failure(failure.kind, delivery_health))?;
                 if is_call {
                     note(&reply, delivery_health);
                 }
@@ -115,6 +117,20 @@ fn note(reply: &Reply, delivery_health: &DeliveryHealthRecorder) {
             delivery_health.failed();
         }
         Reply::Failed { .. } | Reply::Transformed(_) | Reply::NotTransformed { .. } => {}
+    }
+}
+
+/// What the failure to get a token tells of the way to the target: whoever gives none has answered.
+fn note_failure(kind: FailureKind, delivery_health: &DeliveryHealthRecorder) {
+    match kind {
+        FailureKind::Network | FailureKind::Timeout => delivery_health.failed(),
+        FailureKind::Credentials | FailureKind::Render => {}
+        FailureKind::Auth
+        | FailureKind::NotFound
+        | FailureKind::Invalid
+        | FailureKind::Conflict
+        | FailureKind::RateLimited
+        | FailureKind::Server => delivery_health.reached(),
     }
 }
 

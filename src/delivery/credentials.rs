@@ -2,12 +2,15 @@
 //! and puts them into requests.
 
 use super::transport::Exposed;
+use crate::integration::jwt::{self, RsaKeyError};
 use crate::integration::{Credential, Text};
-use crate::secret::{Secret, SecretContentError, SecretRef};
+use crate::secret::{SECRET_BYTES_MAX, Secret, SecretContentError, SecretRef};
 use base64::Engine as _;
 use hmac::{Hmac, KeyInit, Mac};
+use ring::rand::SystemRandom;
 use sha2::Sha256;
 use std::fmt::Write as _;
+use zeroize::Zeroizing;
 
 /// Why a secret could not be used. Nothing was sent.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +25,12 @@ pub enum CredentialError {
     /// The file holds something else than a secret.
     #[error("secret file {place} holds no secret: {source}")]
     Content { place: SecretRef, source: SecretContentError },
+    /// The file holds no key that can sign.
+    #[error("secret file {place} holds no usable key: {source}")]
+    Key { place: SecretRef, source: RsaKeyError },
+    /// A token is asked for with a credential that is known without one.
+    #[error("the credential that asks for a token needs a token itself")]
+    TokenForToken,
 }
 
 /// Reads a secret.
@@ -44,10 +53,26 @@ async fn parse<T>(
     place: &SecretRef,
     read: fn(&[u8]) -> Result<T, SecretContentError>,
 ) -> Result<T, CredentialError> {
-    let content = tokio::fs::read(place.path())
-        .await
-        .map_err(|source| CredentialError::Unreadable { place: place.clone(), source })?;
+    let content = read_file(place).await?;
     read(&content).map_err(|source| CredentialError::Content { place: place.clone(), source })
+}
+
+async fn read_file(place: &SecretRef) -> Result<Zeroizing<Vec<u8>>, CredentialError> {
+    let content = tokio::fs::read(place.path()).await;
+    content
+        .map(Zeroizing::new)
+        .map_err(|source| CredentialError::Unreadable { place: place.clone(), source })
+}
+
+/// A JWT with these claims, signed with the RSA key in a file.
+async fn sign_claims(place: &SecretRef, claims: &str) -> Result<Secret, CredentialError> {
+    let pem = read_file(place).await?;
+    if pem.len() > SECRET_BYTES_MAX {
+        let source = SecretContentError::TooLong;
+        return Err(CredentialError::Content { place: place.clone(), source });
+    }
+    let signed = jwt::rsa_key(&pem).and_then(|key| jwt::rs256(&key, claims, &SystemRandom::new()));
+    signed.map_err(|source| CredentialError::Key { place: place.clone(), source })
 }
 
 /// The text itself, or the secret it stands for.
@@ -62,10 +87,10 @@ pub async fn resolve(text: &Text) -> Result<Secret, CredentialError> {
 }
 
 /// The header that proves who we are for this body, if the request needs one. What it shows is
-/// noted in `exposed`.
+/// noted in `exposed`. A token is got by the transport, not here.
 ///
 /// # Errors
-/// A secret cannot be read.
+/// A secret cannot be read, or the credential needs a token.
 pub(super) async fn header(
     credential: &Credential,
     body: &str,
@@ -101,6 +126,12 @@ pub(super) async fn header(
             }
             Some((name.clone(), Secret::new(&signature)))
         }
+        Credential::Rs256Jwt { key, claims } => {
+            let token = sign_claims(key, claims).await?;
+            exposed.add(token.expose());
+            authorization(format!("Bearer {}", token.expose()))
+        }
+        Credential::Exchanged { .. } => return Err(CredentialError::TokenForToken),
     })
 }
 

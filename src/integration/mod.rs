@@ -3,9 +3,11 @@
 //! secret is touched here: the shell carries the requests and fills in the secrets.
 
 pub mod github;
+pub mod jwt;
 pub mod log;
 pub mod registry;
 pub mod slack;
+pub mod token;
 pub mod webhook;
 
 mod escaped;
@@ -30,6 +32,8 @@ use crate::event::{RunContext, RunEvent};
 use crate::failure::{DeliveryFailure, FailureKind};
 use crate::jq::Transform;
 use crate::secret::SecretRef;
+use std::sync::Arc;
+use token::{HeaderForm, TokenExchange};
 
 /// Where an action writes for an event: the key that serialises writers, and what it keeps.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -149,6 +153,17 @@ pub enum Credential {
     HmacSha256 {
         name: String,
         secret: SecretRef,
+    },
+    /// `Authorization: Bearer <JWT>` with these claims, a JSON object, signed with an RSA key in PEM
+    /// ([`jwt`]).
+    Rs256Jwt {
+        key: SecretRef,
+        claims: String,
+    },
+    /// A token that is got first, and kept until shortly before it expires.
+    Exchanged {
+        place: HeaderForm,
+        exchange: Arc<TokenExchange>,
     },
 }
 

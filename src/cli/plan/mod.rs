@@ -11,6 +11,7 @@ use crate::config::SecretCheck;
 use crate::config_file;
 use crate::demo::read_recording;
 use crate::event::{CloudEvent, Decoded, RunEvent, decode};
+use crate::integration::token::HeaderForm;
 use crate::integration::{Credential, Text};
 use crate::plan::{DryRun, Step};
 use anyhow::Context as _;
@@ -142,5 +143,11 @@ fn credential(credential: &Credential) -> Option<String> {
             Some(format!("authorization: Basic {username}:{password}"))
         }
         Credential::HmacSha256 { name, secret } => Some(format!("{name}: sha256=<by {secret}>")),
+        Credential::Rs256Jwt { key, .. } => Some(format!("authorization: Bearer <JWT by {key}>")),
+        Credential::Exchanged { place, exchange } => {
+            let HeaderForm { name, prefix } = place;
+            let url = url_text(&exchange.request(Timestamp::UNKNOWN).url);
+            Some(format!("{name}: {prefix}<token from {url}>"))
+        }
     }
 }

@@ -6,11 +6,13 @@ use super::cause::explain;
 use super::exposed::Exposed;
 use super::names::Names;
 use super::redirect::{self, REDIRECTS_MAX};
+use super::token_cache::TokenCache;
 use crate::clock::Clock;
 use crate::delivery::credentials;
-use crate::failure::FailureKind;
+use crate::failure::{DeliveryFailure, FailureKind, Retryability};
+use crate::integration::token::{HeaderForm, Token, TokenExchange};
 use crate::integration::{
-    CredentialId, HttpReply, HttpRequest, Method, Reply, ReplyBody, Text, Unfollowed,
+    Credential, CredentialId, HttpReply, HttpRequest, Method, Reply, ReplyBody, Text, Unfollowed,
 };
 use crate::secret::Secret;
 use reqwest::header::HeaderValue;
@@ -18,6 +20,7 @@ use reqwest::{Response, Url};
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
 use std::time::Duration;
+use zeroize::Zeroize as _;
 
 /// Time to a connection; the whole call is bounded by `handler_timeout`.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -32,6 +35,10 @@ const DRAIN_BYTES_MAX: usize = 16 * 1024;
 const GLANCE_WAIT: Duration = Duration::from_secs(2);
 /// Idle connections kept to one host.
 const IDLE_PER_HOST_MAX: usize = 16;
+/// The status that says a credential is not, or no more, one.
+const UNAUTHORIZED: u16 = 401;
+/// Tokens that one request is sent with, at most.
+const TOKEN_TRIES: u32 = 2;
 
 /// Why the transport could not be built.
 #[derive(Debug, thiserror::Error)]
@@ -42,8 +49,19 @@ pub struct BuildError(#[source] reqwest::Error);
 #[derive(Clone)]
 pub struct HttpTransport {
     client: reqwest::Client,
+    tokens: Arc<TokenCache>,
     clock: Arc<dyn Clock>,
 }
+
+/// Why there is no answer, in words that name neither a URL nor a secret.
+#[derive(Debug)]
+struct CallFailure {
+    kind: FailureKind,
+    detail: String,
+}
+
+/// A header that proves who we are, by its name.
+type Proof = Option<(String, Secret)>;
 
 /// A request with its secrets, to be sent once for each address that it is redirected to.
 struct Prepared<'r> {
@@ -77,22 +95,98 @@ impl HttpTransport {
             .dns_resolver(Names)
             .build()
             .map_err(BuildError)?;
-        Ok(Self { client, clock })
+        Ok(Self { client, tokens: Arc::default(), clock })
     }
 
     /// Sends a request and reads the answer. Error texts name no URL: it may be a secret. The
     /// secrets that leave with the request are noted in `exposed`: the answer may echo them.
-    pub(crate) async fn send(&self, request: &HttpRequest, exposed: &mut Exposed) -> Reply {
-        let prepared = match prepare(request, exposed).await {
-            Ok(prepared) => prepared,
-            Err(reply) => return reply,
+    ///
+    /// # Errors
+    /// The request needs a token, and there is none to be had: nothing was sent.
+    pub(crate) async fn send(
+        &self,
+        request: &HttpRequest,
+        exposed: &mut Exposed,
+    ) -> Result<Reply, DeliveryFailure> {
+        let answer = if let Credential::Exchanged { place, exchange } = &request.credential {
+            self.send_with_token(request, (place, exchange), exposed).await?
+        } else {
+            self.send_with_secret(request, exposed).await
         };
+        Ok(answer.map_or_else(Reply::from, Reply::Http))
+    }
+
+    /// Sends a request whose credential is a secret, or made of one.
+    async fn send_with_secret(
+        &self,
+        request: &HttpRequest,
+        exposed: &mut Exposed,
+    ) -> Result<HttpReply, CallFailure> {
+        let proof = credentials::header(&request.credential, &request.body, exposed).await;
+        self.call(request, proof.map_err(|error| unreadable(&error))?, exposed).await
+    }
+
+    /// Sends a request with a token. One that the target refuses (401) may have been revoked before
+    /// its end: it is dropped, and the request sent once more with another. Whoever refuses a
+    /// credential has carried nothing out.
+    async fn send_with_token(
+        &self,
+        request: &HttpRequest,
+        (place, exchange): (&HeaderForm, &TokenExchange),
+        exposed: &mut Exposed,
+    ) -> Result<Result<HttpReply, CallFailure>, DeliveryFailure> {
+        let mut tries = 0;
+        loop {
+            let fetched = self.exchange(exchange);
+            let token = self.tokens.get(exchange.key(), &*self.clock, fetched).await?;
+            exposed.add(token.expose());
+            let proof = Some((place.name.clone(), place.value(&token)));
+            let answer = self.call(request, proof, exposed).await;
+            tries += 1;
+            if !answer.as_ref().is_ok_and(|reply| reply.status == UNAUTHORIZED) {
+                return Ok(answer);
+            }
+            self.tokens.drop_refused(exchange.key(), &token).await;
+            if tries == TOKEN_TRIES {
+                return Ok(answer);
+            }
+        }
+    }
+
+    /// Asks for a token. What the failure says is free of secrets: others take it who showed none.
+    async fn exchange(&self, exchange: &TokenExchange) -> Result<Token, DeliveryFailure> {
+        let mut exposed = Exposed::default();
+        let request = exchange.request(self.clock.wall());
+        let token = match self.send_with_secret(&request, &mut exposed).await {
+            Ok(mut reply) => {
+                let token = exchange.read(&reply);
+                reply.body.zeroize();
+                token
+            }
+            Err(CallFailure { kind, detail }) => {
+                Err(DeliveryFailure::new(kind, Retryability::Temporary, &detail))
+            }
+        };
+        token.map_err(|failure| {
+            let detail = exposed.cut(&format!("no token: {}", failure.detail()));
+            failure.with_detail(&detail)
+        })
+    }
+
+    /// Sends a request with a header that proves who we are, and reads the answer.
+    async fn call(
+        &self,
+        request: &HttpRequest,
+        proof: Proof,
+        exposed: &mut Exposed,
+    ) -> Result<HttpReply, CallFailure> {
+        let prepared = prepare(request, proof, exposed).await?;
         let mut url = prepared.url.clone();
         let mut redirects = 0;
         loop {
             let response = match self.request(&prepared, url.clone()).send().await {
                 Ok(response) => response,
-                Err(error) => return failed(&error),
+                Err(error) => return Err(failed(&error)),
             };
             let location = response.headers().get(reqwest::header::LOCATION);
             let location = location.and_then(|location| location.to_str().ok());
@@ -109,12 +203,9 @@ impl HttpTransport {
                 Some(Err(unfollowed)) => Some(unfollowed),
                 None => None,
             };
-            let read = self.read(response, request.wants).await;
+            let reply = self.read(response, request.wants).await?;
             let credential = prepared.credential();
-            return match read {
-                Ok(reply) => Reply::Http(HttpReply { credential, unfollowed, ..reply }),
-                Err(failed) => failed,
-            };
+            return Ok(HttpReply { credential, unfollowed, ..reply });
         }
     }
 
@@ -130,7 +221,11 @@ impl HttpTransport {
         if request.body.is_empty() { builder } else { builder.body(request.body.clone()) }
     }
 
-    async fn read(&self, mut response: Response, wants: ReplyBody) -> Result<HttpReply, Reply> {
+    async fn read(
+        &self,
+        mut response: Response,
+        wants: ReplyBody,
+    ) -> Result<HttpReply, CallFailure> {
         let status = response.status();
         let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         let headers: Vec<_> = response
@@ -161,25 +256,23 @@ impl HttpTransport {
     }
 }
 
-/// Reads the secrets of a request.
+/// Reads the address of a request, which may be a secret.
 async fn prepare<'r>(
     request: &'r HttpRequest,
+    proof: Proof,
     exposed: &mut Exposed,
-) -> Result<Prepared<'r>, Reply> {
+) -> Result<Prepared<'r>, CallFailure> {
     let text = credentials::resolve(&request.url).await.map_err(|e| unreadable(&e))?;
     let url: Url = text
         .expose()
         .parse()
         .map_err(|_| failed_with(FailureKind::Credentials, "the configured URL is not a URL"))?;
     exposed.add_url(&url, matches!(request.url, Text::Secret(_)));
-    let proof = credentials::header(&request.credential, &request.body, exposed)
-        .await
-        .map_err(|e| unreadable(&e))?;
     let proof = proof.map(|(name, value)| Ok((name, sensitive(&value)?))).transpose()?;
     Ok(Prepared { request, url, proof })
 }
 
-fn sensitive(value: &Secret) -> Result<HeaderValue, Reply> {
+fn sensitive(value: &Secret) -> Result<HeaderValue, CallFailure> {
     let mut value = HeaderValue::from_str(value.expose()).map_err(|_| {
         let detail = "the secret holds characters that no header may have";
         failed_with(FailureKind::Credentials, detail)
@@ -221,17 +314,23 @@ fn method(method: Method) -> reqwest::Method {
     }
 }
 
-fn unreadable(error: &credentials::CredentialError) -> Reply {
-    Reply::Failed { kind: FailureKind::Credentials, detail: error.to_string() }
+fn unreadable(error: &credentials::CredentialError) -> CallFailure {
+    failed_with(FailureKind::Credentials, &error.to_string())
 }
 
-fn failed(error: &reqwest::Error) -> Reply {
+fn failed(error: &reqwest::Error) -> CallFailure {
     let (kind, detail) = explain(error);
-    Reply::Failed { kind, detail }
+    CallFailure { kind, detail }
 }
 
-fn failed_with(kind: FailureKind, detail: &str) -> Reply {
-    Reply::Failed { kind, detail: detail.to_owned() }
+fn failed_with(kind: FailureKind, detail: &str) -> CallFailure {
+    CallFailure { kind, detail: detail.to_owned() }
+}
+
+impl From<CallFailure> for Reply {
+    fn from(CallFailure { kind, detail }: CallFailure) -> Self {
+        Self::Failed { kind, detail }
+    }
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ fn post(url: Text, credential: Credential) -> HttpRequest {
 }
 
 async fn reply_to(request: &HttpRequest) -> Reply {
-    transport().send(request, &mut Exposed::default()).await
+    transport().send(request, &mut Exposed::default()).await.unwrap()
 }
 
 async fn answer_to(request: &HttpRequest) -> HttpReply {
@@ -77,7 +77,7 @@ async fn a_request_carries_its_secret_and_the_answer_comes_back_whole() {
     let folder = tempfile::tempdir().unwrap();
     let url = Text::Plain(format!("http://{address}/hook?x=1"));
     let mut exposed = Exposed::default();
-    let reply = transport().send(&post(url, token(&folder)), &mut exposed).await;
+    let reply = transport().send(&post(url, token(&folder)), &mut exposed).await.unwrap();
     let Reply::Http(reply) = reply else { panic!("{reply:?}") };
     assert_eq!((reply.status, reply.header("x-id"), reply.body.as_str()), (201, Some("7"), "ok"));
     assert!(!reply.is_cut && reply.credential.is_some());
@@ -141,7 +141,7 @@ async fn the_part_of_a_secret_address_that_a_redirect_names_is_noted() {
     std::fs::write(&file, format!("http://{address}/hooks/f1rstpart")).unwrap();
     let mut exposed = Exposed::default();
     let request = post(Text::Secret(SecretRef::file(file)), Credential::None);
-    transport().send(&request, &mut exposed).await;
+    transport().send(&request, &mut exposed).await.unwrap();
     assert_eq!(exposed.cut("f1rstpart, s3cretpart"), "[secret], [secret]");
 }
 

@@ -6,12 +6,15 @@ mod http;
 mod jq;
 mod names;
 mod redirect;
+mod slots;
+mod token_cache;
 
 pub(super) use exposed::Exposed;
 pub use http::{BuildError, HttpTransport};
 pub use jq::JqProcesses;
 
 use crate::clock::Clock;
+use crate::failure::DeliveryFailure;
 use crate::integration::{Outbound, Reply};
 use std::sync::Arc;
 use tracing::info;
@@ -34,14 +37,21 @@ impl Transports {
 
     /// Sends one request and waits for its answer; the caller sets the deadline. The secrets that
     /// left with the request are noted in `exposed`.
-    pub(super) async fn send(&self, outbound: Outbound, exposed: &mut Exposed) -> Reply {
-        match outbound {
-            Outbound::Http(request) => self.http.send(&request, exposed).await,
+    ///
+    /// # Errors
+    /// The request needs a token, and there is none to be had: nothing was sent.
+    pub(super) async fn send(
+        &self,
+        outbound: Outbound,
+        exposed: &mut Exposed,
+    ) -> Result<Reply, DeliveryFailure> {
+        Ok(match outbound {
+            Outbound::Http(request) => self.http.send(&request, exposed).await?,
             Outbound::Log(line) => {
                 info!(target: "notifier", "{line}");
                 Reply::Accepted { remote_id: None, code: 0 }
             }
             Outbound::Transform(transform) => self.jq.run(&transform).await,
-        }
+        })
     }
 }
