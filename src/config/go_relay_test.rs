@@ -109,9 +109,6 @@ fn every_key_of_our_integrations_is_known() {
         noticed,
         [
             "scm.github[0].insecure_skip_verify",
-            "scm.github[0].auth.app_id",
-            "scm.github[0].auth.installation_id",
-            "scm.github[0].auth.private_key_file",
             "scm.github[0].rate_limit",
             "scm.github[0].actions[0].dedupe",
             "scm.github[0].actions[0].mode",

@@ -153,7 +153,7 @@ scm:
     - name: g
       insecure_skip_verify: true
       rate_limit: {requests_per_second: 5}
-      auth: {app_id: 12}
+      auth: {}
       actions:
         - {type: check_run}
         - {type: pr_comment, fallback_action: x}
@@ -168,7 +168,6 @@ notifiers:
         "3:3: scm.gitlab: `gitlab`",
         "6:7: scm.github[0].insecure_skip_verify: `insecure_skip_verify`",
         "7:7: scm.github[0].rate_limit: `rate_limit`",
-        "8:14: scm.github[0].auth.app_id: `app_id`",
         "10:18: scm.github[0].actions[0].type: action type `check_run`",
         "11:30: scm.github[0].actions[1].fallback_action: `fallback_action`",
         "13:3: notifiers.teams: `teams`",

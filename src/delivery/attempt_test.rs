@@ -6,6 +6,7 @@ use crate::clock::{SystemClock, Timestamp};
 use crate::cluster::Failing;
 use crate::effect::{EffectId, RouteName, SkipReason, TargetKey};
 use crate::event::{Key, RunContext, RunEvent, recorded_run};
+use crate::integration::github::AppInstallation;
 use crate::integration::{
     Credential, Effect, Exchange, HttpRequest, Method, Outbound, Reply, ReplyBody, Target, Text,
 };
@@ -31,6 +32,8 @@ enum Begin {
     /// Sends a second request after the first answer, and panics at the second one.
     CallTwice(Text, Text),
     WriteLine,
+    /// Sends one request as an App of the GitHub at this address.
+    CallAsApp(String),
 }
 
 impl std::fmt::Debug for Begin {
@@ -53,11 +56,21 @@ impl Integration for Begin {
                 Turn::Done(Receipt::default())
             }
             Self::PanicOnReply => Turn::Send(line(), Box::new(PanicsOnReply)),
-            Self::Call(url) => Turn::Send(get(url.clone()), Box::new(EndsOnReply)),
-            Self::CallTwice(first, second) => {
-                Turn::Send(get(first.clone()), Box::new(AsksTwice(second.clone())))
+            Self::Call(url) => {
+                Turn::Send(get(url.clone(), Credential::None), Box::new(EndsOnReply))
             }
+            Self::CallTwice(first, second) => Turn::Send(
+                get(first.clone(), Credential::None),
+                Box::new(AsksTwice(second.clone())),
+            ),
             Self::WriteLine => Turn::Send(line(), Box::new(EndsOnReply)),
+            Self::CallAsApp(root) => {
+                let key = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/keys/rsa-pkcs8.pem");
+                let private_key = SecretRef::file(key);
+                let app = AppInstallation { app_id: 1, installation_id: 2, private_key };
+                let call = get(Text::Plain(root.clone()), app.credential(root));
+                Turn::Send(call, Box::new(EndsOnReply))
+            }
             Self::SendForEver => Turn::Send(line(), Box::new(SendsForEver)),
         }
     }
@@ -67,9 +80,8 @@ fn line() -> Outbound {
     Outbound::Log(String::new())
 }
 
-fn get(url: Text) -> Outbound {
+fn get(url: Text, credential: Credential) -> Outbound {
     let (headers, body) = (Vec::new(), String::new());
-    let credential = Credential::None;
     let wants = ReplyBody::Whole;
     Outbound::Http(HttpRequest { method: Method::Get, url, headers, credential, body, wants })
 }
@@ -220,6 +232,23 @@ async fn rule_27_what_never_left_this_node_tells_nothing() {
 }
 
 #[tokio::test]
+async fn rule_27_whoever_refuses_a_token_was_reached_and_whoever_does_not_answer_was_not() {
+    let Text::Plain(refuses) =
+        answering(b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n").await
+    else {
+        unreachable!()
+    };
+    assert_eq!(told_by(Begin::CallAsApp(refuses)).await, REACHED);
+    let nowhere = format!("http://{}", "x".repeat(64));
+    assert_eq!(told_by(Begin::CallAsApp(nowhere.clone())).await, FAILED);
+    let failure = failure_of(Begin::CallAsApp(nowhere)).await;
+    assert_eq!(
+        (failure.kind, failure.retryability),
+        (FailureKind::Network, Retryability::Temporary)
+    );
+}
+
+#[tokio::test]
 async fn rule_27_an_answer_ends_a_spell_of_failures() {
     let delivery_health = delivery_health();
     let call = async |url: &Text| {
@@ -242,7 +271,7 @@ struct AsksTwice(Text);
 
 impl Exchange for AsksTwice {
     fn on_reply(self: Box<Self>, _: Reply) -> Turn {
-        Turn::Send(get(self.0), Box::new(PanicsOnReply))
+        Turn::Send(get(self.0, Credential::None), Box::new(PanicsOnReply))
     }
 }
 

@@ -8,6 +8,7 @@ use super::yaml::TextPosition;
 use crate::event::Keep;
 use std::cell::RefCell;
 use std::path::Path;
+use zeroize::Zeroizing;
 
 /// Reads the files that a configuration names. The shell implements it on the disk, tests on a map.
 pub trait Files {
@@ -118,15 +119,23 @@ impl<'f> Diagnostics<'f> {
         is_word.then(|| value.split_whitespace().next().unwrap_or_default().to_owned())
     }
 
-    /// Whether a secret may be used. Its content is looked at only to see that there is one.
-    pub(crate) fn check_secret(&self, path: &Path) -> Result<(), FileError> {
-        match self.secrets {
-            SecretCheck::Skipped => Ok(()),
-            SecretCheck::Required => match self.files.read(path)?.trim() {
-                "" => Err(FileError::Empty),
-                _content => Ok(()),
-            },
+    /// Whether a secret may be used. Its content is looked at only to see that there is one, and by
+    /// `check`, whose error tells what is wrong with it and shows nothing of it.
+    pub(crate) fn check_secret(
+        &self,
+        path: &Path,
+        check: impl FnOnce(&str) -> Result<(), String>,
+    ) -> Result<(), Problem> {
+        if self.secrets == SecretCheck::Skipped {
+            return Ok(());
         }
+        let place = || path.display().to_string();
+        let content = self.files.read(path).and_then(|content| match content.trim() {
+            "" => Err(FileError::Empty),
+            _content => Ok(Zeroizing::new(content)),
+        });
+        let content = content.map_err(|source| Problem::Secret { path: place(), source })?;
+        check(&content).map_err(|reason| Problem::SecretContent { path: place(), reason })
     }
 
     /// The content of a template file.

@@ -85,6 +85,9 @@ pub enum Problem {
     /// A secret that cannot be read.
     #[error("secret file {path}: {source}")]
     Secret { path: String, source: FileError },
+    /// A secret file that holds something else than what its key is for.
+    #[error("secret file {path}: {reason}")]
+    SecretContent { path: String, reason: String },
     /// A template file that cannot be read.
     #[error("template file {path}: {source}")]
     TemplateFile { path: String, source: FileError },

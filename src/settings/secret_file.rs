@@ -2,7 +2,7 @@
 //! `/etc/secrets/<provider>/<instance>/<key>`, where `<name>_key` may change the last part.
 //! A secret is never read here for its content.
 
-use super::error::{FileError, Problem};
+use super::error::Problem;
 use super::fields::Fields;
 use super::setting::Setting;
 use crate::secret::SecretRef;
@@ -69,8 +69,8 @@ pub(crate) fn read(
         return None;
     }
     let path = format!("{INFERRED_ROOT}/{}/{}/{name}", owner.provider, owner.instance);
-    if let Err(source) = fields.diagnostics().check_secret(Path::new(&path)) {
-        fields.fail(keys.file, missing(&path, source));
+    if let Err(problem) = fields.diagnostics().check_secret(Path::new(&path), |_| Ok(())) {
+        fields.fail(keys.file, problem);
     }
     Some(SecretRef::file(path))
 }
@@ -82,20 +82,24 @@ pub(crate) fn read_named(fields: &mut Fields<'_>, keys: &SecretKeys) -> Option<S
 
 /// A path that the file names. What does not look like a path is not shown: people paste the
 /// secret itself.
-pub(crate) fn named((text, setting): &(&str, Setting<'_>)) -> Option<SecretRef> {
+pub(crate) fn named(secret: &(&str, Setting<'_>)) -> Option<SecretRef> {
+    named_with(secret, |_| Ok(()))
+}
+
+/// Like [`named`], for a file whose content `check` knows to be wrong. Its error shows nothing of it.
+pub(crate) fn named_with(
+    (text, setting): &(&str, Setting<'_>),
+    check: impl FnOnce(&str) -> Result<(), String>,
+) -> Option<SecretRef> {
     if !text.starts_with('/') && !text.starts_with("./") && !text.starts_with("../") {
         let expected = "a path that starts with / or ./ (the secret itself does not belong here)";
         setting.fail(Problem::Malformed { expected });
         return None;
     }
-    if let Err(source) = setting.diagnostics.check_secret(Path::new(text)) {
-        setting.fail(missing(text, source));
+    if let Err(problem) = setting.diagnostics.check_secret(Path::new(text), check) {
+        setting.fail(problem);
     }
     Some(SecretRef::file(*text))
-}
-
-fn missing(path: &str, source: FileError) -> Problem {
-    Problem::Secret { path: path.to_owned(), source }
 }
 
 /// Whether a name stays inside its folder.

@@ -336,3 +336,7 @@ impl From<CallFailure> for Reply {
 #[cfg(test)]
 #[path = "http_test.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "http_token_test.rs"]
+mod token_tests;

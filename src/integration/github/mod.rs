@@ -7,6 +7,7 @@
 //! This file holds what the actions share: the instance, its requests, and GitHub's own meaning
 //! of some answers.
 
+mod app;
 mod comment;
 mod comment_exchange;
 mod comment_tidy;
@@ -14,6 +15,7 @@ mod commit_status;
 mod identity;
 mod settings;
 
+pub use app::AppInstallation;
 pub use comment::Comment;
 pub use commit_status::CommitStatus;
 pub use settings::ROW;
@@ -90,8 +92,7 @@ impl GithubInstance {
         };
         let (url, credential) = (Text::Plain(url), self.credential.clone());
         let mut request = json_request(method, url, credential, body, wants);
-        set_header(&mut request, "accept", "application/vnd.github+json");
-        set_header(&mut request, "x-github-api-version", "2022-11-28");
+        add_headers(&mut request);
         request
     }
 
@@ -141,6 +142,12 @@ pub struct ActionOptions {
     /// The instance has one comment action, so the marker of the Go relay, which names no action,
     /// can only mean this one.
     pub is_only_comment: bool,
+}
+
+/// What every request says of the API it speaks.
+fn add_headers(request: &mut HttpRequest) {
+    set_header(request, "accept", "application/vnd.github+json");
+    set_header(request, "x-github-api-version", "2022-11-28");
 }
 
 /// What an answer of GitHub means.

@@ -1,6 +1,8 @@
 //! How instances of GitHub and their actions are configured.
 
-use super::{ActionOptions, Comment, CommentMode, CommitStatus, GithubInstance, KIND};
+use super::{
+    ActionOptions, Comment, CommentMode, CommitStatus, GithubInstance, KIND, app, rest_root,
+};
 use crate::integration::registry::{
     ActionRow, ActionSettings, InstanceSettings, IntegrationRow, ReadInstance,
 };
@@ -24,6 +26,9 @@ pub const ROW: IntegrationRow = IntegrationRow {
         ),
         KeyRow::text("auth.secret_file", "inferred, key `token`", "File with an access token"),
         KeyRow::text("auth.secret_key", "`token`", "Last part of the inferred file"),
+        app::APP_ID,
+        app::INSTALLATION_ID,
+        app::PRIVATE_KEY_FILE,
     ],
     actions: &[COMMIT_STATUS, PR_COMMENT],
     read: ReadInstance::Forge(read),
@@ -77,7 +82,7 @@ fn read(
     let owner = instance.owner();
     let InstanceSettings { name, fields, summary, .. } = instance;
     let base_url = address::read_url(fields, "base_url").unwrap_or_default();
-    let credential = read_credential(fields.section("auth"), &owner);
+    let credential = read_credential(fields.section("auth"), &owner, &rest_root(&base_url));
     fields.not_supported(&["insecure_skip_verify", "rate_limit"]);
     let github = Arc::new(GithubInstance::new(name, &base_url, credential));
     let comments = actions.iter().filter(|action| action.row.word == PR_COMMENT_TYPE).count();
@@ -99,11 +104,13 @@ fn read(
     actions.iter_mut().map(read).collect()
 }
 
-fn read_credential(mut fields: Fields<'_>, owner: &SecretOwner<'_>) -> Credential {
-    fields.not_supported(&["app_id", "installation_id", "private_key_file"]);
-    let token = secret_file::read(&mut fields, &SecretKeys::SECRET, owner);
+fn read_credential(mut fields: Fields<'_>, owner: &SecretOwner<'_>, rest_root: &str) -> Credential {
+    let credential = app::read(&mut fields, rest_root).unwrap_or_else(|| {
+        let token = secret_file::read(&mut fields, &SecretKeys::SECRET, owner);
+        token.map_or(Credential::None, Credential::Bearer)
+    });
     fields.finish();
-    token.map_or(Credential::None, Credential::Bearer)
+    credential
 }
 
 fn read_commit_status(action: &mut ActionSettings<'_>) -> ActionOptions {
