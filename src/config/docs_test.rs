@@ -2,7 +2,7 @@
 //! `docs/schema.json`, come from the rows of the registry and of the keys; and these are the keys
 //! that are read.
 
-use super::keys::{KeyEntry, tables};
+use super::keys::{EVERY_INSTANCE, KeyEntry, instance_path, keys, tables};
 use super::tests::Disk;
 use super::*;
 use crate::integration::registry::{INTEGRATIONS, IntegrationRow};
@@ -28,10 +28,6 @@ const EXAMPLES: [(&str, &str, usize); 4] = [
     ("production.yaml", include_str!("../../examples/production.yaml"), 1),
 ];
 
-fn all_keys() -> Vec<KeyEntry> {
-    tables().into_iter().flat_map(|(_, keys)| keys).collect()
-}
-
 /// The words of a key that has a closed set of them.
 fn words(key: &KeyEntry) -> Vec<String> {
     let words = key.schema.get("enum").and_then(Value::as_array);
@@ -40,18 +36,27 @@ fn words(key: &KeyEntry) -> Vec<String> {
 
 /// Sections whose keys depend on their `type`, with the words that it may be.
 fn typed_sections() -> Vec<(String, Vec<String>)> {
-    let typed = all_keys().into_iter().filter_map(|key| {
+    let typed = keys().into_iter().filter_map(|key| {
         let section = key.path.strip_suffix(".type")?.to_owned();
         Some((section, words(&key)))
     });
     typed.collect()
 }
 
-/// Keys in the first column of a table; flags have a table too.
-fn documented() -> Vec<&'static str> {
+/// Keys in the first column of a table; flags have a table too. Those of every instance are there for
+/// each kind.
+fn documented() -> Vec<String> {
     let rows = DOCS.lines().filter_map(|line| line.strip_prefix("| `"));
     let first = rows.map(|row| row.split('`').next().unwrap());
-    first.filter(|key| !key.starts_with("--")).collect()
+    let keys = first.filter(|key| !key.starts_with("--"));
+    keys.flat_map(|key| match key.strip_prefix(EVERY_INSTANCE) {
+        None => vec![key.to_owned()],
+        Some(rest) => {
+            let over_http = INTEGRATIONS.iter().filter(|row| row.is_http);
+            over_http.map(|row| format!("{}{rest}", instance_path(row))).collect()
+        }
+    })
+    .collect()
 }
 
 /// Files that have only `path`, with this value: one for each type of the section around it.
@@ -167,7 +172,7 @@ fn every_example_is_tested() {
 
 #[test]
 fn every_documented_key_exists() {
-    for path in documented() {
+    for path in &documented() {
         let is_known = accepted_instead(path).iter().any(Vec::is_empty);
         assert!(is_known, "{path}: {:?}", files_with(path, ""));
     }
@@ -177,7 +182,8 @@ fn every_documented_key_exists() {
 fn every_key_is_documented() {
     let mut by_section: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     let mut sections = Vec::new();
-    for path in documented() {
+    let documented = documented();
+    for path in &documented {
         let (section, key) = path.rsplit_once('.').unwrap_or(("", path));
         by_section.entry(section).or_default().push(key);
         sections.extend(path.match_indices('.').map(|(end, _)| &path[..end]));
@@ -199,7 +205,7 @@ fn every_key_is_documented() {
 
 #[test]
 fn words_and_ranges_of_the_rows_are_those_that_are_read() {
-    for key in all_keys() {
+    for key in keys() {
         let path = key.path.as_str();
         for word in words(&key) {
             assert!(!is_refused(path, &word), "{path}: {word}");

@@ -108,7 +108,6 @@ fn every_key_of_our_integrations_is_known() {
     assert_eq!(
         noticed,
         [
-            "scm.github[0].insecure_skip_verify",
             "scm.github[0].rate_limit",
             "scm.github[0].actions[0].dedupe",
             "scm.github[0].actions[0].mode",

@@ -3,6 +3,8 @@
 
 use super::routes::Routes;
 use crate::effect::RouteName;
+use crate::integration::connected;
+use crate::integration::connection::{self, ConnectionProfile};
 use crate::integration::log::{self, Log};
 use crate::integration::registry::{
     ActionRow, ActionSettings, InstanceSettings, IntegrationRow, NOTIFY, ReadForge, ReadInstance,
@@ -135,9 +137,11 @@ fn read_notifier(
     let Instance { name, mut fields } = instance;
     let settings = InstanceSettings { kind: row.kind, name: &name, fields: &mut fields, summary };
     let integration = read(settings);
+    let connection = read_connection(row, &mut fields);
     let when = read_when(&mut fields);
     fields.finish();
     let Some(integration) = integration else { return };
+    let integration = connected::over(connection.as_ref(), integration);
     for action in row.actions {
         let (when, integration) = (when.clone(), Arc::clone(&integration));
         let name = route_name(row.kind, &name, action.word);
@@ -166,6 +170,7 @@ fn read_forge(
     let settings =
         InstanceSettings { kind: row.kind, name: &instance, fields: &mut fields, summary };
     let integrations = read(settings, &mut actions);
+    let connection = read_connection(row, &mut fields);
     if fields.list_len("actions") == 0 {
         fields.warn("actions", "holds no action, so nothing is ever written to this instance");
     }
@@ -174,11 +179,20 @@ fn read_forge(
         let ActionSettings { row: action_row, name, fields } = action;
         fields.finish();
         let Some(integration) = integration else { continue };
+        let integration = connected::over(connection.as_ref(), integration);
         let Wanted { when, filter } = wanted;
         let (name, provider) = (route_name(row.kind, &instance, &name), Some(row.kind.to_owned()));
         let route = Route { name, provider, when, filter, integration };
         routes.add(route, action_row.shows_summaries);
     }
+}
+
+/// Reads how the targets of an instance are reached, where its kind speaks HTTP.
+fn read_connection(
+    row: &IntegrationRow,
+    fields: &mut Fields<'_>,
+) -> Option<Arc<ConnectionProfile>> {
+    if row.is_http { connection::read(fields) } else { None }
 }
 
 fn read_actions<'n>(

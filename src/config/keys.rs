@@ -5,6 +5,7 @@ use super::integrations::{ACTION, FORGE_INSTANCE, NOTIFIER_INSTANCE};
 use super::key_rows::{
     ACCUMULATOR, CLUSTER, DLQ, FILTER, LOGGING, POLICY, RETRY, SERVER, STORE, TOP_LEVEL,
 };
+use crate::integration::connection;
 use crate::integration::registry::{INTEGRATIONS, IntegrationRow, Section};
 use crate::settings::{KeyRow, ValueType};
 use serde_json::{Value, json};
@@ -35,7 +36,11 @@ const SECTIONS: [(&str, &str, &[KeyRow]); 10] = [
     ("accumulator", "accumulator.", ACCUMULATOR),
 ];
 
-/// Every key of the file, by the tables of `docs/CONFIGURATION.md`: the heading over each, its keys.
+/// What stands for every instance over HTTP in the table of connections.
+pub(super) const EVERY_INSTANCE: &str = "<instance>.";
+
+/// The tables of `docs/CONFIGURATION.md`: the heading over each, its keys. Those of connections are
+/// there once for all kinds.
 pub(super) fn tables() -> Vec<(&'static str, Vec<KeyEntry>)> {
     let sections = SECTIONS.into_iter().map(|(heading, before, rows)| {
         let keys = rows.iter().map(|row| entry(before, row, "")).collect();
@@ -45,7 +50,25 @@ pub(super) fn tables() -> Vec<(&'static str, Vec<KeyEntry>)> {
         let keys = section.rows().flat_map(instance_entries).collect();
         (section.key(), keys)
     });
-    sections.chain(integrations).collect()
+    let connections = ("Connections", connection_entries(EVERY_INSTANCE));
+    sections.chain(integrations).chain([connections]).collect()
+}
+
+/// Every key of the file.
+pub(super) fn keys() -> Vec<KeyEntry> {
+    let keys = tables().into_iter().flat_map(|(_, keys)| keys);
+    let own = keys.filter(|key| !key.path.starts_with(EVERY_INSTANCE));
+    let over_http = INTEGRATIONS.iter().filter(|row| row.is_http);
+    own.chain(over_http.flat_map(|row| connection_entries(&instance_path(row)))).collect()
+}
+
+fn connection_entries(instance: &str) -> Vec<KeyEntry> {
+    connection::KEYS.iter().map(|row| entry(instance, row, "")).collect()
+}
+
+/// What comes before the keys of an instance: `scm.github[].`.
+pub(super) fn instance_path(row: &IntegrationRow) -> String {
+    format!("{}.{}[].", row.section().key(), row.kind)
 }
 
 /// `condition` is put before the meaning: the type of the action that has the key.
@@ -60,7 +83,7 @@ fn entry(before: &str, row: &KeyRow, condition: &str) -> KeyEntry {
 }
 
 fn instance_entries(row: &IntegrationRow) -> Vec<KeyEntry> {
-    let instance = format!("{}.{}[].", row.section().key(), row.kind);
+    let instance = instance_path(row);
     let shared = match row.section() {
         Section::Scm => FORGE_INSTANCE,
         Section::Notifiers => NOTIFIER_INSTANCE,

@@ -1,7 +1,7 @@
 //! Routes: what instances and actions mean, and the mistakes in their rules, templates, programs
 //! and secrets.
 
-use super::tests::{config, errors, load_with, loaded};
+use super::tests::{Disk, config, errors, load_with, loaded};
 use super::*;
 use crate::effect::RouteName;
 use crate::event::{Keep, KeptNames};
@@ -151,7 +151,7 @@ scm:
   gitlab: [{name: x}]
   github:
     - name: g
-      insecure_skip_verify: true
+      insecure_skip_verify: false
       rate_limit: {requests_per_second: 5}
       auth: {}
       actions:
@@ -166,7 +166,6 @@ notifiers:
 ";
     let expected = [
         "3:3: scm.gitlab: `gitlab`",
-        "6:7: scm.github[0].insecure_skip_verify: `insecure_skip_verify`",
         "7:7: scm.github[0].rate_limit: `rate_limit`",
         "10:18: scm.github[0].actions[0].type: action type `check_run`",
         "11:30: scm.github[0].actions[1].fallback_action: `fallback_action`",
@@ -444,4 +443,29 @@ fn an_accumulator_that_is_on_has_to_say_where_to() {
     assert!(!off.config.accumulator.enabled);
     // The other one is that there are no routes.
     assert_eq!(off.notices.len(), 2);
+}
+
+#[test]
+fn instances_over_http_have_the_keys_of_a_connection_and_others_do_not() {
+    for row in INTEGRATIONS {
+        let (section, kind) = (row.section().key(), row.kind);
+        let text = format!("{section}: {{{kind}: [{{name: i, proxy: {{url: 'http://p'}}}}]}}");
+        let loaded = load(&text, "f", &Disk::default(), SecretCheck::Skipped);
+        let told = loaded.err().map_or_else(String::new, |errors| errors.to_string());
+        let unknown = format!("{section}.{kind}[0].proxy: unknown key");
+        assert_eq!(told.contains(&unknown), !row.is_http, "{kind}: {told}");
+    }
+}
+
+#[test]
+fn the_connection_of_an_instance_is_that_of_its_routes() {
+    for text in [
+        "scm: {github: [{name: i, KEYS, actions: [{type: pr_comment}]}]}",
+        "notifiers: {webhook: [{name: i, KEYS}]}",
+    ] {
+        let connected = config(&text.replace("KEYS", "proxy: {url: 'http://proxy:3128'}"));
+        // What a route is made of is seen in its text alone.
+        let integration = format!("{:?}", connected.rules.routes[0].integration);
+        assert!(integration.contains("http://proxy:3128"), "{integration}");
+    }
 }

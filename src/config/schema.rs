@@ -10,7 +10,7 @@ const DIALECT: &str = "http://json-schema.org/draft-07/schema#";
 /// The schema of the whole file.
 #[must_use]
 pub fn schema() -> Value {
-    let keys: Vec<KeyEntry> = keys::tables().into_iter().flat_map(|(_, keys)| keys).collect();
+    let keys = keys::keys();
     let keys: Vec<(&str, &KeyEntry)> = keys.iter().map(|key| (key.path.as_str(), key)).collect();
     let mut schema = mapping(&keys);
     schema["$schema"] = DIALECT.into();

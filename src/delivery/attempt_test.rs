@@ -83,7 +83,8 @@ fn line() -> Outbound {
 fn get(url: Text, credential: Credential) -> Outbound {
     let (headers, body) = (Vec::new(), String::new());
     let wants = ReplyBody::Whole;
-    Outbound::Http(HttpRequest { method: Method::Get, url, headers, credential, body, wants })
+    let (method, connection) = (Method::Get, None);
+    Outbound::Http(HttpRequest { method, url, headers, credential, body, wants, connection })
 }
 
 struct EndsOnReply;

@@ -60,7 +60,7 @@ pub(super) fn json_request(
         headers.push(("content-type".to_owned(), "application/json".to_owned()));
     }
     let body = body.map(ToString::to_string).unwrap_or_default();
-    HttpRequest { method, url, headers, credential, body, wants }
+    HttpRequest { method, url, headers, credential, body, wants, connection: None }
 }
 
 /// Sets a header, replacing one of the same name in any case.

@@ -19,6 +19,7 @@ pub const ROW: IntegrationRow = IntegrationRow {
     kind: KIND,
     doc: "One JSON line in the relay's log",
     keys: &[],
+    is_http: false,
     actions: &[NOTIFY],
     read: ReadInstance::Notifier(read),
 };

@@ -2,6 +2,7 @@
 //! requests, is handed the replies, and ends in a receipt or a failure. No socket, clock or
 //! secret is touched here: the shell carries the requests and fills in the secrets.
 
+pub mod connected;
 pub mod github;
 pub mod jwt;
 pub mod log;
@@ -24,6 +25,7 @@ mod fixture;
 #[cfg(test)]
 mod hostile;
 
+pub use crate::settings::{connection, pem};
 pub use http::budget_wait;
 
 use crate::clock::Timestamp;
@@ -32,6 +34,7 @@ use crate::event::{RunContext, RunEvent};
 use crate::failure::{DeliveryFailure, FailureKind};
 use crate::jq::Transform;
 use crate::secret::SecretRef;
+use connection::ConnectionProfile;
 use std::sync::Arc;
 use token::{HeaderForm, TokenExchange};
 
@@ -201,6 +204,9 @@ pub struct HttpRequest {
     pub body: String,
     /// What the exchange needs of a successful answer.
     pub wants: ReplyBody,
+    /// How the target is reached, which the instance says: kinds leave it at `None`, and
+    /// [`connected`] sets it.
+    pub connection: Option<Arc<ConnectionProfile>>,
 }
 
 /// How much of a successful answer is read. Of any other one its beginning is, for the complaint in

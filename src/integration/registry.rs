@@ -74,6 +74,8 @@ pub struct IntegrationRow {
     pub doc: &'static str,
     /// Keys of an instance, without those that all instances have.
     pub keys: &'static [KeyRow],
+    /// Whether its targets are reached over HTTP: then its instances have the keys of a connection.
+    pub is_http: bool,
     /// The actions that it has; notifiers have [`NOTIFY`] alone.
     pub actions: &'static [ActionRow],
     pub(crate) read: ReadInstance,

@@ -45,6 +45,7 @@ pub const ROW: IntegrationRow = IntegrationRow {
         KeyRow::words("mode", &["create"], "`create`", "Only `create`: a webhook cannot edit"),
         KeyRow::text("template", "an attachment", "Text of the message"),
     ],
+    is_http: true,
     actions: &[ActionRow { shows_summaries: true, ..NOTIFY }],
     read: ReadInstance::Notifier(read),
 };

@@ -72,6 +72,7 @@ fn golden_request() {
         })
         .to_string(),
         wants: ReplyBody::Glance(ANSWER_BYTES_MAX),
+        connection: None,
     };
     assert_eq!(request(options(), &event()), expected);
 }

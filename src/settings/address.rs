@@ -102,6 +102,11 @@ fn split(text: &str) -> Option<(&str, u16)> {
     Some((host, port.parse().ok()?))
 }
 
+/// Whether a text is a host, with a port other than 0 or without one.
+pub(crate) fn is_host_with_port(text: &str) -> bool {
+    split(text).map_or_else(|| is_host(text), |(host, port)| port > 0 && is_host(host))
+}
+
 /// A name or an address; one with colons has to be in brackets.
 fn is_host(host: &str) -> bool {
     let inside = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));

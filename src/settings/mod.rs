@@ -2,6 +2,9 @@
 //! line and column, and readers for what values mean. It knows no key of the configuration by
 //! name: `config` reads the sections, and each integration reads its own keys.
 
+pub mod connection;
+pub mod pem;
+
 pub(crate) mod address;
 pub(crate) mod diagnostics;
 pub(crate) mod error;

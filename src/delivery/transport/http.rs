@@ -2,14 +2,15 @@
 //! alone, with method and body: a signed or token request must not travel to a host nobody
 //! configured.
 
-use super::cause::explain;
+use super::cause::{OtherEnd, OtherEnds, explain, is_refused_by_proxy};
+use super::clients::{BuildError, Clients, Way};
 use super::exposed::Exposed;
-use super::names::Names;
 use super::redirect::{self, REDIRECTS_MAX};
-use super::token_cache::TokenCache;
+use super::token_cache::{TokenCache, TokenKey};
 use crate::clock::Clock;
 use crate::delivery::credentials;
 use crate::failure::{DeliveryFailure, FailureKind, Retryability};
+use crate::integration::connection::ConnectionProfile;
 use crate::integration::token::{HeaderForm, Token, TokenExchange};
 use crate::integration::{
     Credential, CredentialId, HttpReply, HttpRequest, Method, Reply, ReplyBody, Text, Unfollowed,
@@ -22,8 +23,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use zeroize::Zeroize as _;
 
-/// Time to a connection; the whole call is bounded by `handler_timeout`.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest answer read: a page of 100 comments of 65,536 characters, GitHub's largest.
 const WHOLE_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Longest beginning of an answer that is no success: a complaint is a few hundred bytes.
@@ -33,22 +32,17 @@ const COMPLAINT_BYTES_MAX: usize = 64 * 1024;
 const DRAIN_BYTES_MAX: usize = 16 * 1024;
 /// Longest wait for a body that decides nothing.
 const GLANCE_WAIT: Duration = Duration::from_secs(2);
-/// Idle connections kept to one host.
-const IDLE_PER_HOST_MAX: usize = 16;
 /// The status that says a credential is not, or no more, one.
 const UNAUTHORIZED: u16 = 401;
+/// The status by which a proxy asks for a credential.
+const PROXY_UNAUTHORIZED: u16 = 407;
 /// Tokens that one request is sent with, at most.
 const TOKEN_TRIES: u32 = 2;
-
-/// Why the transport could not be built.
-#[derive(Debug, thiserror::Error)]
-#[error("the HTTP client could not be built")]
-pub struct BuildError(#[source] reqwest::Error);
 
 /// Sends [`HttpRequest`]s.
 #[derive(Clone)]
 pub struct HttpTransport {
-    client: reqwest::Client,
+    clients: Arc<Clients>,
     tokens: Arc<TokenCache>,
     clock: Arc<dyn Clock>,
 }
@@ -81,21 +75,12 @@ impl Prepared<'_> {
 }
 
 impl HttpTransport {
-    /// A client with connection reuse, the system's root certificates and no redirects of its own.
+    /// A transport that reads the time of answers, and of the end of tokens, from `clock`.
     ///
     /// # Errors
     /// The TLS stack cannot be set up.
     pub fn new(clock: Arc<dyn Clock>) -> Result<Self, BuildError> {
-        // A second call finds the provider installed, which is what it wants.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
-            .redirect(reqwest::redirect::Policy::none())
-            .dns_resolver(Names)
-            .build()
-            .map_err(BuildError)?;
-        Ok(Self { client, tokens: Arc::default(), clock })
+        Ok(Self { clients: Arc::new(Clients::new()?), tokens: Arc::default(), clock })
     }
 
     /// Sends a request and reads the answer. Error texts name no URL: it may be a secret. The
@@ -135,10 +120,12 @@ impl HttpTransport {
         (place, exchange): (&HeaderForm, &TokenExchange),
         exposed: &mut Exposed,
     ) -> Result<Result<HttpReply, CallFailure>, DeliveryFailure> {
+        let connection = request.connection.as_ref();
+        let key = TokenKey { exchange: exchange.key(), connection: connection.cloned() };
         let mut tries = 0;
         loop {
-            let fetched = self.exchange(exchange);
-            let token = self.tokens.get(exchange.key(), &*self.clock, fetched).await?;
+            let fetched = self.exchange(exchange, connection);
+            let token = self.tokens.get(&key, &*self.clock, fetched).await?;
             exposed.add(token.expose());
             let proof = Some((place.name.clone(), place.value(&token)));
             let answer = self.call(request, proof, exposed).await;
@@ -146,17 +133,23 @@ impl HttpTransport {
             if !answer.as_ref().is_ok_and(|reply| reply.status == UNAUTHORIZED) {
                 return Ok(answer);
             }
-            self.tokens.drop_refused(exchange.key(), &token).await;
+            self.tokens.drop_refused(&key, &token).await;
             if tries == TOKEN_TRIES {
                 return Ok(answer);
             }
         }
     }
 
-    /// Asks for a token. What the failure says is free of secrets: others take it who showed none.
-    async fn exchange(&self, exchange: &TokenExchange) -> Result<Token, DeliveryFailure> {
+    /// Asks for a token, on the way that the calls with it take. What the failure says is free of
+    /// secrets: others take it who showed none.
+    async fn exchange(
+        &self,
+        exchange: &TokenExchange,
+        connection: Option<&Arc<ConnectionProfile>>,
+    ) -> Result<Token, DeliveryFailure> {
         let mut exposed = Exposed::default();
         let request = exchange.request(self.clock.wall());
+        let request = HttpRequest { connection: connection.cloned(), ..request };
         let token = match self.send_with_secret(&request, &mut exposed).await {
             Ok(mut reply) => {
                 let token = exchange.read(&reply);
@@ -181,12 +174,14 @@ impl HttpTransport {
         exposed: &mut Exposed,
     ) -> Result<HttpReply, CallFailure> {
         let prepared = prepare(request, proof, exposed).await?;
+        let way = self.way(request, exposed).await?;
         let mut url = prepared.url.clone();
         let mut redirects = 0;
         loop {
-            let response = match self.request(&prepared, url.clone()).send().await {
+            let response = match with_secrets(&way, &prepared, url.clone()).send().await {
                 Ok(response) => response,
-                Err(error) => return Err(failed(&error)),
+                Err(error) if is_refused_by_proxy(&error) => return Ok(self.refused_by_proxy()),
+                Err(error) => return Err(failed(&error, &way, &url)),
             };
             let location = response.headers().get(reqwest::header::LOCATION);
             let location = location.and_then(|location| location.to_str().ok());
@@ -209,16 +204,26 @@ impl HttpTransport {
         }
     }
 
-    fn request(&self, prepared: &Prepared<'_>, url: Url) -> reqwest::RequestBuilder {
-        let request = prepared.request;
-        let mut builder = self.client.request(method(request.method), url);
-        for (name, value) in &request.headers {
-            builder = builder.header(name, value);
+    /// The client for a request. What its proxy is shown is noted in `exposed`.
+    async fn way(&self, request: &HttpRequest, exposed: &mut Exposed) -> Result<Way, CallFailure> {
+        let way = self.clients.get(request.connection.as_ref()).await;
+        let way = way.map_err(|error| failed_with(FailureKind::Credentials, &error.to_string()))?;
+        if let Some(user) = &way.user {
+            exposed.add(user.name.expose());
+            exposed.add(user.password.expose());
         }
-        if let Some((name, value)) = &prepared.proof {
-            builder = builder.header(name, value);
+        Ok(way)
+    }
+
+    /// What a proxy answers for an `http` target, also where it refused the way to an `https` one.
+    fn refused_by_proxy(&self) -> HttpReply {
+        let body = r#"{"message":"the proxy asks for a user and a password"}"#.to_owned();
+        HttpReply {
+            status: PROXY_UNAUTHORIZED,
+            body,
+            now: self.clock.wall(),
+            ..HttpReply::default()
         }
-        if request.body.is_empty() { builder } else { builder.body(request.body.clone()) }
     }
 
     async fn read(
@@ -254,6 +259,18 @@ impl HttpTransport {
         let (status, now) = (status.as_u16(), self.clock.wall());
         Ok(HttpReply { status, headers, body, is_cut, now, ..HttpReply::default() })
     }
+}
+
+fn with_secrets(way: &Way, prepared: &Prepared<'_>, url: Url) -> reqwest::RequestBuilder {
+    let request = prepared.request;
+    let mut builder = way.client.request(method(request.method), url);
+    for (name, value) in &request.headers {
+        builder = builder.header(name, value);
+    }
+    if let Some((name, value)) = &prepared.proof {
+        builder = builder.header(name, value);
+    }
+    if request.body.is_empty() { builder } else { builder.body(request.body.clone()) }
 }
 
 /// Reads the address of a request, which may be a secret.
@@ -318,8 +335,12 @@ fn unreadable(error: &credentials::CredentialError) -> CallFailure {
     failed_with(FailureKind::Credentials, &error.to_string())
 }
 
-fn failed(error: &reqwest::Error) -> CallFailure {
-    let (kind, detail) = explain(error);
+fn failed(error: &reqwest::Error, way: &Way, url: &Url) -> CallFailure {
+    let end = |is_proxy| if is_proxy { OtherEnd::Proxy } else { OtherEnd::Target };
+    // The proxy passes TLS with an `https` target on; with an `http` one there is none but its own.
+    let of_tls = end(way.has_proxy && url.scheme() == "http");
+    let ends = OtherEnds { of_connection: end(way.has_proxy), of_tls };
+    let (kind, detail) = explain(error, ends);
     CallFailure { kind, detail }
 }
 
@@ -336,6 +357,10 @@ impl From<CallFailure> for Reply {
 #[cfg(test)]
 #[path = "http_test.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "http_connection_test.rs"]
+mod connection_tests;
 
 #[cfg(test)]
 #[path = "http_token_test.rs"]

@@ -1,3 +1,4 @@
+use super::super::cause::OtherEnd;
 use super::*;
 use crate::clock::SystemClock;
 use crate::integration::{Credential, Text};
@@ -13,7 +14,8 @@ fn transport() -> HttpTransport {
 fn post(url: Text, credential: Credential) -> HttpRequest {
     let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
     let (method, body) = (Method::Post, "{}".to_owned());
-    HttpRequest { method, url, headers, credential, body, wants: ReplyBody::Glance(64) }
+    let (wants, connection) = (ReplyBody::Glance(64), None);
+    HttpRequest { method, url, headers, credential, body, wants, connection }
 }
 
 async fn reply_to(request: &HttpRequest) -> Reply {
@@ -224,7 +226,7 @@ fn each_fault_of_a_certificate_has_its_words() {
         (Error::DecryptError, "the TLS handshake failed"),
     ];
     for (error, words) in rows {
-        let said = super::super::cause::handshake(&error);
+        let said = super::super::cause::handshake(&error, OtherEnd::Target);
         assert!(said.contains(words), "{error}: {said}");
     }
 }

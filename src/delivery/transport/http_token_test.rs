@@ -76,6 +76,7 @@ fn call_with_key(root: &str, key: &str) -> HttpRequest {
         credential: app.credential(root),
         body: String::new(),
         wants: ReplyBody::Unread,
+        connection: None,
     }
 }
 
@@ -167,7 +168,8 @@ async fn a_token_is_noted_as_shown() {
     let (transport, request) = (transport(), call_with_key(&root, KEY));
     let Credential::Exchanged { exchange, .. } = &request.credential else { unreachable!() };
     let token = Token { value: Secret::new("ghs_s3cret"), expires_at: Timestamp(u64::MAX) };
-    let kept = transport.tokens.get(exchange.key(), &*transport.clock, ready(Ok(token))).await;
+    let key = TokenKey { exchange: exchange.key(), connection: None };
+    let kept = transport.tokens.get(&key, &*transport.clock, ready(Ok(token))).await;
     assert!(kept.is_ok());
     let mut exposed = Exposed::default();
     let reply = transport.send(&request, &mut exposed).await.unwrap();

@@ -1,16 +1,18 @@
 //! The only outbound I/O: one transport per kind of [`Outbound`].
 
 mod cause;
+mod clients;
 mod exposed;
 mod http;
 mod jq;
 mod names;
+mod recently_used;
 mod redirect;
-mod slots;
 mod token_cache;
 
+pub use clients::BuildError;
 pub(super) use exposed::Exposed;
-pub use http::{BuildError, HttpTransport};
+pub use http::HttpTransport;
 pub use jq::JqProcesses;
 
 use crate::clock::Clock;

@@ -1,10 +1,12 @@
 //! Tokens in memory, each asked for once by all calls that need it.
 
-use super::slots::Slots;
+use super::recently_used::RecentlyUsed;
 use crate::clock::{Clock, Timestamp};
 use crate::failure::DeliveryFailure;
+use crate::integration::connection::ConnectionProfile;
 use crate::integration::token::{ExchangeKey, Token};
 use crate::secret::Secret;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -16,11 +18,19 @@ const TOKENS_MAX: usize = 256;
 /// that lives shorter than twice as long, half of its life.
 const UNUSED_BEFORE_END: Duration = Duration::from_mins(5);
 
+/// What a token is kept under: the whole exchange, and the way that it was got and is sent over. A
+/// token that one instance got from whoever shows any certificate is no token of another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct TokenKey {
+    pub(super) exchange: ExchangeKey,
+    pub(super) connection: Option<Arc<ConnectionProfile>>,
+}
+
 /// All tokens of a replica.
-pub(super) struct TokenCache(Slots<ExchangeKey, Slot>);
+pub(super) struct TokenCache(RecentlyUsed<TokenKey, TokenEntry>);
 
 #[derive(Default)]
-struct Slot {
+struct TokenEntry {
     /// Exchanges that ended, whatever came of them.
     ended: AtomicU64,
     /// Held by whoever makes an exchange.
@@ -41,7 +51,7 @@ struct Kept {
 
 impl Default for TokenCache {
     fn default() -> Self {
-        Self(Slots::new(TOKENS_MAX))
+        Self(RecentlyUsed::new(TOKENS_MAX))
     }
 }
 
@@ -53,14 +63,14 @@ impl TokenCache {
     /// The exchange failed; nothing is kept, and the next call makes another one.
     pub(super) async fn get(
         &self,
-        key: ExchangeKey,
+        key: &TokenKey,
         clock: &dyn Clock,
         exchange: impl Future<Output = Result<Token, DeliveryFailure>>,
     ) -> Result<Secret, DeliveryFailure> {
-        let slot = self.0.get(&key);
-        let ended_before = slot.ended.load(Ordering::Acquire);
-        let mut state = slot.state.lock().await;
-        if slot.ended.load(Ordering::Acquire) > ended_before
+        let entry = self.0.get(key);
+        let ended_before = entry.ended.load(Ordering::Acquire);
+        let mut state = entry.state.lock().await;
+        if entry.ended.load(Ordering::Acquire) > ended_before
             && let Some(last) = &state.last
         {
             return last.clone();
@@ -73,14 +83,14 @@ impl TokenCache {
         state.kept = outcome.as_ref().ok().map(|token| Kept::of(token, clock.wall()));
         let outcome = outcome.map(|token| token.value);
         state.last = Some(outcome.clone());
-        slot.ended.fetch_add(1, Ordering::Release);
+        entry.ended.fetch_add(1, Ordering::Release);
         outcome
     }
 
     /// Drops a token that a target refused, unless another one has taken its place.
-    pub(super) async fn drop_refused(&self, key: ExchangeKey, refused: &Secret) {
-        let slot = self.0.get(&key);
-        let mut state = slot.state.lock().await;
+    pub(super) async fn drop_refused(&self, key: &TokenKey, refused: &Secret) {
+        let entry = self.0.get(key);
+        let mut state = entry.state.lock().await;
         let is_refused = |value: &Secret| value.expose() == refused.expose();
         state.kept.take_if(|kept| is_refused(&kept.value));
         state.last.take_if(|last| last.as_ref().is_ok_and(is_refused));

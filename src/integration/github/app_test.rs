@@ -42,6 +42,7 @@ fn the_request_for_a_token_is_signed_for_ten_minutes_from_a_minute_ago() {
         },
         body: String::new(),
         wants: ReplyBody::Whole,
+        connection: None,
     };
     assert_eq!(exchange().request(Timestamp(1_700_000_000_999)), expected);
 }

@@ -52,6 +52,7 @@ fn golden_request_of_create() {
         credential: Credential::Bearer(SecretRef::file("/secrets/token")),
         body: json!({ "body": format!("{marker}\n{DEFAULT_TEXT}") }).to_string(),
         wants: ReplyBody::Glance(512 * 1024),
+        connection: None,
     };
     assert_eq!(request, expected);
 }

@@ -51,6 +51,7 @@ fn golden_request() {
         })
         .to_string(),
         wants: ReplyBody::Glance(512 * 1024),
+        connection: None,
     };
     assert_eq!(request, expected);
 }

@@ -30,6 +30,7 @@ pub const ROW: IntegrationRow = IntegrationRow {
         app::INSTALLATION_ID,
         app::PRIVATE_KEY_FILE,
     ],
+    is_http: true,
     actions: &[COMMIT_STATUS, PR_COMMENT],
     read: ReadInstance::Forge(read),
 };
@@ -83,7 +84,7 @@ fn read(
     let InstanceSettings { name, fields, summary, .. } = instance;
     let base_url = address::read_url(fields, "base_url").unwrap_or_default();
     let credential = read_credential(fields.section("auth"), &owner, &rest_root(&base_url));
-    fields.not_supported(&["insecure_skip_verify", "rate_limit"]);
+    fields.not_supported(&["rate_limit"]);
     let github = Arc::new(GithubInstance::new(name, &base_url, credential));
     let comments = actions.iter().filter(|action| action.row.word == PR_COMMENT_TYPE).count();
     let is_only_comment = comments == 1;

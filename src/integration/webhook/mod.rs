@@ -71,6 +71,7 @@ pub const ROW: IntegrationRow = IntegrationRow {
         KeyRow::text("auth.secret_file", "inferred, key `secret`", "`hmac`: file with the key"),
         KeyRow::text("auth.secret_key", "`secret`", "Last part of the inferred file"),
     ],
+    is_http: true,
     actions: &[NOTIFY],
     read: ReadInstance::Notifier(read),
 };

@@ -47,6 +47,7 @@ fn golden_request() {
         credential: options().credential,
         body: to_json(&event(), &context()).to_string(),
         wants: ReplyBody::Unread,
+        connection: None,
     };
     assert_eq!(sent(begin(options())).0, expected);
 }
