@@ -12,6 +12,7 @@ pub mod token;
 pub mod webhook;
 
 mod escaped;
+mod forge;
 mod http;
 mod marker;
 mod post;

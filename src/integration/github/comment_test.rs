@@ -1,13 +1,18 @@
 //! What a comment says, its target, and its first request.
 
 use super::*;
-use crate::event::RunState;
+use crate::effect::{Delivery, SkipReason};
+use crate::event::{RunContext, RunState};
 use crate::failure::{FailureKind, Retryability};
 use crate::integration::fixture::{body, context, effect, event, failed, route, sent, summary};
-use crate::integration::{Credential, HttpRequest, Method, ReplyBody, Text};
+use crate::integration::forge::{ActionOptions, CommentAction, CommentMode, default_text};
+use crate::integration::{Credential, Effect, Integration, ReplyBody, Text};
 use crate::secret::SecretRef;
 use crate::template::{DataKind, Template};
 use serde_json::json;
+use std::sync::Arc;
+
+type Comment = CommentAction<GithubInstance>;
 
 const RUN_MARKER: &str =
     "<!-- tekton-events-relay:5ab1d2f0-0000-4000-8000-000000000001:pr_comment:notes -->";

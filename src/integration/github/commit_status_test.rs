@@ -1,16 +1,25 @@
 //! The request of `commit_status`, its bounds, and every answer GitHub may give.
 
 use super::*;
-use crate::event::Parent;
+use crate::effect::{Delivery, Receipt, SkipReason};
+use crate::event::{Parent, RunContext, RunEvent, RunKind, RunState};
+use crate::failure::{FailureKind, Retryability};
 use crate::integration::fixture::{
     answer, answer_with, body, context, done, effect, event, failed, route, sent,
 };
-use crate::integration::{Credential, ReplyBody, Text};
+use crate::integration::forge::{self, ActionOptions, StatusAction};
+use crate::integration::{
+    Credential, Exchange, HttpRequest, Integration, Method, Reply, ReplyBody, Text,
+};
 use crate::secret::SecretRef;
 use FailureKind::{Auth, Conflict, Invalid, Network, NotFound, RateLimited, Server, Timeout};
 use Retryability::{Permanent, Temporary, Unsettled};
 use serde_json::{Value, json};
+use std::marker::PhantomData;
+use std::sync::Arc;
 use std::time::Duration;
+
+type CommitStatus = StatusAction<GithubInstance>;
 
 fn action(options: ActionOptions) -> CommitStatus {
     let token = Credential::Bearer(SecretRef::file("/secrets/token"));
@@ -222,7 +231,10 @@ fn a_run_without_commit_or_repository_owes_nothing() {
 
 #[test]
 fn a_created_status_is_remembered_by_id() {
-    let receipt = done(Box::new(Creating).on_reply(answer(201, r#"{"id":99,"state":"failure"}"#)));
+    let receipt = done(
+        Box::new(forge::Creating::<GithubInstance>(PhantomData))
+            .on_reply(answer(201, r#"{"id":99,"state":"failure"}"#)),
+    );
     assert_eq!(receipt, Receipt { remote_id: "99".to_owned(), status: 201 });
 }
 
@@ -261,7 +273,9 @@ fn every_failing_answer_has_its_outcome() {
         (Reply::Failed { kind: Network, detail: String::new() }, Network, Temporary, None),
     ];
     for (reply, kind, retryability, wait) in rows {
-        let failure = failed(Box::new(Creating).on_reply(reply.clone()));
+        let failure = failed(
+            Box::new(forge::Creating::<GithubInstance>(PhantomData)).on_reply(reply.clone()),
+        );
         let outcome = (failure.kind, failure.retryability, failure.retry_after);
         assert_eq!(outcome, (kind, retryability, wait.map(Duration::from_secs)), "{reply:?}");
     }

@@ -9,24 +9,18 @@
 
 mod app;
 mod comment;
-mod comment_exchange;
-mod comment_tidy;
 mod commit_status;
 mod identity;
 mod settings;
 
 pub use app::AppInstallation;
-pub use comment::Comment;
-pub use commit_status::CommitStatus;
 pub use settings::ROW;
 
+use super::forge::{Forge, Identities, OBJECT_BYTES_MAX};
 use super::http::{self, json_request, path_segment, set_header};
-use super::{Credential, CredentialId, HttpReply, HttpRequest, Method, ReplyBody, Text};
-use crate::effect::SkipReason;
-use crate::event::{RunEvent, is_forge_name};
+use super::{Credential, HttpReply, HttpRequest, Method, ReplyBody, Text};
+use crate::event::RunEvent;
 use crate::failure::{DeliveryFailure, FailureKind, Retryability};
-use crate::template::Template;
-use identity::{Identities, Identity};
 use std::time::Duration;
 
 /// The kind under which instances are configured, and the provider that runs name.
@@ -37,10 +31,6 @@ pub const DEFAULT_BASE_URL: &str = "https://api.github.com";
 
 /// Wait after a limit that names no time, or one that is over: GitHub asks for at least one minute.
 const SECONDARY_LIMIT_WAIT: Duration = Duration::from_mins(1);
-
-/// How much is read of the answer to a write, in bytes: one object of GitHub's with its text, which
-/// is at most 65,536 characters.
-const OBJECT_BYTES_MAX: usize = 512 * 1024;
 
 /// A configured GitHub or GitHub Enterprise Server.
 #[derive(Clone, Debug)]
@@ -59,24 +49,24 @@ impl GithubInstance {
         let base_url = rest_root(base_url);
         Self { name: name.to_owned(), base_url, credential, identities: Identities::default() }
     }
+}
 
-    /// The URL of the repository that the run names. `None` when it names none, or one whose
-    /// parts would lead elsewhere.
+impl Forge for GithubInstance {
+    const KIND: &'static str = KIND;
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn root(&self) -> &str {
+        &self.base_url
+    }
+
     fn repository_url(&self, event: &RunEvent) -> Option<String> {
         let repository = &event.scm.repository;
         let owner = path_segment(&repository.owner)?;
         let name = path_segment(&repository.name)?;
         Some(format!("{}/repos/{owner}/{name}", self.base_url))
-    }
-
-    /// Why nothing is written for a run: it names no repository, or one that GitHub cannot have.
-    fn refuses_repository(&self, event: &RunEvent) -> Option<SkipReason> {
-        let repository = &event.scm.repository;
-        if repository.owner.is_empty() || repository.name.is_empty() {
-            return Some(SkipReason::MissingFacts);
-        }
-        let is_possible = is_forge_name(&repository.owner) && is_forge_name(&repository.name);
-        (!is_possible).then_some(SkipReason::ImpossibleFacts)
     }
 
     fn request(
@@ -96,52 +86,9 @@ impl GithubInstance {
         request
     }
 
-    /// Asks whom the credential writes as.
-    fn identity_request(&self) -> HttpRequest {
-        self.request(Method::Get, format!("{}/user", self.base_url), None)
+    fn classify(reply: &HttpReply) -> Result<(), DeliveryFailure> {
+        classify(reply)
     }
-
-    /// Whom the credential of an answer writes as, if GitHub was asked already.
-    fn identity(&self, credential: Option<CredentialId>) -> Option<Identity> {
-        self.identities.find(credential)
-    }
-
-    /// The leading parts of every target key: GitHub ignores case in owner and repository.
-    fn repository_key(&self, event: &RunEvent) -> [String; 4] {
-        let repository = &event.scm.repository;
-        let (owner, name) = (repository.owner.to_lowercase(), repository.name.to_lowercase());
-        [KIND.to_owned(), self.name.clone(), owner, name]
-    }
-}
-
-/// Whether a comment is written anew or kept up to date.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum CommentMode {
-    /// Every accepted transition is a comment of its own.
-    #[default]
-    Create,
-    /// One comment per run, edited in place.
-    Upsert,
-}
-
-/// The options of one configured action, already validated.
-#[derive(Clone, Debug, Default)]
-pub struct ActionOptions {
-    /// `name` of the action.
-    pub action: String,
-    /// Text of a comment; `None` for the built-in one.
-    pub template: Option<Template>,
-    /// Section that a comment gets when it shows a summary; `None` for the built-in table.
-    pub summary_template: Option<Template>,
-    pub mode: CommentMode,
-    /// Adds the task to the check name of a TaskRun that belongs to no PipelineRun. Those that
-    /// do belong to one carry it already.
-    pub context_per_task: bool,
-    /// The name of a commit status, over the settled parts of its check; `None` for the check's own.
-    pub context: Option<Template>,
-    /// The instance has one comment action, so the marker of the Go relay, which names no action,
-    /// can only mean this one.
-    pub is_only_comment: bool,
 }
 
 /// What every request says of the API it speaks.
@@ -184,25 +131,6 @@ fn classify(reply: &HttpReply) -> Result<(), DeliveryFailure> {
     })
 }
 
-/// The id of the object that an answer shows; empty when it shows none. A 2xx with a body that is
-/// no JSON was not said by GitHub, but 201 says "created" even where a proxy lost the body, and one
-/// that broke off was begun by GitHub unless it is a page.
-///
-/// # Errors
-/// A failure status, or a body that is not GitHub's.
-fn written_id(reply: &HttpReply) -> Result<String, DeliveryFailure> {
-    classify(reply)?;
-    let is_page = reply.body.trim_start().starts_with('<');
-    match serde_json::from_str::<serde_json::Value>(&reply.body) {
-        Ok(body) => {
-            let id = body.get("id").and_then(serde_json::Value::as_u64);
-            Ok(id.map(|id| id.to_string()).unwrap_or_default())
-        }
-        Err(_) if reply.status == 201 || (reply.is_cut && !is_page) => Ok(String::new()),
-        Err(_) => Err(http::unexpected_body(reply)),
-    }
-}
-
 /// The REST root behind a configured address. GitHub Enterprise Server has it below `/api/v3`,
 /// which the Go relay's users leave out; hosts named `api.` are REST roots themselves.
 fn rest_root(base_url: &str) -> String {
@@ -220,12 +148,17 @@ fn rest_root(base_url: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::integration::fixture;
+    use crate::integration::{fixture, forge};
     use FailureKind::{Auth, Invalid, NotFound, RateLimited};
     use Retryability::{Permanent, Temporary, Unsettled};
 
     fn reply(status: u16, body: &str) -> HttpReply {
         HttpReply { status, body: body.to_owned(), now: fixture::NOW, ..HttpReply::default() }
+    }
+
+    fn written_id(reply: &HttpReply) -> Result<String, DeliveryFailure> {
+        let id = forge::written_id::<GithubInstance>(reply)?;
+        Ok(id.map(|id| id.to_string()).unwrap_or_default())
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::integration::fixture::{answer, answer_with, body, done, failed, sent};
+use crate::integration::github::GithubInstance;
 use crate::integration::{Credential, HttpRequest, Text};
 use FailureKind::{Auth, Conflict, Invalid, NotFound, RateLimited, Server, Timeout};
 use Retryability::{Permanent, Temporary, Unsettled};
@@ -17,11 +18,14 @@ fn go_marker() -> Marker {
     Marker::of_go_relay("u-1", "pr_comment")
 }
 
-fn thread(on_found: OnFound) -> IssueThread {
-    IssueThread {
-        instance: Arc::new(GithubInstance::new("main", "", Credential::None)),
-        thread_url: format!("{ROOT}/7/comments"),
-        comments_url: format!("{ROOT}/comments"),
+fn thread(on_found: OnFound) -> CommentThread<GithubInstance> {
+    CommentThread {
+        forge: Arc::new(GithubInstance::new("main", "", Credential::None)),
+        place: ThreadPlace {
+            first_page_url: format!("{ROOT}/7/comments?per_page=100"),
+            thread_url: format!("{ROOT}/7/comments"),
+            comments_url: format!("{ROOT}/comments"),
+        },
         body: marker().mark("new text"),
         markers: vec![marker(), go_marker()],
         on_found,
@@ -58,22 +62,26 @@ const SEARCH: &str = "GET /7/comments?per_page=100";
 
 #[test]
 fn a_remembered_comment_is_edited_without_a_search() {
-    let (requests, end) =
-        play(thread(OnFound::Edit).edit_remembered(31), vec![answer(200, r#"{"id":31}"#)]);
+    let (requests, end) = play(
+        thread(OnFound::Edit).edit_remembered(RemoteId::number(31)),
+        vec![answer(200, r#"{"id":31}"#)],
+    );
     assert_eq!(requests, ["PATCH /comments/31"]);
     assert_eq!(done(end), Receipt { remote_id: "31".to_owned(), status: 200 });
 }
 
 #[test]
 fn an_edited_comment_is_remembered_also_where_the_answer_shows_no_id() {
-    let (_, end) = play(thread(OnFound::Edit).edit_remembered(31), vec![answer(200, "{}")]);
+    let (_, end) =
+        play(thread(OnFound::Edit).edit_remembered(RemoteId::number(31)), vec![answer(200, "{}")]);
     assert_eq!(done(end).remote_id, "31");
 }
 
 #[test]
 fn a_deleted_remembered_comment_leads_to_a_search_then_a_new_one() {
     let replies = vec![answer(404, ""), answer(200, "[]"), answer(201, r#"{"id":32}"#)];
-    let (requests, end) = play(thread(OnFound::Edit).edit_remembered(31), replies);
+    let (requests, end) =
+        play(thread(OnFound::Edit).edit_remembered(RemoteId::number(31)), replies);
     assert_eq!(requests, ["PATCH /comments/31", SEARCH, "POST /7/comments"]);
     assert_eq!(done(end).remote_id, "32");
 }
@@ -198,7 +206,7 @@ fn a_token_is_asked_for_its_user_once() {
         Reply::Http(HttpReply { credential, ..reply })
     };
     let first = thread(OnFound::Edit);
-    let second = IssueThread { instance: Arc::clone(&first.instance), ..thread(OnFound::Edit) };
+    let second = CommentThread { forge: Arc::clone(&first.forge), ..thread(OnFound::Edit) };
     let replies = vec![known(200, &listed), known(200, &us.to_string()), known(200, "{}")];
     assert_eq!(play(first.search(), replies).0.len(), 3);
     let replies = vec![known(200, &listed), known(200, "{}")];
@@ -294,7 +302,10 @@ fn every_failing_answer_to_a_write_has_its_outcome() {
         (Reply::Failed { kind: Timeout, detail: String::new() }, Timeout, Temporary),
     ];
     for (reply, kind, retryability) in rows {
-        let firsts = [thread(OnFound::Edit).create(), thread(OnFound::Edit).edit_remembered(1)];
+        let firsts = [
+            thread(OnFound::Edit).create(),
+            thread(OnFound::Edit).edit_remembered(RemoteId::number(1)),
+        ];
         for first in firsts {
             let (_, end) = play(first, vec![reply.clone()]);
             let failure = failed(end);
@@ -307,7 +318,9 @@ fn every_failing_answer_to_a_write_has_its_outcome() {
 fn a_missing_pull_request_may_appear_and_a_forbidden_one_does_not() {
     let (_, end) = play(thread(OnFound::Edit).create(), vec![answer(404, "")]);
     assert_eq!(failed(end).retryability, Unsettled);
-    for first in [thread(OnFound::Edit).create(), thread(OnFound::Edit).edit_remembered(1)] {
+    for first in
+        [thread(OnFound::Edit).create(), thread(OnFound::Edit).edit_remembered(RemoteId::number(1))]
+    {
         let (_, end) = play(first, vec![answer(403, "")]);
         let failure = failed(end);
         assert_eq!((failure.kind, failure.retryability), (Auth, Permanent));
@@ -327,13 +340,4 @@ fn an_edit_of_a_found_comment_fails_like_any_write() {
         let (_, end) = play(thread(OnFound::Edit).search(), replies);
         assert_eq!(failed(end).kind, kind);
     }
-}
-
-#[test]
-fn link_headers_name_the_next_page_among_others() {
-    let header = r#"<https://h/a,b?page=1>; rel="prev", <https://h/a,b?page=3>; rel="next""#;
-    assert_eq!(next_link(header), Some("https://h/a,b?page=3"));
-    assert_eq!(next_link(r#"<https://h/>; rel="last""#), None);
-    assert_eq!(next_link("<https://h/"), None);
-    assert_eq!(next_link(""), None);
 }

@@ -1,26 +1,23 @@
 //! The turns of a comment: edit the remembered one, or search all pages for ours, then edit or
 //! create. Ours is what carries our marker and was written by whom our token writes as: anyone can
 //! paste a marker. Nothing is created after a search that failed, and no address is followed that
-//! GitHub gives on another host.
+//! the forge gives on another host.
 
 use super::identity::{Author, Identity};
-use super::{GithubInstance, classify, written_id};
+use super::{CommentApi, RemoteId, pages, written_id};
 use crate::effect::Receipt;
 use crate::failure::{DeliveryFailure, FailureKind, Retryability};
 use crate::integration::http::{self, expect_http};
 use crate::integration::marker::Marker;
 use crate::integration::{Exchange, HttpReply, Method, Outbound, Reply, Turn};
-use serde::Deserialize;
+use std::marker::PhantomData;
 use std::sync::Arc;
-
-/// Comments a page: the most that GitHub gives.
-const PAGE_LEN: u32 = 100;
 
 /// Pages searched, 5,000 comments: a thread beyond that gets a new comment rather than a search
 /// that cannot end within one attempt.
 const PAGES_MAX: u32 = 50;
 
-/// Comments of ours that GitHub did not let us edit, after which we write a new one.
+/// Comments of ours that the forge did not let us edit, after which we write a new one.
 const REFUSED_MAX: usize = 3;
 
 /// What to do with a comment that carries our marker.
@@ -32,13 +29,21 @@ pub(super) enum OnFound {
     Keep,
 }
 
+/// Where the comments of one pull request are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::integration) struct ThreadPlace {
+    /// Lists the oldest comments first, as many as the forge gives at once.
+    pub(in crate::integration) first_page_url: String,
+    /// Creates comments.
+    pub(in crate::integration) thread_url: String,
+    /// Edits and removes comments, with `/` and the id behind it.
+    pub(in crate::integration) comments_url: String,
+}
+
 /// The comments of one pull request, and the one we want among them.
-pub(super) struct IssueThread {
-    pub(super) instance: Arc<GithubInstance>,
-    /// Lists and creates comments of the pull request.
-    pub(super) thread_url: String,
-    /// Edits comments, by id.
-    pub(super) comments_url: String,
+pub(super) struct CommentThread<F> {
+    pub(super) forge: Arc<F>,
+    pub(super) place: ThreadPlace,
     /// The whole comment, marker included.
     pub(super) body: String,
     /// Markers to recognise, the preferred one first.
@@ -47,27 +52,25 @@ pub(super) struct IssueThread {
 }
 
 /// A comment as a page lists it.
-#[derive(Debug, Deserialize)]
-pub(super) struct ListedComment {
-    pub(super) id: u64,
-    #[serde(default)]
-    body: Option<String>,
-    #[serde(default)]
-    pub(super) user: Author,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::integration) struct ListedComment {
+    pub(in crate::integration) id: RemoteId,
+    pub(in crate::integration) body: String,
+    pub(in crate::integration) author: Author,
 }
 
 impl ListedComment {
     /// Whether it starts with `marker`; whoever wrote it.
     pub(super) fn is_marked(&self, marker: &Marker) -> bool {
-        marker.is_at_start_of(self.body.as_deref().unwrap_or_default())
+        marker.is_at_start_of(&self.body)
     }
 
-    /// Whether its author is we, which is unknown before GitHub was asked who we are. A server that
+    /// Whether its author is we, which is unknown before the forge was asked who we are. A server that
     /// tells no authors is not asked.
     pub(super) fn is_ours(&self, us: Option<&Identity>) -> Option<bool> {
         match us {
-            Some(us) => Some(us.wrote(&self.user)),
-            None => (self.user == Author::Untold).then_some(true),
+            Some(us) => Some(us.wrote(&self.author)),
+            None => (self.author == Author::Untold).then_some(true),
         }
     }
 }
@@ -82,10 +85,10 @@ pub(super) struct Page {
 impl Page {
     /// # Errors
     /// The answer is no page.
-    pub(super) fn read(reply: Reply) -> Result<Self, DeliveryFailure> {
+    pub(super) fn read<F: CommentApi>(reply: Reply) -> Result<Self, DeliveryFailure> {
         let reply = expect_http(reply)?;
-        classify(&reply)?;
-        let comments = serde_json::from_str(&reply.body).map_err(|_| match reply.is_cut {
+        F::classify(&reply)?;
+        let comments = F::comments(&reply.body).map_err(|_| match reply.is_cut {
             true => too_long(),
             false => http::unexpected_body(&reply),
         })?;
@@ -105,127 +108,120 @@ impl Page {
     /// It is said to be on another host than the instance's.
     pub(super) fn next_url(
         &self,
-        instance: &GithubInstance,
+        forge: &impl CommentApi,
         pages_read: u32,
     ) -> Result<Option<String>, DeliveryFailure> {
-        match self.reply.header("link").and_then(next_link) {
-            Some(next) if origin(next) != origin(&instance.base_url) => Err(foreign_page()),
-            next => Ok(next.filter(|_| pages_read < PAGES_MAX).map(str::to_owned)),
-        }
+        let next = pages::next_url(&self.reply, forge.root())?;
+        Ok(next.filter(|_| pages_read < PAGES_MAX))
     }
 }
 
-impl IssueThread {
+impl<F: CommentApi> CommentThread<F> {
     /// Looks through the pages for our comment.
     pub(super) fn search(self) -> Turn {
-        let page_url = self.first_page_url();
+        let page_url = self.place.first_page_url.clone();
         Search { thread: self, page_url, pages_read: 0, refused: Vec::new() }.read_page()
-    }
-
-    /// The address of the oldest comments.
-    pub(super) fn first_page_url(&self) -> String {
-        format!("{}?per_page={PAGE_LEN}", self.thread_url)
     }
 
     /// Asks for a page.
     pub(super) fn page_request(&self, url: &str) -> Outbound {
-        Outbound::Http(self.instance.request(Method::Get, url.to_owned(), None))
+        Outbound::Http(self.forge.request(Method::Get, url.to_owned(), None))
     }
 
     /// Asks whom our token writes as.
     pub(super) fn identity_request(&self) -> Outbound {
-        Outbound::Http(self.instance.identity_request())
+        Outbound::Http(self.forge.identity_request())
     }
 
     /// Whom the token of a page writes as, as far as it is known.
     pub(super) fn us(&self, page: &Page) -> Option<Identity> {
-        self.instance.identity(page.reply.credential)
+        self.forge.identities().find(page.reply.credential)
     }
 
     /// Reads the answer to "who am I", and remembers it.
     ///
     /// # Errors
-    /// GitHub did not say.
+    /// The forge did not say.
     pub(super) fn learn_identity(&self, reply: Reply) -> Result<Identity, DeliveryFailure> {
         let reply = expect_http(reply)?;
-        let us = Identity::read(&reply)?;
-        self.instance.identities.learn(reply.credential, &us);
+        let us = F::read_identity(&reply)?;
+        self.forge.identities().learn(reply.credential, &us);
         Ok(us)
     }
 
     /// Writes a new comment.
     pub(super) fn create(self) -> Turn {
-        let body = serde_json::json!({ "body": self.body });
-        let request = self.instance.request(Method::Post, self.thread_url, Some(&body));
-        Turn::Send(Outbound::Http(request), Box::new(Creating))
+        let body = F::comment_body(&self.body);
+        let request = self.forge.request(Method::Post, self.place.thread_url, Some(&body));
+        Turn::Send(Outbound::Http(request), Box::new(Creating::<F>(PhantomData)))
     }
 
     /// Edits the comment that an earlier effect left.
-    pub(super) fn edit_remembered(self, id: u64) -> Turn {
-        let request = self.edit_request(id);
+    pub(super) fn edit_remembered(self, id: RemoteId) -> Turn {
+        let request = self.edit_request(&id);
         Turn::Send(request, Box::new(EditingRemembered { thread: self, id }))
     }
 
-    pub(super) fn edit_request(&self, id: u64) -> Outbound {
-        let url = format!("{}/{id}", self.comments_url);
-        let body = serde_json::json!({ "body": self.body });
-        Outbound::Http(self.instance.request(Method::Patch, url, Some(&body)))
+    pub(super) fn edit_request(&self, id: &RemoteId) -> Outbound {
+        let url = format!("{}/{id}", self.place.comments_url);
+        let body = F::comment_body(&self.body);
+        Outbound::Http(self.forge.request(F::EDIT, url, Some(&body)))
     }
 
     /// Removes a comment.
-    pub(super) fn removal_request(&self, id: u64) -> Outbound {
-        let url = format!("{}/{id}", self.comments_url);
-        Outbound::Http(self.instance.request(Method::Delete, url, None))
+    pub(super) fn removal_request(&self, id: &RemoteId) -> Outbound {
+        let url = format!("{}/{id}", self.place.comments_url);
+        Outbound::Http(self.forge.request(Method::Delete, url, None))
     }
 
     /// Our comment on a page: under the preferred marker if there is one, else the oldest.
-    fn find(&self, page: &Page, us: Option<&Identity>, refused: &[u64]) -> Option<u64> {
+    fn find(&self, page: &Page, us: Option<&Identity>, refused: &[RemoteId]) -> Option<RemoteId> {
         self.markers.iter().find_map(|marker| {
             let is_ours = |comment: &&ListedComment| {
                 comment.is_marked(marker)
                     && comment.is_ours(us) == Some(true)
                     && !refused.contains(&comment.id)
             };
-            page.comments.iter().find(is_ours).map(|comment| comment.id)
+            page.comments.iter().find(is_ours).map(|comment| comment.id.clone())
         })
     }
 }
 
 /// Waits for the answer to a creation.
-struct Creating;
+struct Creating<F>(PhantomData<F>);
 
-impl Exchange for Creating {
+impl<F: CommentApi> Exchange for Creating<F> {
     fn on_reply(self: Box<Self>, reply: Reply) -> Turn {
-        finish(expect_http(reply), None)
+        finish::<F>(expect_http(reply), None)
     }
 }
 
 /// Waits for the answer to an edit of the remembered comment.
-struct EditingRemembered {
-    thread: IssueThread,
-    id: u64,
+struct EditingRemembered<F> {
+    thread: CommentThread<F>,
+    id: RemoteId,
 }
 
-impl Exchange for EditingRemembered {
+impl<F: CommentApi> Exchange for EditingRemembered<F> {
     fn on_reply(self: Box<Self>, reply: Reply) -> Turn {
         match expect_http(reply) {
             // Somebody deleted it: another of ours may be there, else there will be.
             Ok(reply) if reply.status == 404 => self.thread.search(),
-            reply => finish(reply, Some(self.id)),
+            reply => finish::<F>(reply, Some(self.id)),
         }
     }
 }
 
 /// Goes through the pages, oldest comments first.
-struct Search {
-    thread: IssueThread,
+struct Search<F> {
+    thread: CommentThread<F>,
     page_url: String,
     pages_read: u32,
     /// Found, but not ours to edit, or gone when we tried.
-    refused: Vec<u64>,
+    refused: Vec<RemoteId>,
 }
 
-impl Search {
+impl<F: CommentApi> Search<F> {
     fn read_page(self) -> Turn {
         Turn::Send(self.thread.page_request(&self.page_url), Box::new(self))
     }
@@ -240,7 +236,7 @@ impl Search {
 
     fn next(mut self, page: &Page) -> Turn {
         self.pages_read += 1;
-        match page.next_url(&self.thread.instance, self.pages_read) {
+        match page.next_url(&*self.thread.forge, self.pages_read) {
             Ok(Some(next_url)) => {
                 self.page_url = next_url;
                 self.read_page()
@@ -250,20 +246,20 @@ impl Search {
         }
     }
 
-    fn found(self, id: u64, status: u16) -> Turn {
+    fn found(self, id: RemoteId, status: u16) -> Turn {
         match self.thread.on_found {
             OnFound::Keep => Turn::Done(Receipt { remote_id: id.to_string(), status }),
             OnFound::Edit => {
-                let request = self.thread.edit_request(id);
+                let request = self.thread.edit_request(&id);
                 Turn::Send(request, Box::new(EditingFound { search: self, id }))
             }
         }
     }
 }
 
-impl Exchange for Search {
+impl<F: CommentApi> Exchange for Search<F> {
     fn on_reply(self: Box<Self>, reply: Reply) -> Turn {
-        let page = match Page::read(reply) {
+        let page = match Page::read::<F>(reply) {
             Ok(page) => page,
             Err(failure) => return Turn::Fail(failure),
         };
@@ -277,12 +273,12 @@ impl Exchange for Search {
 }
 
 /// Waits to be told who we are, with the page on which that matters.
-struct Asking {
-    search: Search,
+struct Asking<F> {
+    search: Search<F>,
     page: Page,
 }
 
-impl Exchange for Asking {
+impl<F: CommentApi> Exchange for Asking<F> {
     fn on_reply(self: Box<Self>, reply: Reply) -> Turn {
         match self.search.thread.learn_identity(reply) {
             Ok(us) => self.search.look(&self.page, Some(&us)),
@@ -292,18 +288,18 @@ impl Exchange for Asking {
 }
 
 /// Waits for the answer to an edit of a comment that the search found.
-struct EditingFound {
-    search: Search,
-    id: u64,
+struct EditingFound<F> {
+    search: Search<F>,
+    id: RemoteId,
 }
 
-impl Exchange for EditingFound {
+impl<F: CommentApi> Exchange for EditingFound<F> {
     fn on_reply(self: Box<Self>, reply: Reply) -> Turn {
         let reply = match expect_http(reply) {
             Ok(reply) => reply,
             Err(failure) => return Turn::Fail(failure),
         };
-        let outcome = classify(&reply).map_err(|failure| failure.kind);
+        let outcome = F::classify(&reply).map_err(|failure| failure.kind);
         match outcome {
             // A pasted marker, or a comment deleted since: the page is read again without it.
             Err(FailureKind::Auth | FailureKind::NotFound) if reply.status != 401 => {
@@ -314,19 +310,19 @@ impl Exchange for EditingFound {
                 }
                 search.read_page()
             }
-            _ => finish(Ok(reply), Some(self.id)),
+            _ => finish::<F>(Ok(reply), Some(self.id)),
         }
     }
 }
 
 /// Ends with the id that the answer shows, else the one that was `edited`.
-fn finish(reply: Result<HttpReply, DeliveryFailure>, edited: Option<u64>) -> Turn {
+fn finish<F: CommentApi>(
+    reply: Result<HttpReply, DeliveryFailure>,
+    edited: Option<RemoteId>,
+) -> Turn {
     let receipt = reply.and_then(|reply| {
-        let shown = written_id(&reply)?;
-        let remote_id = match edited {
-            Some(id) if shown.is_empty() => id.to_string(),
-            Some(_) | None => shown,
-        };
+        let id = written_id::<F>(&reply)?.or(edited);
+        let remote_id = id.map(|id| id.to_string()).unwrap_or_default();
         Ok(Receipt { remote_id, status: reply.status })
     });
     receipt.map_or_else(Turn::Fail, Turn::Done)
@@ -335,32 +331,6 @@ fn finish(reply: Result<HttpReply, DeliveryFailure>, edited: Option<u64>) -> Tur
 fn too_long() -> DeliveryFailure {
     let detail = "the page of comments is longer than the relay reads";
     DeliveryFailure::new(FailureKind::Server, Retryability::Temporary, detail)
-}
-
-fn foreign_page() -> DeliveryFailure {
-    let detail = "the next page of comments is said to be on another host";
-    DeliveryFailure::new(FailureKind::Invalid, Retryability::Permanent, detail)
-}
-
-/// The target of `rel="next"` in a `Link` header (RFC 8288).
-fn next_link(header: &str) -> Option<&str> {
-    let mut rest = header;
-    while let Some((_, link)) = rest.split_once('<') {
-        let (url, after) = link.split_once('>')?;
-        let parameters = after.split('<').next().unwrap_or_default();
-        if parameters.contains("rel=\"next\"") {
-            return Some(url);
-        }
-        rest = after;
-    }
-    None
-}
-
-/// Scheme, host and port, in lower case.
-fn origin(url: &str) -> Option<String> {
-    let (scheme, rest) = url.split_once("://")?;
-    let authority = rest.split(['/', '?', '#']).next()?;
-    Some(format!("{scheme}://{authority}").to_ascii_lowercase())
 }
 
 #[cfg(test)]

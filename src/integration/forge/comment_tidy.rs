@@ -2,9 +2,9 @@
 //! All comments under our marker are listed, one of ours is brought up to date, and our others are
 //! deleted: anybody can paste a marker.
 
-use super::comment_exchange::{IssueThread, Page};
+use super::comment_exchange::{CommentThread, Page};
 use super::identity::{Author, Identity};
-use super::{classify, written_id};
+use super::{CommentApi, RemoteId, written_id};
 use crate::effect::Receipt;
 use crate::failure::FailureKind;
 use crate::integration::http::expect_http;
@@ -15,36 +15,37 @@ const SURPLUS_MAX: usize = 5;
 
 /// A comment under our marker.
 struct Marked {
-    id: u64,
+    id: RemoteId,
     author: Author,
 }
 
 /// Reads the pages, then edits one comment and deletes its doubles.
-struct Tidy {
-    thread: IssueThread,
-    remembered: Option<u64>,
+struct Tidy<F> {
+    thread: CommentThread<F>,
+    remembered: Option<RemoteId>,
     page_url: String,
     pages_read: u32,
     marked: Vec<Marked>,
 }
 
-impl IssueThread {
+impl<F: CommentApi> CommentThread<F> {
     /// Brings our comment up to date, creates it if there is none, and removes its doubles.
-    pub(super) fn tidy(self, remembered: Option<u64>) -> Turn {
-        let page_url = self.first_page_url();
+    pub(super) fn tidy(self, remembered: Option<RemoteId>) -> Turn {
+        let page_url = self.place.first_page_url.clone();
         Tidy { thread: self, remembered, page_url, pages_read: 0, marked: Vec::new() }.read_page()
     }
 }
 
-impl Tidy {
+impl<F: CommentApi> Tidy<F> {
     fn read_page(self) -> Turn {
         Turn::Send(self.thread.page_request(&self.page_url), Box::new(self))
     }
 
-    /// Goes on once all pages are read. The comment that we remember tells who we are, else GitHub
-    /// does, where it matters.
+    /// Goes on once all pages are read. The comment that we remember tells who we are, else the
+    /// forge does, where it matters.
     fn sort(self, known: Option<Identity>) -> Turn {
-        let remembered = self.marked.iter().find(|comment| Some(comment.id) == self.remembered);
+        let is_remembered = |comment: &&Marked| Some(&comment.id) == self.remembered.as_ref();
+        let remembered = self.marked.iter().find(is_remembered);
         let us = known.or_else(|| Identity::of_author(&remembered?.author));
         let is_told = self.marked.iter().any(|comment| comment.author != Author::Untold);
         if us.is_none() && is_told {
@@ -55,33 +56,33 @@ impl Tidy {
 
     fn edit(mut self, us: Option<&Identity>) -> Turn {
         self.marked.retain(|comment| us.is_none_or(|us| us.wrote(&comment.author)));
-        let is_remembered = |comment: &&Marked| Some(comment.id) == self.remembered;
+        let is_remembered = |comment: &&Marked| Some(&comment.id) == self.remembered.as_ref();
         let kept = self.marked.iter().find(is_remembered).or(self.marked.first());
-        let Some(id) = kept.map(|comment| comment.id) else { return self.thread.create() };
+        let Some(id) = kept.map(|comment| comment.id.clone()) else { return self.thread.create() };
         let doubles = self.marked.iter().filter(|other| {
             // Where nobody tells who wrote it, it stays.
             other.id != id && other.author != Author::Untold
         });
-        let surplus = doubles.map(|double| double.id).take(SURPLUS_MAX).collect();
-        let request = self.thread.edit_request(id);
+        let surplus = doubles.map(|double| double.id.clone()).take(SURPLUS_MAX).collect();
+        let request = self.thread.edit_request(&id);
         Turn::Send(request, Box::new(Editing { thread: self.thread, id, surplus }))
     }
 }
 
-impl Exchange for Tidy {
+impl<F: CommentApi> Exchange for Tidy<F> {
     fn on_reply(mut self: Box<Self>, reply: Reply) -> Turn {
-        let page = match Page::read(reply) {
+        let page = match Page::read::<F>(reply) {
             Ok(page) => page,
             Err(failure) => return Turn::Fail(failure),
         };
         let us = self.thread.us(&page);
         self.pages_read += 1;
-        let next_url = page.next_url(&self.thread.instance, self.pages_read);
+        let next_url = page.next_url(&*self.thread.forge, self.pages_read);
         let marker = self.thread.markers.first();
         let marked = page.comments.into_iter();
         let marked =
             marked.filter(|comment| marker.is_some_and(|marker| comment.is_marked(marker)));
-        self.marked.extend(marked.map(|comment| Marked { id: comment.id, author: comment.user }));
+        self.marked.extend(marked.map(|comment| Marked { id: comment.id, author: comment.author }));
         match next_url {
             Ok(Some(page_url)) => {
                 self.page_url = page_url;
@@ -94,9 +95,9 @@ impl Exchange for Tidy {
 }
 
 /// Waits to be told who we are.
-struct Asking(Tidy);
+struct Asking<F>(Tidy<F>);
 
-impl Exchange for Asking {
+impl<F: CommentApi> Exchange for Asking<F> {
     fn on_reply(self: Box<Self>, reply: Reply) -> Turn {
         match self.0.thread.learn_identity(reply) {
             Ok(us) => self.0.edit(Some(&us)),
@@ -106,17 +107,17 @@ impl Exchange for Asking {
 }
 
 /// Waits for the answer to the edit of the comment that stays.
-struct Editing {
-    thread: IssueThread,
-    id: u64,
-    surplus: Vec<u64>,
+struct Editing<F> {
+    thread: CommentThread<F>,
+    id: RemoteId,
+    surplus: Vec<RemoteId>,
 }
 
-impl Exchange for Editing {
+impl<F: CommentApi> Exchange for Editing<F> {
     fn on_reply(self: Box<Self>, reply: Reply) -> Turn {
         let Self { thread, id, surplus } = *self;
         let written = expect_http(reply).and_then(|reply| {
-            written_id(&reply)?;
+            written_id::<F>(&reply)?;
             Ok(Receipt { remote_id: id.to_string(), status: reply.status })
         });
         match written {
@@ -127,24 +128,24 @@ impl Exchange for Editing {
 }
 
 /// Deletes the doubles, one after the other.
-struct Deleting {
-    thread: IssueThread,
+struct Deleting<F> {
+    thread: CommentThread<F>,
     receipt: Receipt,
-    surplus: Vec<u64>,
+    surplus: Vec<RemoteId>,
 }
 
-impl Deleting {
+impl<F: CommentApi> Deleting<F> {
     fn next(mut self) -> Turn {
         match self.surplus.pop() {
-            Some(id) => Turn::Send(self.thread.removal_request(id), Box::new(self)),
+            Some(id) => Turn::Send(self.thread.removal_request(&id), Box::new(self)),
             None => Turn::Done(self.receipt),
         }
     }
 }
 
-impl Exchange for Deleting {
+impl<F: CommentApi> Exchange for Deleting<F> {
     fn on_reply(self: Box<Self>, reply: Reply) -> Turn {
-        match expect_http(reply).and_then(|reply| classify(&reply)) {
+        match expect_http(reply).and_then(|reply| F::classify(&reply)) {
             Ok(()) => self.next(),
             // Gone already, or not ours to delete: what we keep is up to date all the same.
             Err(failure) if matches!(failure.kind, FailureKind::NotFound | FailureKind::Auth) => {

@@ -1,8 +1,9 @@
 //! What a repair finds: one comment, two of one author, a pasted marker, none.
 
 use crate::integration::fixture::{answer, done, sent};
+use crate::integration::forge::RemoteId;
+use crate::integration::forge::comment_exchange::{CommentThread, OnFound, ThreadPlace};
 use crate::integration::github::GithubInstance;
-use crate::integration::github::comment_exchange::{IssueThread, OnFound};
 use crate::integration::marker::Marker;
 use crate::integration::{Credential, Reply, Text, Turn};
 use serde_json::{Value, json};
@@ -16,15 +17,18 @@ fn marker() -> Marker {
 }
 
 fn tidy(remembered: Option<u64>) -> Turn {
-    let thread = IssueThread {
-        instance: Arc::new(GithubInstance::new("main", "", Credential::None)),
-        thread_url: format!("{ROOT}/7/comments"),
-        comments_url: format!("{ROOT}/comments"),
+    let thread = CommentThread {
+        forge: Arc::new(GithubInstance::new("main", "", Credential::None)),
+        place: ThreadPlace {
+            first_page_url: format!("{ROOT}/7/comments?per_page=100"),
+            thread_url: format!("{ROOT}/7/comments"),
+            comments_url: format!("{ROOT}/comments"),
+        },
         body: marker().mark("new text"),
         markers: vec![marker()],
         on_found: OnFound::Edit,
     };
-    thread.tidy(remembered)
+    thread.tidy(remembered.map(RemoteId::number))
 }
 
 /// A page of comments under our marker: (id, author).
