@@ -127,7 +127,11 @@ pub fn classify(reply: &HttpReply) -> Result<(), DeliveryFailure> {
 /// Whether the words of an answer say that it was one call too many, whatever its status says:
 /// those of GitHub, GitLab (`Retry later`), Slack and of proxies, in JSON or on a page.
 pub(super) fn says_limit(reply: &HttpReply) -> bool {
-    let said = said(reply);
+    names_limit(&said(reply))
+}
+
+/// Whether a text in lower case says that it was one call too many.
+pub(super) fn names_limit(said: &str) -> bool {
     LIMIT_WORDS.iter().any(|words| said.contains(words))
 }
 

@@ -14,6 +14,7 @@ pub mod webhook;
 mod escaped;
 mod forge;
 mod http;
+mod mail;
 mod marker;
 mod post;
 mod summary;
@@ -28,6 +29,7 @@ mod hostile;
 
 pub use crate::settings::{connection, pem};
 pub use http::budget_wait;
+pub use mail::{MailEncryption, MailLogin, MailMessage, MailServer};
 
 use crate::clock::Timestamp;
 use crate::effect::{Delivery, EffectId, Receipt, RouteName, SkipReason, Summary, TargetKey};
@@ -113,6 +115,7 @@ impl std::fmt::Debug for Turn {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outbound {
     Http(HttpRequest),
+    Mail(MailMessage),
     /// A line for the relay's own log.
     Log(String),
     /// A program to run, apart from the relay: it may not end, or take all memory.
@@ -124,7 +127,7 @@ impl Outbound {
     #[must_use]
     pub fn is_call(&self) -> bool {
         match self {
-            Self::Http(_) => true,
+            Self::Http(_) | Self::Mail(_) => true,
             Self::Log(_) | Self::Transform(_) => false,
         }
     }

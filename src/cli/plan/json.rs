@@ -1,7 +1,7 @@
 //! A plan for programs. Its form is told in `docs/OPERATIONS.md`, and kept: keys may be added.
 
 use super::{Cause, Counts, Decided, credential, url_text};
-use crate::integration::{HttpRequest, Outbound, Turn};
+use crate::integration::{HttpRequest, MailLogin, MailMessage, MailServer, Outbound, Turn};
 use crate::plan::Step;
 use serde_json::{Map, Value, json};
 
@@ -87,9 +87,24 @@ fn of_effect(route: &str, target: &str, sent: &[Outbound], turn: &Turn) -> Value
 fn of_request(outbound: &Outbound) -> Value {
     match outbound {
         Outbound::Http(request) => of_http(request),
+        Outbound::Mail(mail) => json!({"mail": of_mail(mail)}),
         Outbound::Log(line) => json!({"log": line}),
         Outbound::Transform(transform) => json!({"jq": &*transform.program}),
     }
+}
+
+fn of_mail(mail: &MailMessage) -> Value {
+    let MailServer { host, port, encryption, login } = &mail.server;
+    json!({
+        "host": host,
+        "port": port,
+        "encryption": encryption.as_str(),
+        "username": login.as_ref().map(MailLogin::username),
+        "credential": login.as_ref().map(|login| login.secret().to_string()),
+        "from": mail.sender,
+        "to": mail.recipients,
+        "content": mail.content,
+    })
 }
 
 fn of_http(request: &HttpRequest) -> Value {

@@ -29,7 +29,7 @@ impl Target for EmptyThread {
     fn reply(&mut self, request: &Outbound) -> Option<Reply> {
         Some(match request {
             Outbound::Http(request) => Reply::Http(answer(request)),
-            Outbound::Log(_) => Reply::Accepted { remote_id: None, code: 0 },
+            Outbound::Log(_) | Outbound::Mail(_) => Reply::Accepted { remote_id: None, code: 0 },
             Outbound::Transform(transform) => self.runtime.block_on(self.jq.run(transform)),
         })
     }

@@ -2,7 +2,7 @@
 
 use super::super::printable;
 use super::{Cause, Counts, Decided, credential, url_text};
-use crate::integration::{HttpRequest, Method, Outbound, Turn};
+use crate::integration::{HttpRequest, MailMessage, MailServer, Method, Outbound, Turn};
 use crate::plan::Step;
 
 /// The lines of a plan, the last of which counts.
@@ -64,10 +64,22 @@ fn of_end(turn: &Turn, is_all: bool) -> Vec<String> {
 fn of_request(outbound: &Outbound) -> Vec<String> {
     match outbound {
         Outbound::Http(request) => of_http(request),
+        Outbound::Mail(mail) => of_mail(mail),
         Outbound::Log(line) => vec![line.clone()],
         // Its result is the body of the next request.
         Outbound::Transform(_) => Vec::new(),
     }
+}
+
+fn of_mail(mail: &MailMessage) -> Vec<String> {
+    let MailServer { host, port, encryption, login } = &mail.server;
+    let server = format!("MAIL {host}:{port} ({})", encryption.as_str());
+    let login =
+        login.as_ref().map(|login| format!("login: {} with {}", login.username(), login.secret()));
+    let sender = format!("from: {}", mail.sender);
+    let recipients = format!("to: {}", mail.recipients.join(", "));
+    let lines = [server].into_iter().chain(login).chain([sender, recipients]);
+    lines.chain(mail.content.lines().map(str::to_owned)).collect()
 }
 
 fn of_http(request: &HttpRequest) -> Vec<String> {

@@ -117,8 +117,9 @@ fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn
     std::iter::successors(Some(error), move |error| inner(*error))
 }
 
+/// Why a connection was not made, or broke, where the cause is a known one.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the kinds are non-exhaustive")]
-fn socket(error: &io::Error, other_end: OtherEnd) -> Option<String> {
+pub(super) fn socket(error: &io::Error, other_end: OtherEnd) -> Option<String> {
     use io::ErrorKind;
     let whom = other_end.as_str();
     Some(match error.kind() {

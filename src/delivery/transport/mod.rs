@@ -5,6 +5,7 @@ mod clients;
 mod exposed;
 mod http;
 mod jq;
+mod mail;
 mod names;
 mod recently_used;
 mod redirect;
@@ -18,6 +19,7 @@ pub use jq::JqProcesses;
 use crate::clock::Clock;
 use crate::failure::DeliveryFailure;
 use crate::integration::{Outbound, Reply};
+use mail::MailTransport;
 use std::sync::Arc;
 use tracing::info;
 
@@ -25,6 +27,7 @@ use tracing::info;
 #[derive(Clone)]
 pub struct Transports {
     http: HttpTransport,
+    mail: MailTransport,
     jq: JqProcesses,
 }
 
@@ -34,7 +37,8 @@ impl Transports {
     /// # Errors
     /// The TLS stack cannot be set up.
     pub fn new(clock: Arc<dyn Clock>) -> Result<Self, BuildError> {
-        Ok(Self { http: HttpTransport::new(clock)?, jq: JqProcesses::default() })
+        let http = HttpTransport::new(clock)?;
+        Ok(Self { http, mail: MailTransport::default(), jq: JqProcesses::default() })
     }
 
     /// Sends one request and waits for its answer; the caller sets the deadline. The secrets that
@@ -49,6 +53,7 @@ impl Transports {
     ) -> Result<Reply, DeliveryFailure> {
         Ok(match outbound {
             Outbound::Http(request) => self.http.send(&request, exposed).await?,
+            Outbound::Mail(mail) => self.mail.send(&mail, exposed).await,
             Outbound::Log(line) => {
                 info!(target: "notifier", "{line}");
                 Reply::Accepted { remote_id: None, code: 0 }
