@@ -3,6 +3,7 @@
 //! escapes are safe everywhere.
 
 use super::escape::{DATA_END, DATA_START};
+use super::html::ends_in_code;
 
 /// A longer line is not looked at, in bytes: a text of many pieces on one line would be looked at
 /// once for each of them.
@@ -41,6 +42,8 @@ pub(super) struct WrittenText {
     /// Where the last line starts, in bytes.
     line_start: usize,
     fence: Option<Fence>,
+    /// It ends in a style or a script of HTML.
+    is_in_code: bool,
 }
 
 impl WrittenText {
@@ -48,6 +51,7 @@ impl WrittenText {
     pub(super) fn push(&mut self, more: &str) {
         for part in more.split_inclusive('\n') {
             self.text.push_str(part);
+            self.is_in_code = ends_in_code(part, self.is_in_code);
             if part.ends_with('\n') {
                 self.fence = after_line(self.fence, self.line().trim_end());
                 self.line_start = self.text.len();
@@ -57,6 +61,14 @@ impl WrittenText {
 
     pub(super) fn into_text(self) -> String {
         self.text
+    }
+
+    pub(super) fn as_text(&self) -> &str {
+        &self.text
+    }
+
+    pub(super) fn is_in_code(&self) -> bool {
+        self.is_in_code
     }
 
     fn line(&self) -> &str {

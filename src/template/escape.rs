@@ -4,6 +4,7 @@
 //! the data is not.
 
 use super::context::{TextContext, WrittenText};
+use super::html::for_html;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// Borders of data in a rendered text: noncharacters, which no text is allowed to hold.
@@ -48,6 +49,8 @@ pub enum Markup {
     Markdown,
     /// Slack's mrkdwn.
     Slack,
+    /// HTML, as mail programs show it.
+    Html,
 }
 
 /// `text` as data, for [`escape_marked`].
@@ -71,6 +74,7 @@ pub(super) fn escape_marked(rendered: &str, markup: Markup) -> String {
             Markup::Plain => data.to_owned(),
             Markup::Markdown => for_markdown(data, written.place_in_markdown(after)),
             Markup::Slack => for_slack(data, written.place_in_slack()),
+            Markup::Html => for_html(data, written.as_text(), written.is_in_code()),
         };
         written.push(&escaped);
         rest = after;

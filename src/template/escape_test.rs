@@ -26,6 +26,15 @@ fn slack(text: &str, data: &str) -> String {
 }
 
 #[test]
+fn html_is_escaped_for_its_place() {
+    let text = "<style>p { {{.RunName}} }</style>\n<a href=\"{{.RunName}}\" title='{{.RunName}}'>\
+        {{.RunName}} {{raw .RunName}}</a>{{\"<br>\"}}";
+    let expected =
+        "<style>p { ab }</style>\n<a href=\"#\" title='a&#58;&#60;b'>a:&lt;b a:<b</a><br>";
+    assert_eq!(rendered(text, "a:<b", Markup::Html), expected);
+}
+
+#[test]
 fn markdown_markup_becomes_literal() {
     assert_eq!(escape_markdown("a_b *c* [d](e)"), "a\\_b \\*c\\* \\[d\\](e)");
     assert_eq!(escape_markdown("<b>|x\\&\""), "&lt;b&gt;\\|x\\\\&amp;&quot;");

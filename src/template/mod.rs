@@ -10,6 +10,7 @@ mod escape;
 #[cfg(test)]
 mod fixture;
 mod functions;
+mod html;
 mod layout;
 mod limits;
 mod member;
@@ -26,5 +27,6 @@ pub use engine::{RenderError, Template, TemplateError};
 pub use escape::{Markup, escape_address, escape_markdown, escape_slack};
 #[cfg(test)]
 pub(crate) use fixture::every_field;
+pub use html::escape_html;
 pub use limits::{truncate_bytes, truncate_chars, truncate_utf16};
 pub use shape::DataKind;
