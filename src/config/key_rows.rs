@@ -371,8 +371,8 @@ pub(super) const ACCUMULATOR: &[KeyRow] = &[
     KeyRow::text(
         "provider.name",
         "required where enabled",
-        "Who shows them: an instance, an action, or `instance/action`. It has to be one pull \
-         request comment or Slack webhook",
+        "Who shows them: an instance, an action, or `instance/action`. It has to be one \
+         that can show them: a comment or a message",
     ),
     KeyRow::duration(
         "ttl",

@@ -6,8 +6,8 @@ use super::registry::{
     ActionRow, ActionSettings, INTEGRATIONS, InstanceSettings, IntegrationRow, ReadInstance,
 };
 use super::{
-    HttpReply, Integration, Method, Outbound, Rejection, Reply, Turn, Unfollowed, github, log,
-    slack, webhook,
+    HttpReply, Integration, Method, Outbound, Rejection, Reply, Turn, Unfollowed, email, github,
+    log, slack, webhook,
 };
 use crate::failure::{FailureKind, Retryability};
 use crate::settings::diagnostics::{Diagnostics, Files, SecretCheck};
@@ -51,6 +51,23 @@ const HTTP: &[Answer] = &[
     ("no secret", || lost(Credentials), Some((Credentials, Temporary))),
     ("accepted", accepted, Some((Server, Temporary))),
     ("rejected", || rejected(550), Some((Server, Temporary))),
+    ("transformed", transformed, Some((Server, Temporary))),
+    ("not transformed", not_transformed, Some((Server, Temporary))),
+];
+
+const SMTP: &[Answer] = &[
+    ("accepted", accepted, None),
+    ("421", || rejected(421), Some((Server, Temporary))),
+    ("450", || rejected(450), Some((Server, Temporary))),
+    ("454", || rejected(454), Some((Server, Temporary))),
+    ("530", || rejected(530), Some((Auth, Permanent))),
+    ("535", || rejected(535), Some((Auth, Permanent))),
+    ("550", || rejected(550), Some((Invalid, Permanent))),
+    ("554", || rejected(554), Some((Invalid, Permanent))),
+    ("no way", || lost(Network), Some((Network, Temporary))),
+    ("no answer", || lost(Timeout), Some((Timeout, Temporary))),
+    ("no secret", || lost(Credentials), Some((Credentials, Temporary))),
+    ("http", || answer(200, ""), Some((Server, Temporary))),
     ("transformed", transformed, Some((Server, Temporary))),
     ("not transformed", not_transformed, Some((Server, Temporary))),
 ];
@@ -106,6 +123,13 @@ const ROWS: &[Row] = &[
         settings: "{}",
         answers: HTTP,
         differs: &[("page", None)],
+    },
+    Row {
+        kind: email::KIND,
+        action: "notify",
+        settings: "{host: smtp.example, from: a@b.example, to: [c@d.example]}",
+        answers: SMTP,
+        differs: &[],
     },
     Row { kind: log::KIND, action: "notify", settings: "{}", answers: LOG_LINE, differs: &[] },
 ];

@@ -3,6 +3,7 @@
 //! secret is touched here: the shell carries the requests and fills in the secrets.
 
 pub mod connected;
+pub mod email;
 pub mod github;
 pub mod jwt;
 pub mod log;

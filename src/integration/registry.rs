@@ -2,7 +2,7 @@
 //! instances; `config` loops over the rows. `docs/INTEGRATIONS.md`, the tables of
 //! `docs/CONFIGURATION.md` and the JSON Schema come from the same rows.
 
-use super::{Integration, github, log, slack, webhook};
+use super::{Integration, email, github, log, slack, webhook};
 use crate::secret::SecretRef;
 use crate::settings::KeyRow;
 use crate::settings::fields::Fields;
@@ -11,7 +11,8 @@ use crate::template::Template;
 use std::sync::Arc;
 
 /// All integrations. Routes are looked at in this order.
-pub const INTEGRATIONS: &[IntegrationRow] = &[github::ROW, slack::ROW, webhook::ROW, log::ROW];
+pub const INTEGRATIONS: &[IntegrationRow] =
+    &[github::ROW, slack::ROW, webhook::ROW, email::ROW, log::ROW];
 
 /// Kinds of the Go relay, by section.
 const GO_RELAY: [(Section, &[&str]); 2] = [
