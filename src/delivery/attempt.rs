@@ -120,7 +120,7 @@ fn note(reply: &Reply, delivery_health: &DeliveryHealthRecorder) {
     }
 }
 
-/// What the failure to get a token tells of the way to the target: whoever gives none has answered.
+/// What the failure to get a token tells of the way to the target: who refused one has answered.
 fn note_failure(kind: FailureKind, delivery_health: &DeliveryHealthRecorder) {
     match kind {
         FailureKind::Network | FailureKind::Timeout => delivery_health.failed(),

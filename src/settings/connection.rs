@@ -47,8 +47,7 @@ pub(crate) const KEYS: &[KeyRow] = &[
     ),
 ];
 
-/// What a proxy may speak. The host name is resolved by the relay, but with `socks5h` and for
-/// `https` targets of `http` and `https` proxies by the proxy.
+/// What a proxy may speak. With `socks5` the relay resolves the name of a target, else the proxy does.
 const PROXY_SCHEMES: [&str; 4] = ["http", "https", "socks5", "socks5h"];
 
 /// How the targets of an instance are reached.

@@ -11,8 +11,8 @@ use rustls::sign::CertifiedKey;
 pub enum PemError {
     #[error("it holds no certificate in PEM")]
     NoCertificate,
-    #[error("it holds a certificate that is none of an authority, or damaged")]
-    NoAuthority,
+    #[error("it holds a damaged certificate")]
+    DamagedCertificate,
     #[error("it holds no private key in PEM, or an encrypted one")]
     NoKey,
     #[error("its key is not that of the certificate")]
@@ -30,15 +30,15 @@ pub fn certificates(content: &[u8]) -> Result<Vec<CertificateDer<'static>>, PemE
     found.ok().filter(|found| !found.is_empty()).ok_or(PemError::NoCertificate)
 }
 
-/// The certificates of authorities in a file; at least one.
+/// The certificates in a file that others are checked against; at least one.
 ///
 /// # Errors
-/// There is none, or one that nothing can be checked against.
+/// There is none, or one that is damaged.
 pub fn authorities(content: &[u8]) -> Result<Vec<CertificateDer<'static>>, PemError> {
     let found = certificates(content)?;
     let mut roots = RootCertStore::empty();
     for certificate in &found {
-        roots.add(certificate.clone()).map_err(|_| PemError::NoAuthority)?;
+        roots.add(certificate.clone()).map_err(|_| PemError::DamagedCertificate)?;
     }
     Ok(found)
 }

@@ -1,6 +1,6 @@
 //! Wrong credentials: one attempt, a dead letter that says so, and a replay once they are right.
 
-use crate::harness::{Call, Receiver, Relay, Setup, recorded, run};
+use crate::harness::{Call, Receiver, Relay, Scripted, Setup, recorded, run};
 use serde_json::{Value, json};
 
 /// Refuses calls to GitHub's paths without the right token.
@@ -52,6 +52,39 @@ async fn refused_credentials_are_dead_letters_at_once_and_replayed_when_right() 
     assert_eq!(relay.dead_letters().await.len(), 0);
     assert_all_shown(&receiver);
     assert_eq!(receiver.seen().webhooks().len(), webhooks, "a replay is for its route only");
+    relay.kill_nine().await;
+}
+
+/// A GitHub that takes calls with `Bearer installed` alone, and gives that to whoever shows a signed
+/// token.
+fn knows_the_app(call: &Call) -> Option<Scripted> {
+    let token = call.headers.get("authorization")?.to_str().ok()?;
+    if call.path == "/app/installations/7/access_tokens" {
+        assert_eq!(token.split('.').count(), 3, "a JWT has three parts");
+        let body = json!({"token": "installed", "expires_at": "2096-01-01T00:00:00Z"});
+        return Some(Scripted { status: 201, body, ..Scripted::default() });
+    }
+    let is_wrong = call.path.starts_with("/repos/") && token != "Bearer installed";
+    is_wrong.then(|| Scripted { status: 401, ..Scripted::default() })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_github_app_writes_all_with_one_token_of_its_installation() {
+    let receiver = Receiver::start().await;
+    receiver.answer(knows_the_app);
+    let setup = Setup::of(&receiver);
+    let key = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/keys/rsa-pkcs1.pem");
+    let token = format!("secret_file: \"{}\"", setup.path("github-token").display());
+    let app = format!("app_id: 42, installation_id: 7, private_key_file: {key}");
+    setup.change_config(&token, &app);
+    let relay = Relay::start(&setup).await;
+    relay.take(&recorded().0).await;
+    relay.settled().await;
+    assert_eq!(relay.dead_letters().await.len(), 0);
+    assert_all_shown(&receiver);
+    let seen = receiver.seen();
+    let exchanges = seen.calls.iter().filter(|call| call.path.ends_with("/access_tokens")).count();
+    assert_eq!((exchanges, seen.refused()), (1, 0));
     relay.kill_nine().await;
 }
 

@@ -151,3 +151,23 @@ fn credential(credential: &Credential) -> Option<String> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::integration::github::AppInstallation;
+    use crate::secret::SecretRef;
+
+    #[test]
+    fn a_token_is_shown_by_where_it_comes_from() {
+        let private_key = SecretRef::file("/key");
+        let app = AppInstallation { app_id: 1, installation_id: 2, private_key };
+        let app = app.credential("https://api.example");
+        let url = "https://api.example/app/installations/2/access_tokens";
+        let shown = format!("authorization: Bearer <token from {url}>");
+        assert_eq!(credential(&app), Some(shown));
+        let Credential::Exchanged { exchange, .. } = app else { panic!("{app:?}") };
+        let signed = credential(&exchange.request(Timestamp(1)).credential);
+        assert_eq!(signed.as_deref(), Some("authorization: Bearer <JWT by <secret /key>>"));
+    }
+}

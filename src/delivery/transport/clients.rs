@@ -24,10 +24,11 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Idle connections kept to one host.
 const IDLE_PER_HOST_MAX: usize = 16;
 
-/// Clients kept, each with its connections and half a megabyte of authorities: one an instance.
+/// Clients kept, each with its connections and its own copy of the system's authorities. Instances of
+/// equal profiles share one.
 const CLIENTS_MAX: usize = 64;
 
-/// Longest file of a profile. A system's bundle of all public authorities has 250 kB.
+/// Longest file of a profile, in bytes. Debian's bundle of all public authorities has 220,000.
 pub(super) const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
 /// Why the transport could not be built.

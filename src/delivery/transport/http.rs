@@ -157,6 +157,8 @@ impl HttpTransport {
                 token
             }
             Err(CallFailure { kind, detail }) => {
+                // However the exchange broke off, the target itself was not called.
+                let kind = if kind == FailureKind::Timeout { FailureKind::Network } else { kind };
                 Err(DeliveryFailure::new(kind, Retryability::Temporary, &detail))
             }
         };

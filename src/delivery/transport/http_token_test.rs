@@ -145,17 +145,22 @@ async fn without_a_token_nothing_is_sent_and_the_failure_is_that_of_the_exchange
 }
 
 #[tokio::test]
-async fn no_way_to_the_exchange_and_an_unreadable_key_are_tried_again() {
+async fn no_way_to_the_exchange_or_back_and_an_unreadable_key_are_tried_again() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let closed = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let breaks_off = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { while listener.accept().await.is_ok() {} });
+    let no_key = concat!(env!("CARGO_MANIFEST_DIR"), "/LICENSE");
     let rows = [
-        (KEY, FailureKind::Network, "no token: the target refused the connection"),
-        ("/nonexistent/key", FailureKind::Credentials, "no token: secret file <secret /nonex"),
-        (concat!(env!("CARGO_MANIFEST_DIR"), "/LICENSE"), FailureKind::Credentials, "no private"),
+        (&closed, KEY, FailureKind::Network, "no token: the target refused the connection"),
+        (&breaks_off, KEY, FailureKind::Network, "no token: the connection ended before"),
+        (&closed, "/nonexistent/key", FailureKind::Credentials, "no token: secret file <secret /n"),
+        (&closed, no_key, FailureKind::Credentials, "it holds no private key"),
     ];
-    for (key, kind, words) in rows {
-        let request = call_with_key(&closed, key);
+    for (root, key, kind, words) in rows {
+        let request = call_with_key(root, key);
         let failure = transport().send(&request, &mut Exposed::default()).await.unwrap_err();
         assert_eq!((failure.kind, failure.retryability), (kind, Retryability::Temporary));
         assert!(failure.detail().contains(words), "{failure}");
