@@ -4,11 +4,10 @@
 use crate::cluster::{ENTRY_BYTES_MAX, command_bytes};
 use crate::effect::{EffectId, RouteName};
 use crate::state_machine::{Begin, Cause, CauseKind, Command, FailedRoute, Planned};
-use std::collections::BTreeSet;
 use tracing::error;
 
 /// Events planned, and effects begun, in one proposal.
-pub(super) const WORK_PER_PROPOSAL_MAX: usize = 64;
+pub(super) const WORK_PER_PROPOSAL_MAX: usize = 256;
 
 /// Effects for which a place was taken, and the instances, by kind and name, that have those places.
 pub(super) type Places = Vec<(EffectId, String)>;
@@ -27,8 +26,6 @@ pub(super) struct Batch {
     pieces: Vec<Piece>,
     /// Size of their stored form.
     bytes: usize,
-    /// Effects that some command of this batch already asks for.
-    asked: BTreeSet<EffectId>,
 }
 
 impl Batch {
@@ -50,9 +47,9 @@ impl Batch {
         self.pieces.len() >= WORK_PER_PROPOSAL_MAX
     }
 
-    /// Whether a command of this batch asks for the effect.
-    pub fn asks_for(&self, effect: EffectId) -> bool {
-        self.asked.contains(&effect)
+    /// How many more pieces it may take.
+    pub fn room(&self) -> usize {
+        WORK_PER_PROPOSAL_MAX.saturating_sub(self.pieces.len())
     }
 
     /// Adds a piece, or gives back one that does not fit: it has to wait for the next proposal.
@@ -68,7 +65,6 @@ impl Batch {
     }
 
     fn push(&mut self, piece: Piece) {
-        self.asked.extend(piece.taken.iter().map(|(effect, _)| *effect));
         self.pieces.push(piece);
     }
 

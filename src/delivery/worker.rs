@@ -1,7 +1,7 @@
 //! The worker of this node: sees what is due in the replicated state, plans it, begins it, and
 //! lets calls run side by side. One lane never waits for another.
 
-use super::batch::{Batch, Piece, Places, WORK_PER_PROPOSAL_MAX};
+use super::batch::{Batch, Piece, Places};
 use super::calls::{Call, Calls, Returned};
 use super::dropped_letters::log_dropped_letters;
 use super::limit::Limits;
@@ -15,7 +15,7 @@ use crate::plan::{Ruleset, effect, plan};
 use crate::retry::RetryPolicy;
 use crate::state_machine::{
     Applied, AttemptOutcome, AttemptResult, Begin, Cause, CauseKind, Command, DueWork, Grant,
-    Owner, Planned, SlotId,
+    Owner, Planned, SlotId, Turns,
 };
 use crate::telemetry::{Metrics, Random, chain};
 use std::sync::Arc;
@@ -67,6 +67,7 @@ pub struct Worker {
     /// was granted unheard would keep its target busy until the next boot.
     unconfirmed: Option<Batch>,
     waits: Waits,
+    turns: Turns,
 }
 
 impl Worker {
@@ -93,6 +94,7 @@ impl Worker {
             broken: Vec::new(),
             unconfirmed: None,
             waits: Waits::default(),
+            turns: Turns::default(),
         }
     }
 
@@ -318,15 +320,18 @@ impl Worker {
         unsent
     }
 
+    /// Work for one proposal. Waiting effects come before new plans: a plan adds effects that wait.
     fn collect(&mut self) -> Batch {
         let shared = Arc::clone(&self.shared);
-        let now = shared.cluster.replicated_now();
+        let mut batch = Batch::default();
+        self.add_sends(&mut batch, shared.cluster.replicated_now());
+        let room = batch.room();
         let (level, plans) = shared.cluster.read(|state| {
-            let due = state.due_plans(shared.cluster.node_id()).take(WORK_PER_PROPOSAL_MAX);
+            let due =
+                state.due_plans_in_turns(shared.cluster.node_id(), &mut self.turns).take(room);
             let plans = due.map(|(run, slot, queued)| (run, slot, queued.clone()));
             (state.feature_level(), plans.collect::<Vec<_>>())
         });
-        let mut batch = Batch::default();
         for (run, slot, queued) in plans {
             shared.cluster.planning_started(run, queued.sequence);
             let planned = plan(run, &queued, level, &self.ruleset.rules);
@@ -336,7 +341,6 @@ impl Worker {
         }
         // Before the proposal: a process that is killed while it waits ended no planning.
         shared.cluster.planning_ended();
-        self.add_sends(&mut batch, now);
         batch
     }
 
@@ -368,13 +372,10 @@ impl Worker {
         let ruleset = Arc::clone(&self.ruleset);
         let monotonic = shared.clock.monotonic();
         shared.cluster.read(|state| {
-            let mut due = state.due_sends(shared.cluster.node_id(), now);
+            let mut due = state.due_sends(shared.cluster.node_id(), now, &self.turns);
             while let Some(effect) = due.next() {
                 if batch.is_full() || self.limits.free() == 0 {
                     return;
-                }
-                if batch.asks_for(effect.id) {
-                    continue;
                 }
                 let Some(owner) = owner_of(state, &shared, effect.slot) else { continue };
                 let instance = effect.route.full_instance();
@@ -392,6 +393,7 @@ impl Worker {
                 if let Some(left_out) = batch.try_push(piece) {
                     return self.give_back(left_out.taken, &[]);
                 }
+                due.note_served(&mut self.turns);
             }
         });
     }

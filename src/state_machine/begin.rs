@@ -245,6 +245,7 @@ impl StateMachine {
             target.open = Some(id);
             target.writer = Some(writer);
             target.touched_at = now;
+            self.outbox.note_first_writer(&key);
             self.set_repair(&key);
             self.note_standing(id);
         }

@@ -5,6 +5,7 @@
 //! snapshot bytes, which is why every map here is ordered.
 
 mod accept;
+mod agenda;
 mod begin;
 mod change;
 mod check;
@@ -24,7 +25,6 @@ mod node;
 mod node_lifecycle;
 mod outbox;
 mod pause;
-mod ready;
 mod record;
 mod repair;
 mod replay;
@@ -37,8 +37,11 @@ mod standing;
 mod summaries;
 mod summary;
 mod timer;
+mod turns;
+mod unplanned;
 mod view;
 
+pub use agenda::Turns;
 use change::Changes;
 pub use change::{EffectEnd, LetterExit, Outcome, StateChange};
 pub use check::PARENT_WAIT;
@@ -131,6 +134,7 @@ impl StateMachine {
     /// Applies one entry: answers each of its commands, in order, and says what changed.
     pub fn apply(&mut self, entry: Entry) -> Outcome {
         self.now = self.now.max(entry.at);
+        self.outbox.advance(self.now);
         self.run_due_timers();
         self.expire();
         self.keep_memory_bound();
@@ -183,8 +187,10 @@ impl StateMachine {
     }
 
     fn apply_assign(&mut self, moves: &[SlotMove]) -> Applied {
-        for to in moves.iter().filter(|to| !self.retired.contains_key(&to.to)) {
-            if self.slots.assign(to, self.now) {
+        for to in moves {
+            let is_retired = self.retired.contains_key(&to.to);
+            if !is_retired && self.slots.assign(to, self.now) {
+                self.hand_over(to.slot);
                 self.changes.push(StateChange::SlotMoved { slot: to.slot });
             }
         }
@@ -205,7 +211,16 @@ impl StateMachine {
         self.runs.reindex();
         let Outbox { effects, targets, replaced, lanes, .. } = std::mem::take(&mut self.outbox);
         self.outbox = Outbox::restore(effects, targets, replaced, lanes);
+        self.outbox.advance(self.now);
+        SlotId::all().for_each(|slot| self.hand_over(slot));
         self.weigh_anew();
+    }
+
+    /// Lets the present owner of a slot find the work that is due there.
+    fn hand_over(&mut self, slot: SlotId) {
+        let owner = self.slots.get(slot).owner;
+        self.runs.move_slot(slot, owner);
+        self.outbox.move_slot(slot, owner);
     }
 
     fn take_sequence(&mut self) -> u64 {

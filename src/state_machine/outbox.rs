@@ -4,12 +4,12 @@
 //! time, whichever run it comes from (rules 1, 4, 5).
 
 use super::Tracked;
+use super::agenda::{Agenda, ByAge, InOrder, Turns};
 use super::command::Grant;
 use super::copy_on_write::CopyOnWrite;
 use super::dead_letter::Cause;
 use super::level::FeatureLevel;
 use super::node::NodeId;
-use super::ready::{Head, Heads, Ready};
 use super::run_record::Origin;
 use super::slot::SlotId;
 use crate::clock::Timestamp;
@@ -65,10 +65,6 @@ impl EffectRecord {
     #[must_use]
     pub fn next_grant(&self) -> Grant {
         Grant { effect: self.id, attempt: self.attempts.saturating_add(1) }
-    }
-
-    fn head(&self) -> Head {
-        (self.not_before, self.sequence, self.id)
     }
 
     /// Its place among the writers of its target.
@@ -172,7 +168,7 @@ pub struct Outbox {
     pub(crate) targets: Tracked<TargetKey, TargetRecord>,
     pub(crate) replaced: BTreeMap<(EffectId, u32), ReplacedBegin>,
     /// Lane heads that are not open. Derived.
-    ready: Ready,
+    agenda: Agenda,
     /// Effects on the wire. Derived.
     open: BTreeSet<EffectId>,
     /// Unsettled effects per instance, by its name and kind, oldest first. Derived.
@@ -197,7 +193,7 @@ impl Outbox {
         let heads: Vec<_> =
             outbox.lanes.values().filter_map(|lane| lane.front().copied()).collect();
         for head in heads {
-            outbox.refresh_ready(head);
+            outbox.place(head);
         }
         outbox
     }
@@ -214,7 +210,7 @@ impl Outbox {
     /// Takes an effect out, wherever it stands in its lane.
     pub(crate) fn remove(&mut self, id: EffectId) -> Option<EffectRecord> {
         let effect = self.effects.remove(&id)?.into_inner();
-        self.ready.remove(&effect.route, effect.head());
+        self.agenda.take_out(&effect);
         self.open.remove(&id);
         self.bytes = self.bytes.saturating_sub(effect.weight_bytes());
         let instance = name_and_kind(&effect.route);
@@ -239,7 +235,7 @@ impl Outbox {
             target.open = None;
         }
         if let Some(next) = next {
-            self.refresh_ready(next);
+            self.place(next);
         }
         Some(effect)
     }
@@ -247,7 +243,6 @@ impl Outbox {
     /// Changes an effect and keeps the indexes true.
     pub(crate) fn update(&mut self, id: EffectId, change: impl FnOnce(&mut EffectRecord)) {
         let Some(effect) = self.effects.get_mut(&id) else { return };
-        self.ready.remove(&effect.route, effect.head());
         change(effect);
         if effect.open.is_some() {
             self.open.insert(id);
@@ -272,9 +267,36 @@ impl Outbox {
         self.lanes.get(&effect.lane()).and_then(|lane| lane.front()) == Some(&effect.id)
     }
 
-    /// Lane heads that may be begun at `now`, longest waiting first.
-    pub(super) fn ready(&self, now: Timestamp) -> Heads<'_> {
-        self.ready.until(now)
+    /// Lane heads of an owner's slots that may be begun at `now`, longest waiting first.
+    pub(super) fn due_by_age(&self, owner: NodeId, now: Timestamp) -> ByAge<'_> {
+        self.agenda.by_age(owner, now)
+    }
+
+    /// The same, instance by instance, each in the order in which they should leave.
+    pub(super) fn due_in_order(
+        &self,
+        owner: NodeId,
+        now: Timestamp,
+        turns: &Turns,
+    ) -> Vec<InOrder<'_>> {
+        self.agenda.in_order(owner, now, turns)
+    }
+
+    /// Lets lane heads come due up to a moment in replicated time.
+    pub(super) fn advance(&mut self, now: Timestamp) {
+        self.agenda.advance(now);
+    }
+
+    /// A target has its first writer: no other effect will be the first one there.
+    pub(super) fn note_first_writer(&mut self, target: &TargetKey) {
+        for id in self.agenda.firsts_of(target) {
+            self.place(id);
+        }
+    }
+
+    /// Hands the effects of a slot to its new owner.
+    pub(super) fn move_slot(&mut self, slot: SlotId, owner: Option<NodeId>) {
+        self.agenda.move_slot(slot, owner);
     }
 
     /// When, after `now`, the next lane head may be begun, of those that no pause holds up then.
@@ -283,11 +305,11 @@ impl Outbox {
         now: Timestamp,
         pause_end: impl Fn(&RouteName) -> Option<Timestamp>,
     ) -> Option<Timestamp> {
-        let firsts = self.ready.firsts_from(Timestamp(now.0.saturating_add(1)));
+        let firsts = self.agenda.firsts_from(Timestamp(now.0.saturating_add(1)));
         let free = firsts.filter_map(|(at, _, id)| {
             let route = &self.effects.get(&id)?.route;
             let until = pause_end(route).filter(|until| at < *until);
-            until.map_or(Some(at), |until| Some(self.ready.first_of(route, until)?.0))
+            until.map_or(Some(at), |until| Some(self.agenda.first_of(route, until)?.0))
         });
         free.min()
     }
@@ -364,17 +386,19 @@ impl Outbox {
             .and_then(|effect| self.lanes.get(&effect.lane()))
             .and_then(|lane| lane.front().copied());
         if let Some(head) = head {
-            self.refresh_ready(head);
+            self.place(head);
         }
     }
 
-    fn refresh_ready(&mut self, head: EffectId) {
+    /// Places the head of a lane in the agenda, and takes it out while it is on the wire.
+    fn place(&mut self, head: EffectId) {
         let Some(effect) = self.effects.get(&head) else { return };
-        if effect.open.is_none() {
-            self.ready.insert(&effect.route, effect.head());
-        } else {
-            self.ready.remove(&effect.route, effect.head());
+        if effect.open.is_some() {
+            return self.agenda.take_out(effect);
         }
+        let target = self.targets.get(&effect.target);
+        let is_first = target.is_none_or(|target| target.writer.is_none());
+        self.agenda.place(effect, is_first);
     }
 }
 

@@ -2,8 +2,12 @@
 
 use super::copy_on_write::CopyOnWrite;
 use super::memory::Tracked;
+use super::node::NodeId;
 use super::run_key;
 use super::run_record::{QueuedEvent, RunRecord};
+use super::slot::SlotId;
+use super::turns::{InTurns, NamespaceNumber};
+use super::unplanned::Unplanned;
 use crate::clock::Timestamp;
 use crate::event::{Key, RunEvent};
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,7 +22,9 @@ pub struct Runs {
     /// copy of the state shares them.
     records: Tracked<Key, CopyOnWrite<RunRecord>>,
     /// Runs with unplanned events, by the sequence of the oldest. Derived.
-    unplanned: BTreeSet<(u64, Key)>,
+    unplanned: Unplanned,
+    /// Events in all queues. Derived.
+    queued: usize,
     /// Runs that wait for their PipelineRun, by its key. Derived.
     waiting: BTreeMap<Key, BTreeSet<Key>>,
 }
@@ -49,9 +55,8 @@ impl Runs {
     /// Takes a record out, with its places in the indexes.
     pub(super) fn remove(&mut self, key: &Key) -> Option<CopyOnWrite<RunRecord>> {
         let run = self.records.remove(key)?;
-        if let Some(head) = run.queue.front() {
-            self.unplanned.remove(&(head.sequence, *key));
-        }
+        self.unplanned.remove(*key);
+        self.queued -= run.queue.len();
         self.leave_waiting(*key, &run.facts.parent.uid);
         Some(run)
     }
@@ -60,9 +65,10 @@ impl Runs {
     pub(super) fn enqueue(&mut self, key: Key, queued: QueuedEvent) -> bool {
         let Some(run) = self.records.get_mut(&key) else { return false };
         if run.queue.is_empty() && !run.waits_until.is_known() {
-            self.unplanned.insert((queued.sequence, key));
+            self.unplanned.insert(key, &queued, run.slot);
         }
         run.queue.push_back(queued);
+        self.queued += 1;
         true
     }
 
@@ -73,15 +79,15 @@ impl Runs {
             return None;
         }
         let queued = run.queue.pop_front();
-        let next = run.queue.front().map(|next| next.sequence);
         if run.queue.is_empty() {
             // Room for four events, in every run that waits for its next one.
             run.queue.shrink_to_fit();
         }
-        self.unplanned.remove(&(sequence, key));
-        if let Some(next) = next {
-            self.unplanned.insert((next, key));
+        self.unplanned.remove(key);
+        if let Some(next) = run.queue.front() {
+            self.unplanned.insert(key, next, run.slot);
         }
+        self.queued -= 1;
         queued
     }
 
@@ -99,7 +105,7 @@ impl Runs {
         let run = self.records.get_mut(&key).filter(|run| run.waits_until.is_known())?;
         let until = std::mem::replace(&mut run.waits_until, Timestamp::UNKNOWN);
         if let Some(head) = run.queue.front() {
-            self.unplanned.insert((head.sequence, key));
+            self.unplanned.insert(key, head, run.slot);
         }
         let parent = run.facts.parent.uid.clone();
         self.leave_waiting(key, &parent);
@@ -112,13 +118,35 @@ impl Runs {
     }
 
     /// All runs that wait.
+    #[cfg(test)]
     pub(super) fn waiting(&self) -> impl Iterator<Item = Key> + '_ {
         self.waiting.values().flatten().copied()
     }
 
     /// Runs with events to plan, the oldest event first.
     pub(crate) fn unplanned(&self) -> impl Iterator<Item = Key> + '_ {
-        self.unplanned.iter().map(|(_, key)| *key)
+        self.unplanned.by_age()
+    }
+
+    /// Runs of an owner's slots with events to plan, in turns between namespaces that begin behind
+    /// `last`. The oldest event of a namespace comes first.
+    pub(super) fn unplanned_in_turns(
+        &self,
+        owner: NodeId,
+        last: NamespaceNumber,
+    ) -> impl Iterator<Item = (NamespaceNumber, Key)> + '_ {
+        let runs: Option<InTurns<'_, _>> = self.unplanned.in_turns(owner, last);
+        runs.into_iter().flatten().map(|(namespace, (_, run))| (namespace, run))
+    }
+
+    /// Events in all queues, those that wait for a PipelineRun among them.
+    pub(super) fn queued(&self) -> usize {
+        self.queued
+    }
+
+    /// Hands the events of a slot to its new owner.
+    pub(super) fn move_slot(&mut self, slot: SlotId, owner: Option<NodeId>) {
+        self.unplanned.move_slot(slot, owner);
     }
 
     /// The records as they are weighed and read from a snapshot. Whoever changes a queue here has to
@@ -131,12 +159,14 @@ impl Runs {
     pub(crate) fn reindex(&mut self) {
         self.unplanned.clear();
         self.waiting.clear();
+        self.queued = 0;
         for (key, run) in &self.records {
+            self.queued += run.queue.len();
             if run.waits_until.is_known() {
                 let above = run_key(&run.facts.parent.uid);
                 self.waiting.entry(above).or_default().insert(*key);
             } else if let Some(head) = run.queue.front() {
-                self.unplanned.insert((head.sequence, *key));
+                self.unplanned.insert(*key, head, run.slot);
             }
         }
     }

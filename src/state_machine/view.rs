@@ -162,9 +162,7 @@ impl StateMachine {
     /// Events that are accepted and not planned, those that wait for their PipelineRun among them.
     #[must_use]
     pub fn unplanned(&self) -> usize {
-        let waiting = self.runs.unplanned().chain(self.runs.waiting());
-        let runs = waiting.filter_map(|key| self.runs.get(&key));
-        runs.map(|run| run.queue.len()).sum()
+        self.runs.queued()
     }
 
     /// Run records in use: live ones, then shrunk ones.

@@ -1,6 +1,7 @@
 //! Rules of the replicated core, each test by the number of its rule. This file holds what they
 //! share: events as Tekton would send them, and a core with a naive planner and two nodes.
 
+mod agenda;
 mod backlog;
 mod bounds;
 mod changes;

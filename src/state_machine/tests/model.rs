@@ -252,6 +252,7 @@ proptest! {
         let mut world = World::new();
         for step in &steps {
             world.act(step);
+            agenda::assert_agenda_is_whole(&world.core.state, world.core.now);
         }
         world.calm_down();
 
