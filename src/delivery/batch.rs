@@ -6,8 +6,11 @@ use crate::effect::{EffectId, RouteName};
 use crate::state_machine::{Begin, Cause, CauseKind, Command, FailedRoute, Planned};
 use tracing::error;
 
-/// Events planned, and effects begun, in one proposal.
+/// Events planned, and effects begun, in one proposal: half of what an entry of the log takes.
 pub(super) const WORK_PER_PROPOSAL_MAX: usize = 256;
+
+/// Events planned for one proposal: bounds the time that ready effects wait for the plans beside them.
+pub(super) const PLANS_PER_PROPOSAL_MAX: usize = 64;
 
 /// Effects for which a place was taken, and the instances, by kind and name, that have those places.
 pub(super) type Places = Vec<(EffectId, String)>;

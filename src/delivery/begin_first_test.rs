@@ -136,10 +136,24 @@ impl Bench {
         self.cluster.accept(uids.iter().map(event).collect()).await.unwrap();
     }
 
-    /// The next call that comes back.
+    /// Proposes what is due, and starts what is granted. False when nothing was due.
+    pub async fn work(&mut self) -> bool {
+        self.worker.propose_due();
+        self.worker.settle_outcomes().await;
+        let is_asked = self.worker.asked.is_some();
+        if is_asked {
+            let answers = answers(&mut self.worker.asked).await;
+            self.worker.take_answers(answers);
+            self.worker.settle_outcomes().await;
+        }
+        is_asked
+    }
+
+    /// The next call that comes back, and its record.
     pub async fn take_back(&mut self) {
         let returned = tokio::time::timeout(WITHIN, self.worker.calls.next()).await;
         self.worker.take_back(returned.unwrap().unwrap());
+        self.worker.settle_outcomes().await;
     }
 
     /// Attempts and open Begins of all effects that are not settled.

@@ -4,7 +4,7 @@
 use super::send::Ended;
 use crate::state_machine::Grant;
 use crate::telemetry::chain;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use tokio::task::{Id, JoinError, JoinSet};
 use tracing::error;
 
@@ -23,18 +23,26 @@ pub(super) type Returned = Result<Ended, Option<Call>>;
 pub(super) struct Calls {
     tasks: JoinSet<Ended>,
     under_way: HashMap<Id, Call>,
+    /// What the calls under way were granted.
+    grants: BTreeSet<Grant>,
 }
 
 impl Calls {
-    /// Starts the task of a call: it makes the call and records it.
+    /// Starts the task of a call.
     pub fn start(&mut self, call: Call, task: impl Future<Output = Ended> + Send + 'static) {
         let id = self.tasks.spawn(task).id();
+        self.grants.insert(call.grant);
         self.under_way.insert(id, call);
     }
 
     /// Whether the task of this very attempt has not come back yet.
     pub fn is_under_way(&self, grant: Grant) -> bool {
-        self.under_way.values().any(|call| call.grant == grant)
+        self.grants.contains(&grant)
+    }
+
+    /// Whether no call is under way.
+    pub fn are_back(&self) -> bool {
+        self.tasks.is_empty()
     }
 
     /// The next task that comes back; `None` when there is none.
@@ -52,13 +60,19 @@ impl Calls {
     fn take_back(&mut self, joined: Result<(Id, Ended), JoinError>) -> Returned {
         match joined {
             Ok((id, ended)) => {
-                self.under_way.remove(&id);
+                self.forget(id);
                 Ok(ended)
             }
             Err(error) => {
                 error!(error = chain(&error), "delivery task ended abnormally");
-                Err(self.under_way.remove(&error.id()))
+                Err(self.forget(error.id()))
             }
         }
+    }
+
+    fn forget(&mut self, task: Id) -> Option<Call> {
+        let call = self.under_way.remove(&task)?;
+        self.grants.remove(&call.grant);
+        Some(call)
     }
 }

@@ -4,7 +4,10 @@
 use super::begin_tests::{Bench, TestClock, WITHIN, until, worker};
 use super::*;
 use crate::delivery::send::Ended;
-use crate::state_machine::{Boot, NodeId, Slot, SlotMove};
+use crate::failure::FailureKind;
+use crate::state_machine::{
+    AttemptOutcome, AttemptResult, Boot, Cause, CauseKind, NodeId, Slot, SlotMove,
+};
 
 /// The longest that a proposal may take and its calls still be made.
 const IN_TIME: Duration = SEND_WITHIN;
@@ -19,7 +22,7 @@ async fn one_run() -> Bench {
 /// Work whose proposal takes so long, by the clock of the worker.
 async fn work_within(bench: &mut Bench, taking: Duration) {
     bench.own_clock.step(taking);
-    assert!(bench.worker.work().await);
+    assert!(bench.work().await);
     bench.own_clock.step(Duration::ZERO);
 }
 
@@ -52,7 +55,9 @@ async fn rule_17_a_grant_that_was_never_heard_of_is_given_back_and_begun_anew() 
     let unheard = deaf.collect();
     bench.cluster.propose(unheard.commands()).await.unwrap();
     assert_eq!(bench.effects(), [(1, true)]);
-    assert!(bench.worker.work().await);
+    bench.work().await;
+    assert_eq!(bench.effects(), [(1, false)]);
+    assert!(bench.work().await);
     bench.take_back().await;
     assert_eq!(bench.witness.attempts(), [Some(2)]);
     let counters = bench.cluster.read(|state| state.counters().clone());
@@ -63,8 +68,9 @@ async fn rule_17_a_grant_that_was_never_heard_of_is_given_back_and_begun_anew() 
 async fn rule_17_a_call_under_way_is_not_taken_for_one_that_was_never_heard_of() {
     let mut bench = one_run().await;
     bench.witness.let_go(0);
-    assert!(bench.worker.work().await);
-    bench.worker.close_unheard().await;
+    assert!(bench.work().await);
+    bench.worker.close_unheard();
+    bench.worker.settle_outcomes().await;
     assert_eq!(bench.effects(), [(1, true)]);
     bench.witness.let_go(1);
     bench.take_back().await;
@@ -79,7 +85,8 @@ async fn rule_01_a_proposal_that_was_not_confirmed_is_made_again_at_the_stop_and
     // It is in the log, and its answer was lost.
     bench.cluster.propose(batch.commands()).await.unwrap();
     bench.worker.unconfirmed = Some(batch);
-    bench.worker.settle_unconfirmed().await;
+    bench.worker.settle_asked().await;
+    bench.worker.settle_outcomes().await;
     assert_eq!(bench.effects(), [(1, false)]);
     assert_eq!((bench.worker.limits.in_flight(), bench.witness.attempts()), (0, vec![]));
     assert_eq!(bench.cluster.read(|state| state.counters().in_doubt), 0);
@@ -89,10 +96,10 @@ async fn rule_01_a_proposal_that_was_not_confirmed_is_made_again_at_the_stop_and
 async fn rule_01_a_proposal_that_was_not_confirmed_is_made_again_as_it_was() {
     let mut bench = one_run().await;
     bench.cluster.shutdown().await;
-    assert!(bench.worker.work().await);
+    assert!(bench.work().await);
     let commands = bench.worker.unconfirmed.as_ref().unwrap().commands();
     assert_eq!(bench.worker.limits.in_flight(), 1);
-    assert!(bench.worker.work().await);
+    assert!(bench.work().await);
     assert_eq!(bench.worker.unconfirmed.as_ref().unwrap().commands(), commands);
     assert_eq!(bench.worker.limits.in_flight(), 1);
 }
@@ -136,14 +143,15 @@ async fn fail_elsewhere(bench: &Bench, elsewhere: NodeId) {
 async fn rule_01_the_end_of_an_earlier_attempt_does_not_end_a_later_one_of_a_slot_that_returned() {
     let mut bench = one_run().await;
     bench.witness.let_go(0);
-    assert!(bench.worker.work().await);
+    assert!(bench.work().await);
     fail_elsewhere(&bench, NodeId(7)).await;
     assign(&bench, bench.cluster.node_id()).await;
-    assert!(bench.worker.work().await);
+    assert!(bench.work().await);
     assert_eq!(bench.effects(), [(3, true)]);
     bench.witness.let_go(1);
     bench.take_back().await;
-    bench.worker.close_unheard().await;
+    bench.worker.close_unheard();
+    bench.worker.settle_outcomes().await;
     assert_eq!(bench.effects(), [(3, true)]);
     bench.witness.let_go(2);
     bench.take_back().await;
@@ -163,9 +171,7 @@ async fn rule_07_a_call_whose_task_broke_is_given_up_and_holds_up_nothing() {
     let grant = granted(answers)[0];
     bench.worker.calls.start(Call { grant, instance: "i".to_owned() }, broken());
     bench.take_back().await;
-    assert_eq!((bench.worker.limits.in_flight(), bench.effects()), (0, vec![(1, true)]));
-    assert!(!bench.worker.work().await);
-    assert_eq!(bench.effects(), []);
+    assert_eq!((bench.worker.limits.in_flight(), bench.effects()), (0, vec![]));
     let causes = bench.cluster.read(|state| {
         state.dead_letters().map(|letter| (letter.cause.kind, letter.attempts)).collect::<Vec<_>>()
     });
@@ -202,7 +208,7 @@ async fn rule_04_plans_that_do_not_fit_into_one_entry_are_proposed_in_several() 
     bench.accept(&uids).await;
     let unplanned = |bench: &Bench| bench.cluster.read(|state| state.unplanned());
     for left in [10, 0] {
-        bench.worker.work().await;
+        bench.work().await;
         assert_eq!(unplanned(&bench), left);
     }
     assert!(bench.worker.limits.in_flight() <= 4);

@@ -8,6 +8,7 @@ mod calls;
 pub mod credentials;
 mod dropped_letters;
 mod limit;
+mod outcomes;
 mod pace;
 mod send;
 pub mod transport;

@@ -1,35 +1,32 @@
-//! One granted effect from grant to record.
+//! One granted effect from grant to outcome.
 
 use super::attempt::{Attempted, attempt};
 use super::worker::Shared;
 use crate::clock::Timestamp;
-use crate::cluster::AcceptError;
 use crate::effect::RouteName;
 use crate::failure::{DeliveryFailure, FailureKind, Retryability};
 use crate::integration::Integration;
 use crate::plan::Job;
 use crate::retry::Verdict;
 use crate::state_machine::{AttemptOutcome, AttemptResult, Cause, Command, millis};
-use crate::telemetry::chain;
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::{debug, warn};
 
-/// Wait between attempts to record an outcome while the log does not answer. It doubles up to the
-/// longest: each attempt may leave one more copy in a log that is slow already.
-const RECORD_RETRY: Duration = Duration::from_millis(200);
-const RECORD_RETRY_MAX: Duration = Duration::from_secs(2);
-
-/// How a call to an instance ended, for the limits.
+/// How a call to an instance ended.
 #[derive(Debug)]
 pub(super) struct Ended {
     pub instance: String,
     /// When the call was begun, by the monotonic clock.
     pub begun: Duration,
     pub failure: Option<DeliveryFailure>,
+    /// What the log has to hear of the attempt.
+    pub outcome: AttemptOutcome,
+    /// A pause that the target asked for.
+    pub pause: Option<Command>,
 }
 
-/// Makes the attempt and records its outcome. Returns when the log has it, or cannot have it.
+/// Makes the attempt. Nothing is recorded yet.
 pub(super) async fn send(
     job: Job,
     integration: Arc<dyn Integration>,
@@ -50,10 +47,8 @@ pub(super) async fn send(
     };
     let outcome = AttemptOutcome { effect: job.id, attempt: job.attempt, result };
     let wait = pause_wait(failure.as_ref(), budget_wait);
-    let asked = wait.map(|wait| pause(&job.route, wait, &shared));
-    let outcome = Command::Record(vec![outcome]);
-    write([outcome].into_iter().chain(asked).collect(), &shared).await;
-    Ended { instance, begun, failure }
+    let pause = wait.map(|wait| pause(&job.route, wait, &shared));
+    Ended { instance, begun, failure, outcome, pause }
 }
 
 fn after_failure(job: &Job, failure: &DeliveryFailure, shared: &Shared) -> AttemptResult {
@@ -96,27 +91,6 @@ fn pause_wait(
 ) -> Option<Duration> {
     let limited = failure.filter(|failure| failure.kind == FailureKind::RateLimited);
     limited.and_then(|failure| failure.retry_after).max(budget_wait)
-}
-
-/// Records outcomes; tried until the log has them. An outcome that is lost with the process is
-/// found in doubt by the next one.
-pub(super) async fn record(outcomes: Vec<AttemptOutcome>, shared: &Shared) {
-    write(vec![Command::Record(outcomes)], shared).await;
-}
-
-async fn write(commands: Vec<Command>, shared: &Shared) {
-    let mut wait = RECORD_RETRY;
-    loop {
-        match shared.cluster.propose(commands.clone()).await {
-            Ok(_) => return,
-            Err(AcceptError::Stopped) => return,
-            Err(error) => {
-                warn!(error = chain(&error), "outcome not recorded yet");
-                tokio::time::sleep(wait).await;
-                wait = (2 * wait).min(RECORD_RETRY_MAX);
-            }
-        }
-    }
 }
 
 #[cfg(test)]

@@ -34,11 +34,11 @@ fn instances(bench: &Bench, uid: &str) -> Vec<String> {
 async fn rule_06_an_event_is_planned_by_the_newest_ruleset_and_an_older_plan_stays() {
     let (mut bench, rulesets) = swappable().await;
     bench.accept(&["a".to_owned()]).await;
-    assert!(bench.worker.work().await);
+    assert!(bench.work().await);
     bench.take_back().await;
     swap(&rulesets, rules(&bench.witness, "second"));
     bench.accept(&["b".to_owned()]).await;
-    assert!(bench.worker.work().await);
+    assert!(bench.work().await);
     bench.take_back().await;
     assert_eq!(
         (instances(&bench, "a"), instances(&bench, "b")),
@@ -72,7 +72,7 @@ async fn rule_06_a_proposal_that_was_not_confirmed_keeps_its_ruleset() {
     bench.worker.ruleset = Arc::clone(&bench.worker.rulesets.borrow());
     bench.worker.unconfirmed = Some(bench.worker.collect());
     swap(&rulesets, Rules::default());
-    assert!(bench.worker.work().await);
+    assert!(bench.work().await);
     bench.take_back().await;
     assert_eq!((bench.worker.ruleset.generation, bench.witness.attempts()), (1, vec![Some(1)]));
 }
@@ -83,15 +83,15 @@ async fn rule_06_an_effect_whose_route_a_swap_took_away_is_parked_until_a_swap_b
     bench.accept(&["a".to_owned()]).await;
     // Granted and not sent: the effect is owed, and its plan is in the log.
     bench.own_clock.step(Duration::from_millis(1001));
-    assert!(bench.worker.work().await);
+    assert!(bench.work().await);
     bench.own_clock.step(Duration::ZERO);
     swap(&rulesets, Rules::default());
-    assert!(bench.worker.work().await);
-    assert!(!bench.worker.work().await, "a parked effect is not due");
+    assert!(bench.work().await);
+    assert!(!bench.work().await, "a parked effect is not due");
     assert_eq!((bench.effects(), bench.witness.attempts()), (vec![(1, false)], vec![]));
     swap(&rulesets, rules(&bench.witness, "first"));
     bench.clock.advance(Duration::from_secs(60));
-    assert!(bench.worker.work().await);
+    assert!(bench.work().await);
     bench.take_back().await;
     assert_eq!(bench.witness.attempts(), [Some(2)]);
 }

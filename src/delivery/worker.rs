@@ -1,23 +1,27 @@
 //! The worker of this node: sees what is due in the replicated state, plans it, begins it, and
-//! lets calls run side by side. One lane never waits for another.
+//! lets calls run side by side. One lane never waits for another. Begins and outcomes have one proposal
+//! each under way, and what comes meanwhile travels in the next.
 
-use super::batch::{Batch, Piece, Places};
+use super::batch::{Batch, PLANS_PER_PROPOSAL_MAX, Piece, Places};
 use super::calls::{Call, Calls, Returned};
 use super::dropped_letters::log_dropped_letters;
 use super::limit::Limits;
-use super::send::{record, send};
+use super::outcomes::{Outcomes, given_up, unsent};
+use super::send::send;
 use super::transport::Transports;
 use super::waits::{Due, LOOKED_AT_MAX, Waits};
 use crate::clock::{Clock, Timestamp};
 use crate::cluster::{AcceptError, Cluster};
-use crate::failure::FailureKind;
+use crate::effect::EffectId;
 use crate::plan::{Ruleset, effect, plan};
 use crate::retry::RetryPolicy;
 use crate::state_machine::{
-    Applied, AttemptOutcome, AttemptResult, Begin, Cause, CauseKind, Command, DueWork, Grant,
-    Owner, Planned, SlotId, Turns,
+    Applied, Begin, Command, DueWork, Grant, Owner, Planned, SlotId, Turns,
 };
 use crate::telemetry::{Metrics, Random, chain};
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -61,13 +65,26 @@ pub struct Worker {
     ruleset: Arc<Ruleset>,
     limits: Limits,
     calls: Calls,
-    /// Calls whose task broke: nobody has recorded how they ended.
-    broken: Vec<Grant>,
+    outcomes: Outcomes,
+    /// The proposal of Begins that is under way.
+    asked: Option<AskedBatch>,
+    /// Whether Begins of this process may be open that it has not heard of.
+    may_be_unheard: bool,
     /// A proposal that may or may not be in the log. It is made again as it was, for a Begin that
     /// was granted unheard would keep its target busy until the next boot.
     unconfirmed: Option<Batch>,
     waits: Waits,
     turns: Turns,
+}
+
+type GrantAnswers = Result<Vec<Applied>, AcceptError>;
+
+/// A proposal of Begins that is under way.
+struct AskedBatch {
+    batch: Batch,
+    /// By the monotonic clock.
+    at: Duration,
+    answers: BoxFuture<'static, GrantAnswers>,
 }
 
 impl Worker {
@@ -91,7 +108,9 @@ impl Worker {
             rulesets,
             limits,
             calls: Calls::default(),
-            broken: Vec::new(),
+            outcomes: Outcomes::default(),
+            asked: None,
+            may_be_unheard: true,
             unconfirmed: None,
             waits: Waits::default(),
             turns: Turns::default(),
@@ -116,50 +135,83 @@ impl Worker {
             // Marks the state as seen before looking: what is applied meanwhile wakes us again.
             applied.borrow_and_update();
             self.look_around();
-            let has_worked = self.work().await;
-            if has_worked {
-                continue;
-            }
+            self.take_back_all();
+            self.outcomes.propose(&self.shared.cluster);
+            self.propose_due();
             let wait = self.wait();
             tokio::select! {
                 () = drain.cancelled() => break,
-                changed = applied.changed() => if changed.is_err() { break },
+                // While Begins are under way their answer wakes us: what is due by then comes next.
+                changed = applied.changed(), if self.asked.is_none() => if changed.is_err() { break },
+                answers = answers(&mut self.asked) => self.take_answers(answers),
+                () = self.outcomes.recorded() => {}
                 Some(returned) = self.calls.next() => self.take_back(returned),
                 // What was parked may have a route by now.
                 Ok(()) = self.rulesets.changed() => {}
                 () = tokio::time::sleep(wait) => {}
             }
         }
-        self.settle_unconfirmed().await;
-        while let Some(returned) = self.calls.next().await {
-            self.take_back(returned);
+        self.settle_asked().await;
+        while !self.calls.are_back() {
+            self.outcomes.propose(&self.shared.cluster);
+            tokio::select! {
+                Some(returned) = self.calls.next() => self.take_back(returned),
+                () = self.outcomes.recorded() => {}
+            }
+        }
+        self.settle_outcomes().await;
+    }
+
+    /// Waits until the log has all outcomes, or cannot have them.
+    async fn settle_outcomes(&mut self) {
+        while !self.outcomes.are_recorded() {
+            self.outcomes.propose(&self.shared.cluster);
+            self.outcomes.recorded().await;
         }
     }
 
-    /// A Begin that was granted unheard would be in doubt after a clean stop: what may be in the
-    /// log is proposed once more, and given back.
-    async fn settle_unconfirmed(&mut self) {
+    /// Hears of the Begins under way, and gives them back. One that was granted unheard would be in
+    /// doubt after a clean stop: what may be in the log is proposed once more.
+    async fn settle_asked(&mut self) {
+        if let Some(AskedBatch { batch, answers, .. }) = self.asked.take() {
+            match answers.await {
+                Ok(answers) => self.give_up(batch, answers),
+                Err(_) => self.unconfirmed = Some(batch),
+            }
+        }
         let Some(batch) = self.unconfirmed.take() else { return };
         match self.shared.cluster.propose(batch.commands()).await {
-            Ok(answers) => {
-                let grants = granted(answers);
-                self.give_back(batch.into_taken(), &grants);
-                self.decline(&grants).await;
-            }
+            Ok(answers) => self.give_up(batch, answers),
             Err(error) => warn!(error = chain(&error), "work may be in doubt after this stop"),
         }
     }
 
+    /// Gives back all that was granted to a batch.
+    fn give_up(&mut self, batch: Batch, answers: Vec<Applied>) {
+        let grants = granted(answers);
+        self.give_back(batch.into_taken(), &grants);
+        self.decline(grants);
+    }
+
+    fn take_back_all(&mut self) {
+        while let Some(returned) = self.calls.try_next() {
+            self.take_back(returned);
+        }
+    }
+
+    /// A call has ended: its place is free, and its outcome is on its way. The Begin in the log keeps
+    /// its lane and its target until that is recorded (rule 1).
     fn take_back(&mut self, returned: Returned) {
         let now = self.shared.clock.monotonic();
         match returned {
             Ok(ended) => {
                 let failure = ended.failure.as_ref();
                 self.limits.ended(&ended.instance, failure, ended.begun, now);
+                self.outcomes.push(ended.outcome, ended.pause);
             }
             Err(Some(call)) => {
                 self.limits.give_back(&call.instance);
-                self.broken.push(call.grant);
+                self.outcomes.push(given_up(call.grant), None);
             }
             Err(None) => {}
         }
@@ -167,6 +219,9 @@ impl Worker {
 
     /// Time until something may be due although nothing new is applied.
     fn wait(&self) -> Duration {
+        if self.asked.is_some() {
+            return IDLE_MAX;
+        }
         let now = self.shared.clock.monotonic();
         let replicated = self.shared.cluster.replicated_now();
         let due = self.shared.cluster.read(|state| state.next_send());
@@ -186,6 +241,7 @@ impl Worker {
     fn look_around(&mut self) {
         let now = self.shared.clock.monotonic();
         if self.waits.is_look_due(now) {
+            self.may_be_unheard = true;
             self.note_waits(now);
         }
     }
@@ -215,36 +271,48 @@ impl Worker {
         cluster.delivery_health().due_since(oldest);
     }
 
-    /// Proposes one batch of due work and starts what was granted. False when nothing was due.
-    async fn work(&mut self) -> bool {
-        while let Some(returned) = self.calls.try_next() {
-            self.take_back(returned);
+    /// Proposes what is due, unless a proposal is under way.
+    fn propose_due(&mut self) {
+        if self.asked.is_some() || self.outcomes.are_too_many() {
+            return;
         }
-        if self.unconfirmed.is_none() {
-            self.close_unheard().await;
-            self.ruleset = Arc::clone(&self.rulesets.borrow_and_update());
+        if let Some(batch) = self.unconfirmed.take() {
+            return self.propose(batch, REFUSED_WAIT);
         }
-        let batch = self.unconfirmed.take().unwrap_or_else(|| self.collect());
-        if batch.is_empty() {
-            return false;
+        self.ruleset = Arc::clone(&self.rulesets.borrow_and_update());
+        if std::mem::take(&mut self.may_be_unheard) {
+            self.close_unheard();
         }
-        let proposed_at = self.shared.clock.monotonic();
-        let answers = self.shared.cluster.propose(batch.commands()).await;
+        let batch = self.collect();
+        if !batch.is_empty() {
+            self.propose(batch, Duration::ZERO);
+        }
+    }
+
+    /// Asks the log for a batch, after a wait.
+    fn propose(&mut self, batch: Batch, wait: Duration) {
+        let at = self.shared.clock.monotonic();
+        let (cluster, commands) = (Arc::clone(&self.shared.cluster), batch.commands());
+        let answers = async move {
+            if !wait.is_zero() {
+                tokio::time::sleep(wait).await;
+            }
+            cluster.propose(commands).await
+        };
+        self.asked = Some(AskedBatch { batch, at, answers: answers.boxed() });
+    }
+
+    /// Starts what was granted to the batch that was asked for.
+    fn take_answers(&mut self, answers: GrantAnswers) {
+        let Some(AskedBatch { batch, at, .. }) = self.asked.take() else { return };
         let grants = match answers {
             Ok(answers) => granted(answers),
-            Err(error) => {
-                self.keep_unconfirmed(batch, &error);
-                tokio::time::sleep(REFUSED_WAIT).await;
-                return true;
-            }
+            Err(error) => return self.keep_unconfirmed(batch, &error),
         };
         self.give_back(batch.into_taken(), &grants);
-        let is_late = self.shared.clock.monotonic().saturating_sub(proposed_at) > SEND_WITHIN;
+        let is_late = self.shared.clock.monotonic().saturating_sub(at) > SEND_WITHIN;
         let unsent = if is_late { grants } else { self.start(grants) };
-        if !unsent.is_empty() {
-            self.decline(&unsent).await;
-        }
-        true
+        self.decline(unsent);
     }
 
     /// Keeps a proposal that was not confirmed, to make it again. What is too large is never taken,
@@ -253,6 +321,7 @@ impl Worker {
         if !matches!(error, AcceptError::Stopped) {
             warn!(error = chain(error), "due work was not begun yet");
         }
+        self.may_be_unheard = true;
         if matches!(error, AcceptError::TooLarge { .. }) {
             let taken = batch.halve();
             self.give_back(taken, &[]);
@@ -260,55 +329,52 @@ impl Worker {
         self.unconfirmed = (!batch.is_empty()).then_some(batch);
     }
 
-    /// Ends Begins of this process that nobody else would. What was granted and never heard of is
-    /// given back: the answer was lost, and when it was asked again the slot had moved. A call whose
-    /// task broke may have been made, and is given up as if its exchange had panicked.
-    async fn close_unheard(&mut self) {
-        let broken = std::mem::take(&mut self.broken);
+    /// Ends Begins of this process that nobody else would: what was granted and never heard of is
+    /// given back. The answer was lost, and when it was asked again the slot had moved.
+    fn close_unheard(&mut self) {
         let cluster = &self.shared.cluster;
         let (node, boot) = (cluster.node_id(), cluster.boot());
-        let unheard: Vec<Grant> = cluster.read(|state| {
-            let is_known =
-                |grant: &Grant| self.calls.is_under_way(*grant) || broken.contains(grant);
-            state.begun_by(node, boot).filter(|grant| !is_known(grant)).collect()
-        });
+        let is_known =
+            |grant: &Grant| self.calls.is_under_way(*grant) || self.outcomes.holds(*grant);
+        let unheard: Vec<Grant> = cluster
+            .read(|state| state.begun_by(node, boot).filter(|grant| !is_known(grant)).collect());
         if !unheard.is_empty() {
             warn!(effects = unheard.len(), "grants that were not heard of are given back");
         }
-        let outcomes: Vec<AttemptOutcome> =
-            unheard.into_iter().map(unsent).chain(broken.into_iter().map(given_up)).collect();
-        if !outcomes.is_empty() {
-            record(outcomes, &self.shared).await;
-        }
+        unheard.into_iter().for_each(|grant| self.outcomes.push(unsent(grant), None));
+        self.outcomes.propose(&self.shared.cluster);
     }
 
     /// Returns the places of effects that were not granted.
     fn give_back(&mut self, taken: Places, granted: &[Grant]) {
+        let granted: BTreeSet<EffectId> = granted.iter().map(|grant| grant.effect).collect();
         for (effect, instance) in taken {
-            if !granted.iter().any(|grant| grant.effect == effect) {
+            if !granted.contains(&effect) {
                 self.limits.give_back(&instance);
             }
         }
     }
 
-    async fn decline(&mut self, grants: &[Grant]) {
-        let shared = Arc::clone(&self.shared);
+    /// Returns grants of which no call is made, and their places.
+    fn decline(&mut self, grants: Vec<Grant>) {
         for grant in grants {
-            let instance = shared.cluster.read(|state| {
+            let instance = self.shared.cluster.read(|state| {
                 state.effect(grant.effect).map(|effect| effect.route.full_instance())
             });
             self.limits.give_back(&instance.unwrap_or_default());
+            self.outcomes.push(unsent(grant), None);
         }
-        record(grants.iter().copied().map(unsent).collect(), &shared).await;
     }
 
     /// Starts the calls; gives back the grants that nothing here can send.
     fn start(&mut self, grants: Vec<Grant>) -> Vec<Grant> {
+        let rules = &self.ruleset.rules;
+        let owed: Vec<_> = self
+            .shared
+            .cluster
+            .read(|state| grants.iter().map(|grant| effect(state, *grant, rules)).collect());
         let mut unsent = Vec::new();
-        for grant in grants {
-            let shared = Arc::clone(&self.shared);
-            let rules = &self.ruleset.rules;
-            let owed = shared.cluster.read(|state| effect(state, grant, rules));
+        for (grant, owed) in grants.into_iter().zip(owed) {
             let Some((job, route)) = owed else {
                 unsent.push(grant);
                 continue;
@@ -325,7 +391,7 @@ impl Worker {
         let shared = Arc::clone(&self.shared);
         let mut batch = Batch::default();
         self.add_sends(&mut batch, shared.cluster.replicated_now());
-        let room = batch.room();
+        let room = batch.room().min(PLANS_PER_PROPOSAL_MAX);
         let (level, plans) = shared.cluster.read(|state| {
             let due =
                 state.due_plans_in_turns(shared.cluster.node_id(), &mut self.turns).take(room);
@@ -403,17 +469,12 @@ impl Worker {
     }
 }
 
-/// The end of a call that was never made.
-fn unsent(grant: Grant) -> AttemptOutcome {
-    AttemptOutcome { effect: grant.effect, attempt: grant.attempt, result: AttemptResult::Unsent }
-}
-
-/// The end of a call whose task broke: what panics once does so again (rule 7).
-fn given_up(grant: Grant) -> AttemptOutcome {
-    let detail = "the task of the call ended abnormally".to_owned();
-    let cause = Cause { kind: CauseKind::Delivery(FailureKind::Render), detail };
-    let result = AttemptResult::Dead(cause);
-    AttemptOutcome { effect: grant.effect, attempt: grant.attempt, result }
+/// The answers to the Begins under way. Never returns where there are none.
+async fn answers(asked: &mut Option<AskedBatch>) -> GrantAnswers {
+    match asked {
+        Some(asked) => (&mut asked.answers).await,
+        None => std::future::pending().await,
+    }
 }
 
 fn owner_of(

@@ -61,7 +61,7 @@ fn with_profile(turn: Turn, profile: &Arc<ConnectionProfile>) -> Turn {
         Outbound::Http(request) => {
             Outbound::Http(HttpRequest { connection: Some(Arc::clone(profile)), ..request })
         }
-        other @ (Outbound::Log(_) | Outbound::Transform(_)) => other,
+        other @ (Outbound::Mail(_) | Outbound::Log(_) | Outbound::Transform(_)) => other,
     };
     let exchange = ConnectedExchange { exchange, profile: Arc::clone(profile) };
     Turn::Send(outbound, Box::new(exchange))

@@ -223,7 +223,7 @@ pub struct Accepted {
 }
 
 /// The right to make one call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Grant {
     pub effect: EffectId,
     pub attempt: u32,

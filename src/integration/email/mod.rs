@@ -24,6 +24,7 @@ pub const KIND: &str = "email";
 pub const ROW: IntegrationRow = IntegrationRow {
     kind: KIND,
     doc: "Mails through an SMTP server",
+    is_http: false,
     keys: settings::KEYS,
     actions: &[ActionRow { shows_summaries: true, ..NOTIFY }],
     read: ReadInstance::Notifier(settings::read),
