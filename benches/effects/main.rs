@@ -7,7 +7,6 @@ mod forge;
 mod relay;
 mod runs;
 #[path = "../shared/mod.rs"]
-#[expect(dead_code, reason = "each benchmark uses a part of it")]
 mod shared;
 
 use anyhow::bail;

@@ -122,7 +122,8 @@ impl Cluster {
     /// The process ends.
     pub async fn applied_digest(&self) -> Result<StateDigest, JoinError> {
         let turn = Arc::clone(&self.digesting).lock_owned().await;
-        let (index, state) = self.proposer.raft.read_indexed(|index, state| (index, state.clone()));
+        let copy = |index, state: &StateMachine| (index, state.stored_copy());
+        let (index, state) = self.proposer.raft.read_indexed(copy);
         let pass = move || {
             let digest = StateDigest { index, sum: wire::digest(&state) };
             // Not before: a caller that goes away leaves its pass behind.

@@ -34,6 +34,7 @@ mod settings;
 mod silence;
 mod slot;
 mod standing;
+mod stored_copy;
 mod summaries;
 mod summary;
 mod timer;

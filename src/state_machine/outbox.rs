@@ -198,6 +198,17 @@ impl Outbox {
         outbox
     }
 
+    /// The effects, lanes and targets without the indexes that find due work.
+    pub(super) fn stored_copy(&self) -> Self {
+        Self {
+            effects: self.effects.clone(),
+            lanes: self.lanes.clone(),
+            targets: self.targets.clone(),
+            replaced: self.replaced.clone(),
+            ..Self::default()
+        }
+    }
+
     /// Adds an effect to the end of its lane.
     pub(crate) fn push(&mut self, effect: EffectRecord) {
         let id = effect.id;

@@ -149,6 +149,11 @@ impl Runs {
         self.unplanned.move_slot(slot, owner);
     }
 
+    /// The records without the indexes.
+    pub(super) fn stored_copy(&self) -> Self {
+        Self { records: self.records.clone(), ..Self::default() }
+    }
+
     /// The records as they are weighed and read from a snapshot. Whoever changes a queue here has to
     /// [`reindex`](Self::reindex).
     pub(crate) fn records_mut(&mut self) -> &mut Tracked<Key, CopyOnWrite<RunRecord>> {

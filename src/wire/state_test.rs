@@ -42,6 +42,9 @@ proptest! {
         prop_assert_eq!(everything(&decoded), everything(&state));
         prop_assert!(encode_state(&decoded) == bytes);
         prop_assert_eq!(digest(&decoded), digest(&state));
+        let copy = state.stored_copy();
+        prop_assert!(encode_state(&copy) == bytes);
+        prop_assert_eq!(digest(&copy), digest(&state));
     }
 
     #[test]

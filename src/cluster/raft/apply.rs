@@ -146,9 +146,8 @@ impl AppliedState {
 
     /// The copy is all that apply waits for.
     fn build(&self) -> io::Result<alias::SnapshotOf<TypeConfig, Vec<u8>>> {
-        let replica = self.look(Replica::clone);
-        let meta = replica.meta();
-        let bytes = encode(&meta, &replica.state)?;
+        let (meta, state) = self.look(|replica| (replica.meta(), replica.state.stored_copy()));
+        let bytes = encode(&meta, &state)?;
         self.snapshots.keep(&meta, &bytes)?;
         Ok(Snapshot { meta, snapshot: bytes })
     }
@@ -199,7 +198,7 @@ impl RaftStateMachine<TypeConfig> for AppliedState {
                 self.change(|replica| replica.apply(entry))?;
             if is_marked {
                 // Before the next entry: nothing else changes the state meanwhile.
-                self.checkpoints.note(index, || self.read(StateMachine::clone));
+                self.checkpoints.note(index, || self.read(StateMachine::stored_copy));
             }
             self.applied.send_replace(index);
             self.changes.entry(index, changes);
