@@ -11,8 +11,9 @@ use crate::secret::{Secret, SecretRef};
 use crate::telemetry::chain;
 use base64::Engine as _;
 use http::{HeaderMap, header};
+use parking_lot::Mutex;
 use percent_encoding::percent_decode_str;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tracing::{error, warn};
 
@@ -181,7 +182,7 @@ impl Senders {
     /// the event up and says nothing.
     pub(super) fn unauthorized(&self) -> Problem {
         let now = self.clock.monotonic();
-        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut refused = self.refused.lock();
         refused.count += 1;
         if refused.told_at.is_none_or(|at| now.saturating_sub(at) >= TELL_EVERY) {
             refused.told_at = Some(now);

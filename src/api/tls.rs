@@ -3,12 +3,13 @@
 
 use crate::config::Tls;
 use crate::telemetry::chain;
+use parking_lot::Mutex;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{NoClientAuth, WebPkiClientVerifier};
 use rustls::{RootCertStore, ServerConfig};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use tokio_rustls::TlsAcceptor;
 use tracing::{error, info};
 use zeroize::Zeroizing;
@@ -73,7 +74,7 @@ impl TlsFiles {
     /// Reads the files again, and uses what is in them from the next connection on.
     pub(super) fn reload(&self) {
         let read = Content::read(&self.files);
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         let content = match read {
             Ok(content) if content == state.content => return,
             Ok(content) if state.refused.as_ref() == Some(&content) => return,
@@ -94,7 +95,7 @@ impl TlsFiles {
     }
 
     pub(super) fn acceptor(&self) -> TlsAcceptor {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).acceptor.clone()
+        self.state.lock().acceptor.clone()
     }
 }
 

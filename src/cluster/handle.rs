@@ -18,8 +18,9 @@ use crate::clock::Timestamp;
 use crate::event::Key;
 use crate::state_machine::{Applied, Command, NodeId, Slot, StateMachine};
 use crate::wire;
+use parking_lot::Mutex;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle};
@@ -266,7 +267,7 @@ impl Cluster {
     /// Lets waiting requests end, then closes the log. Nothing is accepted any more.
     pub async fn shutdown(&self) {
         self.stop.cancel();
-        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        let tasks = std::mem::take(&mut *self.tasks.lock());
         let until = tokio::time::Instant::now() + DRAIN_MAX;
         for mut task in tasks {
             if tokio::time::timeout_at(until, &mut task).await.is_err() {

@@ -1,7 +1,7 @@
 //! A clock that tests move by hand.
 
 use crate::clock::{Clock, Timestamp};
-use std::sync::{Mutex, PoisonError};
+use parking_lot::Mutex;
 use std::time::Duration;
 
 /// Wall and monotonic time, both still until they are moved.
@@ -21,17 +21,17 @@ impl ManualClock {
 
     /// Lets time pass on both clocks.
     pub fn advance(&self, by: Duration) {
-        let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut now = self.0.lock();
         *now = (now.0.after(by), now.1 + by);
     }
 }
 
 impl Clock for ManualClock {
     fn wall(&self) -> Timestamp {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).0
+        self.0.lock().0
     }
 
     fn monotonic(&self) -> Duration {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).1
+        self.0.lock().1
     }
 }

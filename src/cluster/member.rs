@@ -21,10 +21,11 @@ use super::view;
 use crate::clock::{Clock, Timestamp};
 use crate::event::RunEvent;
 use crate::state_machine::{FEATURE_LEVEL, NodeId, Settings, StateMachine};
+use parking_lot::Mutex;
 use prost::Message as _;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tracing::{error, info};
@@ -246,7 +247,7 @@ impl Member {
         if node == self.own.node {
             return self.is_draining();
         }
-        let checks = self.checks.lock().unwrap_or_else(PoisonError::into_inner);
+        let checks = self.checks.lock();
         checks.get(&node).is_some_and(|seen| seen.is_draining)
     }
 
@@ -272,11 +273,7 @@ impl Member {
             reach: check.reach.map(DeliveryHealth::from),
             digest: check.digest.map(StateDigest::from),
         };
-        let before = self
-            .checks
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(NodeId(check.node), seen);
+        let before = self.checks.lock().insert(NodeId(check.node), seen);
         if before.is_some_and(|before| before.is_draining) != check.is_draining {
             self.duties.notify_one();
         }
@@ -288,7 +285,7 @@ impl Member {
         let mut view = view::of_status(&status, self.own.node, !self.proposer.quorum.is_lost());
         if view.is_of_leader {
             let now = self.clock.monotonic();
-            let unhealthy = self.unhealthy.lock().unwrap_or_else(PoisonError::into_inner);
+            let unhealthy = self.unhealthy.lock();
             for known in &mut view.members {
                 known.is_unhealthy = Some(unhealthy.contains(known.node, now));
             }
@@ -298,20 +295,20 @@ impl Member {
 
     /// The index at which this node's state stands still behind the leader's, for too long.
     pub fn stuck(&self) -> Option<u64> {
-        let standstill = self.standstill.lock().unwrap_or_else(PoisonError::into_inner);
+        let standstill = self.standstill.lock();
         standstill.stuck()
     }
 
     /// Notes that this node leads: nobody is ahead of it.
     pub fn goes_ahead(&self) {
-        self.standstill.lock().unwrap_or_else(PoisonError::into_inner).lead();
+        self.standstill.lock().lead();
     }
 
     /// Compares what is applied here with what the leader has applied, and tells once of a state
     /// that stands still.
     pub fn follows(&self, leader: u64) {
         let (own, now) = (*self.raft().applied().borrow(), self.clock.monotonic());
-        let mut standstill = self.standstill.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut standstill = self.standstill.lock();
         standstill.see(own, leader, now);
         let stuck = standstill.stuck();
         if let Some(index) = stuck
@@ -336,7 +333,7 @@ impl Member {
 
     /// Owners that this node has judged unhealthy in its leaderships.
     pub fn unhealthy_judgements(&self) -> u64 {
-        self.unhealthy.lock().unwrap_or_else(PoisonError::into_inner).judgements()
+        self.unhealthy.lock().judgements()
     }
 
     /// The cluster as the leader knows it, if it can be asked.

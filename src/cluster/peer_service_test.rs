@@ -208,7 +208,7 @@ async fn a_check_wakes_the_leaders_duties_when_its_sender_begins_or_ends_to_drai
         node.member.duties.notified().now_or_never().is_some()
     });
     assert_eq!(woken, [false, false, true, false, true]);
-    let checks = node.member.checks.lock().unwrap();
+    let checks = node.member.checks.lock();
     assert_eq!((checks[&PEER].wall_ms, checks[&PEER].spooled), (5, 3));
 }
 

@@ -11,7 +11,7 @@ use crate::integration::{
     Credential, Effect, Exchange, HttpRequest, Method, Outbound, Reply, ReplyBody, Target, Text,
 };
 use crate::secret::SecretRef;
-use std::sync::Mutex;
+use parking_lot::Mutex;
 use std::sync::mpsc::{Receiver, channel};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -52,7 +52,7 @@ impl Integration for Begin {
         match self {
             Self::Panic => panic!("a template went wrong"),
             Self::Wait(end) => {
-                let _ = end.lock().unwrap().recv();
+                let _ = end.lock().recv();
                 Turn::Done(Receipt::default())
             }
             Self::PanicOnReply => Turn::Send(line(), Box::new(PanicsOnReply)),

@@ -6,10 +6,11 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, patch, post};
 use http::{HeaderMap, StatusCode};
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Every such call is answered with 503 first.
@@ -76,7 +77,7 @@ impl Receiver {
     /// What has arrived so far.
     #[must_use]
     pub fn arrived(&self) -> Arrived {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner).arrived.clone()
+        self.memory.lock().arrived.clone()
     }
 }
 
@@ -96,7 +97,7 @@ async fn answer(
     take: impl FnOnce(&mut Memory) -> (StatusCode, Value),
 ) -> Response {
     let taken = {
-        let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut memory = memory.lock();
         memory.calls += 1;
         if memory.calls.is_multiple_of(UNWELL_EVERY) {
             memory.arrived.refused += 1;

@@ -30,6 +30,12 @@ const BANS: &[Ban] = &[
     },
     Ban {
         from: "std::sync",
+        names: &["Mutex", "RwLock", "Condvar", "PoisonError"],
+        applies: |_| true,
+        why: "a panic poisons them, and each use has to say what then: take parking_lot's",
+    },
+    Ban {
+        from: "parking_lot",
         names: &["Mutex", "RwLock", "Condvar"],
         applies: |module| ["state_machine", "wire"].contains(&module),
         why: "apply is a function of the state and the entry: there is nothing to lock",
@@ -111,7 +117,9 @@ fn a_banned_name_is_found_by_path_and_in_a_list() {
     };
     assert_eq!(names("plan", "let now = std::time::Instant::now();"), ["Instant"]);
     assert_eq!(names("api", "use std::time::{Duration, SystemTime};"), ["SystemTime"]);
-    assert_eq!(names("state_machine", "use std::sync::{\n    Arc,\n    RwLock,\n};"), ["RwLock"]);
+    assert_eq!(names("api", "use std::sync::{\n    Arc,\n    RwLock,\n};"), ["RwLock"]);
+    assert_eq!(names("wire", "use parking_lot::Mutex;"), ["Mutex"]);
+    assert_eq!(names("api", "use parking_lot::Mutex;"), [""; 0]);
     assert_eq!(names("wire", "use std::collections::HashSet;"), ["HashSet"]);
     assert_eq!(names("api", "use std::collections::HashMap;\nuse tokio::time::Instant;"), [""; 0]);
     assert_eq!(

@@ -7,7 +7,6 @@ use crate::cluster::member::Member;
 use crate::cluster::raft::StateDigest;
 use crate::cluster::transport::proto;
 use crate::state_machine::NodeId;
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use tracing::error;
 
@@ -20,7 +19,7 @@ impl Member {
     /// The newest digests of all members that this node, as the leader, was told.
     pub fn digests(&self) -> Vec<(NodeId, StateDigest)> {
         let own = self.raft().checkpoints().first().map(|digest| (self.own.node, *digest));
-        let checks = self.checks.lock().unwrap_or_else(PoisonError::into_inner);
+        let checks = self.checks.lock();
         let others = checks.iter().filter_map(|(node, seen)| Some((*node, seen.digest?)));
         others.chain(own).collect()
     }

@@ -7,10 +7,10 @@ use super::identity::{
     write_identity,
 };
 use super::{files, place, replace};
+use parking_lot::Mutex;
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 const LOCK_FILE: &str = "lock";
 
@@ -108,7 +108,7 @@ impl DataDirectory {
     /// Who this node is.
     #[must_use]
     pub fn identity(&self) -> NodeIdentity {
-        *self.identity.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.identity.lock()
     }
 
     /// Makes this node one of `cluster`, durably. A node belongs to one cluster for life.
@@ -116,7 +116,7 @@ impl DataDirectory {
     /// # Errors
     /// The disk refuses; the node may or may not belong to the cluster at its next start.
     pub fn join(&self, cluster: ClusterId) -> io::Result<()> {
-        let mut identity = self.identity.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut identity = self.identity.lock();
         if identity.cluster_id.is_some() {
             return Ok(());
         }

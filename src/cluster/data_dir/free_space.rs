@@ -2,8 +2,9 @@
 //! so that the sender repeats them, and everything else goes on.
 
 use crate::clock::Clock;
+use parking_lot::Mutex;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long one look is good for.
@@ -32,7 +33,7 @@ impl FreeSpace {
     pub(in crate::cluster) fn is_low(&self) -> bool {
         let Some(folder) = &self.folder else { return false };
         let now = self.clock.monotonic();
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.last.lock();
         if let Some((looked_at, is_low)) = *last
             && now.saturating_sub(looked_at) < LOOK_EVERY
         {

@@ -7,11 +7,12 @@ use anyhow::Context as _;
 use async_trait::async_trait;
 use chitchat::transport::{Socket, Transport};
 use chitchat::{ChitchatMessage, Deserializable as _, Serializable as _};
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::UdpSocket;
 use tokio::time::Instant;
@@ -35,11 +36,11 @@ impl SharedSeal {
     }
 
     pub(super) fn replace(&self, seal: Seal) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(seal);
+        *self.0.lock() = Arc::new(seal);
     }
 
     fn now(&self) -> Arc<Seal> {
-        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.0.lock())
     }
 }
 
@@ -67,7 +68,7 @@ impl Bound {
 #[async_trait]
 impl Transport for Bound {
     async fn open(&self, _listen: SocketAddr) -> anyhow::Result<Box<dyn Socket>> {
-        let bound = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let bound = self.0.lock().take();
         Ok(Box::new(bound.context("the gossip socket is open already")?))
     }
 }

@@ -4,7 +4,8 @@
 use crate::clock::Clock;
 use crate::cluster::transport::proto;
 use crate::state_machine::millis;
-use std::sync::{Arc, Mutex, PoisonError};
+use parking_lot::Mutex;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Failures further apart are no one spell. Twice the longest wait between attempts, unless
@@ -79,7 +80,7 @@ impl DeliveryHealthRecorder {
 
     fn note<T>(&self, note: impl FnOnce(&mut Moments, Duration) -> T) -> T {
         let now = self.clock.monotonic();
-        note(&mut self.moments.lock().unwrap_or_else(PoisonError::into_inner), now)
+        note(&mut self.moments.lock(), now)
     }
 }
 

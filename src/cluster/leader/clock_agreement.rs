@@ -5,7 +5,6 @@ use crate::cluster::member::{CheckSeen, Member};
 use crate::cluster::raft::RaftStatus;
 use crate::state_machine::NodeId;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::PoisonError;
 use std::time::Duration;
 
 /// Clocks that differ by no more agree (rule 19).
@@ -14,7 +13,7 @@ const AGREE_WITHIN: Duration = Duration::from_secs(5);
 /// Whether the clocks of a majority of voters agree with this node's.
 pub(super) fn agree(member: &Member, status: &RaftStatus) -> bool {
     let (wall, now) = (member.clock.wall(), member.clock.monotonic());
-    let checks = member.checks.lock().unwrap_or_else(PoisonError::into_inner);
+    let checks = member.checks.lock();
     majority(&status.voters, member.own.node, &checks, (wall, now))
 }
 

@@ -17,7 +17,7 @@ async fn rule_26_slots_and_settings_wait_for_an_entry_of_the_own_term() {
     let pair = Pair::elected().await;
     let member = &pair.leader.member;
     member.checked(&Check { node: NOBODY.0, ..Check::default() });
-    let is_kept = || member.checks.lock().unwrap().contains_key(&NOBODY);
+    let is_kept = || member.checks.lock().contains_key(&NOBODY);
     let now = member.clock.monotonic();
     let last_index = member.raft().status().last_index;
     assert!(look(member, None, now).await.is_none());

@@ -12,8 +12,8 @@ use crate::cluster::raft::{ChangeError, MemberNode, RaftStatus};
 use crate::cluster::transport::PeerAddress;
 use crate::state_machine::{Command, NodeId, StateMachine};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -72,7 +72,7 @@ pub(super) async fn look(
 
 /// What a member says of its spool, to this node as its leader or else by gossip.
 fn spooled(member: &Member, peers: &[Peer], node: NodeId) -> SpoolReport {
-    let checks = member.checks.lock().unwrap_or_else(PoisonError::into_inner);
+    let checks = member.checks.lock();
     let now = member.clock.monotonic();
     let checked = checks.get(&node).filter(|seen| now.saturating_sub(seen.at) < CHECK_AGE_MAX);
     let told = peers.iter().find(|peer| peer.node == node);

@@ -21,7 +21,7 @@ use checkpoints::CheckpointPlan;
 use eligibility::{Observation, SlotEligibility};
 use slots::{SlotShare, moves};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -77,8 +77,8 @@ async fn look(member: &Member, held: Option<LeaderTerm>, slept_at: Duration) -> 
 
 /// A new leader knows nothing yet: silences count from now.
 fn begin(member: &Member, term: u64, now: Duration) -> LeaderTerm {
-    member.checks.lock().unwrap_or_else(PoisonError::into_inner).clear();
-    member.unhealthy.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    member.checks.lock().clear();
+    member.unhealthy.lock().clear();
     info!(term, "this node leads");
     LeaderTerm::new(term, now)
 }
@@ -166,7 +166,7 @@ fn boots(member: &Member, status: &RaftStatus) -> BTreeMap<NodeId, u64> {
 fn shares(member: &Member, leader_term: &mut LeaderTerm, status: &RaftStatus) -> Vec<SlotShare> {
     let now = member.clock.monotonic();
     let mut observations = observations(member, leader_term, status, now);
-    let mut unhealthy = member.unhealthy.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut unhealthy = member.unhealthy.lock();
     for (node, cause) in unhealthy.judge(now, &reports(member, &observations, now)) {
         warn!(%node, %cause, "an owner is unhealthy: others get its slots for five minutes");
     }
@@ -178,7 +178,7 @@ fn shares(member: &Member, leader_term: &mut LeaderTerm, status: &RaftStatus) ->
 
 /// How the members deliver that can be measured by each other.
 fn reports(member: &Member, observations: &[Observation], now: Duration) -> Vec<DeliveryReport> {
-    let checks = member.checks.lock().unwrap_or_else(PoisonError::into_inner);
+    let checks = member.checks.lock();
     let told = |node: NodeId| -> Option<DeliveryHealth> {
         if node == member.own.node {
             return Some(member.delivery_health.reach());

@@ -2,7 +2,8 @@
 //! does (rule 19).
 
 use crate::clock::{Clock, Timestamp};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use parking_lot::{Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::Duration;
 use tracing::error;
 
@@ -165,7 +166,7 @@ impl SharedLogClock {
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        self.held.lock()
     }
 }
 

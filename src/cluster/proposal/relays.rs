@@ -1,7 +1,8 @@
 //! Who may know a way to the leader when this node has none of its own (rule 12).
 
 use crate::cluster::transport::PeerAddress;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use parking_lot::{Mutex, MutexGuard};
+use std::sync::Arc;
 
 /// Live peers, as gossip had them at the last beat, and the one that proved to be a way. Clones
 /// share them.
@@ -38,6 +39,6 @@ impl Relays {
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }

@@ -9,8 +9,9 @@ use crate::state_machine::{Outcome, StateMachine};
 use futures_util::{Stream, TryStreamExt as _};
 use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine};
 use openraft::{EntryPayload, OptionalSend, Snapshot, alias};
+use parking_lot::RwLock;
 use std::io;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use tokio::sync::watch;
 
 /// Why the state could not be restored. Nothing was changed.
@@ -137,11 +138,11 @@ impl AppliedState {
     }
 
     fn look<T>(&self, look: impl FnOnce(&Replica) -> T) -> T {
-        look(&self.replica.read().unwrap_or_else(PoisonError::into_inner))
+        look(&self.replica.read())
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut Replica) -> T) -> T {
-        change(&mut self.replica.write().unwrap_or_else(PoisonError::into_inner))
+        change(&mut self.replica.write())
     }
 
     /// The copy is all that apply waits for.

@@ -3,9 +3,10 @@
 
 use crate::state_machine::{Command, Entry, StateMachine};
 use crate::wire;
+use parking_lot::Mutex;
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 /// Digests kept: a replica that is behind finds its own when others tell of a newer one.
 const KEPT_MAX: usize = 4;
@@ -45,7 +46,7 @@ impl Checkpoints {
     }
 
     fn keep(&self, digest: StateDigest) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept.lock();
         kept.push_front(digest);
         kept.truncate(KEPT_MAX);
         // Under the lock: who sees this digest may ask for the next one.
@@ -54,6 +55,6 @@ impl Checkpoints {
 
     /// What is kept, the newest first.
     pub fn kept(&self) -> Vec<StateDigest> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
+        self.kept.lock().iter().copied().collect()
     }
 }

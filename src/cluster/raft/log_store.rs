@@ -12,11 +12,12 @@ use super::writer::{self, LogWriter, WriterJob};
 use openraft::entry::RaftEntry as _;
 use openraft::storage::{IOFlushed, LogState, RaftLogReader, RaftLogStorage};
 use openraft::{OptionalSend, alias};
+use parking_lot::{Mutex, MutexGuard};
 use redb::{Database, ReadableDatabase as _};
 use std::fmt::Debug;
 use std::io;
 use std::ops::{Bound, RangeBounds};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use tokio::sync::{oneshot, watch};
 
 /// The log of one node. Clones share it.
@@ -83,11 +84,11 @@ impl LogStore {
     pub async fn close(&self) {
         // A writer that has failed is gone already, and with it what it held.
         let _ = self.write(|done| WriterJob::Close { done }).await;
-        drop(self.shared.database.lock().unwrap_or_else(PoisonError::into_inner).take());
+        drop(self.shared.database.lock().take());
     }
 
     fn memory(&self) -> MutexGuard<'_, LogMemory> {
-        self.shared.memory.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.memory.lock()
     }
 
     /// Hands a job to the writer and waits until it is on disk.
@@ -110,7 +111,7 @@ impl LogStore {
             }
             // Under the lock: an entry that leaves the memory later is in this view of the disk,
             // and one that is replaced later is not.
-            let database = self.shared.database.lock().unwrap_or_else(PoisonError::into_inner);
+            let database = self.shared.database.lock();
             let database = database.as_ref().ok_or_else(writer::stopped)?;
             (slice, database.begin_read().map_err(log_file::io_error)?)
         };

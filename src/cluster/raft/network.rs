@@ -16,11 +16,12 @@ use openraft::raft::{
     TransferLeaderResponse, VoteRequest, VoteResponse,
 };
 use openraft::{OptionalSend, RaftNetworkFactory, RaftNetworkV2, alias};
+use parking_lot::Mutex;
 use prost::Message as _;
 use prost::bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Deadline of an append: a follower flushes before it answers, and a slow disk is no dead node
@@ -64,11 +65,11 @@ impl PeerNetwork {
 
     /// Calls a member at this address from now on, by all ways that are open.
     pub(super) fn moved(&self, node: u64, address: String) {
-        self.addresses.lock().unwrap_or_else(PoisonError::into_inner).insert(node, address);
+        self.addresses.lock().insert(node, address);
     }
 
     fn target(&self, node: u64) -> PeerAddress {
-        let addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        let addresses = self.addresses.lock();
         let address = addresses.get(&node).cloned().unwrap_or_default();
         PeerAddress { node: Some(NodeId(node)), address }
     }
@@ -76,7 +77,7 @@ impl PeerNetwork {
     /// Nodes whose log lost entries that they had acknowledged.
     #[must_use]
     pub fn reverted(&self) -> Vec<NodeId> {
-        let acknowledged = self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
+        let acknowledged = self.acknowledged.lock();
         acknowledged.reverted.iter().copied().map(NodeId).collect()
     }
 }
@@ -155,8 +156,7 @@ impl PeerLink {
         answer: AppendEntriesResponse<TypeConfig>,
         asked: &Asked,
     ) -> Result<AppendEntriesResponse<TypeConfig>, RPCError<TypeConfig>> {
-        let mut acknowledged =
-            self.network.acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut acknowledged = self.network.acknowledged.lock();
         match &answer {
             AppendEntriesResponse::Success => {
                 let last = asked.last.iter();
@@ -265,8 +265,7 @@ impl RaftNetworkV2<TypeConfig> for PeerLink {
         if answer.vote <= vote
             && let Some(last) = snapshot.meta.last_log_id
         {
-            let mut known =
-                self.network.acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut known = self.network.acknowledged.lock();
             // What is in a snapshot was committed.
             known.took(self.node, last, Some(last));
         }

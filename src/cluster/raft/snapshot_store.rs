@@ -5,9 +5,9 @@ use super::snapshot_file::{SnapshotError, decode_meta};
 use super::types::SnapshotMeta;
 use crate::cluster::data_dir::durable::write_durably;
 use crate::cluster::data_dir::files;
+use parking_lot::Mutex;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 const KEPT: usize = 2;
 const EXTENSION: &str = "snapshot";
@@ -85,7 +85,7 @@ impl SnapshotStore {
                 }
             }
             Self::Memory(newest) => {
-                let mut newest = newest.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut newest = newest.lock();
                 // A newer one may have been installed while this one was built.
                 if newest.as_ref().is_none_or(|(kept, _)| kept.last_log_id <= meta.last_log_id) {
                     *newest = Some((meta.clone(), bytes.to_vec()));
@@ -104,7 +104,7 @@ impl SnapshotStore {
         let folder = match self {
             Self::Folder(folder) => folder,
             Self::Memory(newest) => {
-                return Ok(newest.lock().unwrap_or_else(PoisonError::into_inner).clone());
+                return Ok(newest.lock().clone());
             }
         };
         let disk = |path: &Path, source| SnapshotStoreError::Disk { path: path.to_owned(), source };
@@ -130,7 +130,7 @@ impl SnapshotStore {
                 Ok(Some(SnapshotFile { index, bytes, content: Box::new(file) }))
             }
             Self::Memory(newest) => {
-                let newest = newest.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                let newest = newest.lock().clone();
                 Ok(newest.map(|(meta, content)| SnapshotFile {
                     index: meta.last_log_id.map_or(0, |id| id.index),
                     bytes: u64::try_from(content.len()).unwrap_or(u64::MAX),
@@ -148,7 +148,7 @@ impl SnapshotStore {
         match self {
             Self::Folder(folder) => Ok(snapshots(folder)?.first().map(|(index, _)| *index)),
             Self::Memory(newest) => {
-                let newest = newest.lock().unwrap_or_else(PoisonError::into_inner);
+                let newest = newest.lock();
                 let last = newest.as_ref().and_then(|(meta, _)| meta.last_log_id);
                 Ok(last.map(|id| id.index))
             }

@@ -2,9 +2,10 @@
 
 use crate::state_machine::{Applied, Entry};
 use crate::wire::{WireError, decode_entry};
+use parking_lot::Mutex;
 use prost::bytes::Bytes;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// A log entry on its way through openraft: its stored form, which the log and all followers get,
 /// and what it says, until that is applied. Clones share both.
@@ -40,7 +41,7 @@ impl LogEntry {
     /// # Errors
     /// The stored form is not understood, which it was when this was made.
     pub fn take(&self) -> Result<Entry, WireError> {
-        let taken = self.decoded.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let taken = self.decoded.lock().take();
         taken.map_or_else(|| decode_entry(&self.bytes), Ok)
     }
 }

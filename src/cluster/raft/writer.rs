@@ -5,10 +5,11 @@ use super::log_file::{COMMITTED, LOG, META, PURGED, VOTE, io_error};
 use super::log_tail::LogMemory;
 use super::types::TypeConfig;
 use openraft::storage::IOFlushed;
+use parking_lot::Mutex;
 use redb::{Database, Durability, WriteTransaction};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Jobs that may wait for the disk. openraft itself has a bounded number of appends under way.
@@ -167,7 +168,7 @@ impl Thread {
             match job {
                 WriterJob::Append { write, callback, .. } => {
                     if result.is_ok() {
-                        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+                        let mut memory = self.memory.lock();
                         memory.tail.flushed(write);
                     }
                     callback.io_completed(copy(result));

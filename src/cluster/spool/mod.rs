@@ -21,10 +21,11 @@ use crate::event::RunEvent;
 use disk::{Disk, SystemDisk};
 use format::{encode_event, encode_mark};
 use kept::Kept;
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use writer::SpoolWriter;
 
 /// Default of the most that is kept: some 150,000 events, an hour of 40 a second.
@@ -59,6 +60,18 @@ struct Shared {
     /// Held while the disk works. Whoever wants `kept` too takes this one first.
     writer: Mutex<SpoolWriter>,
     kept: Mutex<Kept>,
+}
+
+/// Events that a keep has in hand. Where it panics they are lost without an answer, so that the spool
+/// fails.
+struct InHand<'a>(&'a Spool);
+
+impl Drop for InHand<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let _ = self.0.kept().fail(io::Error::other("a keep panicked"));
+        }
+    }
 }
 
 impl Spool {
@@ -103,18 +116,15 @@ impl Spool {
         let last = self.kept().queue(bodies, self.0.bytes_max, free_bytes)?;
         // While one group is being written the next one gathers here. Who gets the writer first
         // writes for all.
-        let writer = self.0.writer.lock();
+        let mut writer = self.0.writer.lock();
         if self.kept().is_synced(last)? {
             return Ok(());
         }
-        match writer {
-            Ok(mut writer) => self.write_waiting(&mut writer),
-            // What a keep that panicked had in hand is lost without an answer.
-            Err(_) => Err(self.kept().fail(io::Error::other("a keep panicked"))),
-        }
+        self.write_waiting(&mut writer)
     }
 
     fn write_waiting(&self, writer: &mut SpoolWriter) -> Result<(), KeepError> {
+        let _in_hand = InHand(self);
         let (first, bodies) = self.kept().take_waiting();
         match writer.write(first, &bodies) {
             Ok(written) => {
@@ -183,7 +193,7 @@ impl Spool {
     pub fn remove_through(&self, id: u64) -> Result<(), SpoolError> {
         let disk = |path: &Path, source| SpoolError::Disk { path: path.to_owned(), source };
         // A keep that panicked left files that can be removed like others.
-        let mut writer = self.0.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writer = self.0.writer.lock();
         let Some(through) = self.kept().removable(id) else { return Ok(()) };
         // Before any file goes: the next life takes its numbers from here when no file is left.
         let mark = self.0.folder.join(recover::MARK_FILE);
@@ -224,7 +234,7 @@ impl Spool {
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.0.kept.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.kept.lock()
     }
 }
 

@@ -14,10 +14,11 @@ use crate::cluster::proposal::quorum::Quorum;
 use crate::event::RunEvent;
 use crate::state_machine::{Accepted, Applied, Command, Fate, SlotId};
 use crate::telemetry::chain;
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -84,7 +85,7 @@ impl QuorumLoss {
     }
 
     fn runs(&self) -> MutexGuard<'_, BTreeMap<String, u64>> {
-        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+        self.runs.lock()
     }
 
     /// Bytes that the spool takes.

@@ -37,9 +37,10 @@ use crate::event::Key;
 use crate::state_machine::{Boot, StateMachine};
 use addresses::{gossip_options, own, pods};
 use error::StartError;
+use parking_lot::Mutex;
 use register::register_member;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -367,7 +368,7 @@ impl Cluster {
     }
 
     fn run(&self, more: impl IntoIterator<Item = JoinHandle<()>>) {
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).extend(more);
+        self.tasks.lock().extend(more);
     }
 }
 

@@ -5,8 +5,8 @@ use super::PeerRoute;
 use super::hello::{Hello, Refused};
 use crate::cluster::data_dir::identity::ClusterId;
 use crate::state_machine::{FeatureLevel, NodeId};
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 
 /// Callers remembered. Ids are never reused, so a cluster that replaced this many disks in one
 /// life of a process forgets the oldest ids, whose nodes are long gone.
@@ -65,13 +65,13 @@ impl PeerAdmission {
     /// The newest feature level that a node can apply, as its newest life said; `None` when the
     /// life that the log knows, or a later one, has not been heard.
     pub fn level_of(&self, node: NodeId, boot_in_log: Option<u64>) -> Option<FeatureLevel> {
-        let lives = self.lives.lock().unwrap_or_else(PoisonError::into_inner);
+        let lives = self.lives.lock();
         let life = lives.get(&node).filter(|life| life.boot >= boot_in_log.unwrap_or_default());
         life.map(|life| life.level)
     }
 
     fn check_life(&self, hello: &Hello, boot_in_log: Option<u64>) -> Result<(), Refused> {
-        let mut lives = self.lives.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lives = self.lives.lock();
         let known = lives.get(&hello.from).copied();
         let proven = known.filter(|life| life.is_proven);
         let newest = proven.map_or(0, |life| life.boot).max(boot_in_log.unwrap_or_default());

@@ -13,9 +13,10 @@ use axum::body::{Body, Bytes};
 use http::{Request, StatusCode};
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -133,16 +134,16 @@ impl Peers {
 
     /// Calls as a member of `cluster` from now on.
     pub fn joined(&self, cluster: ClusterId) {
-        self.shared.hello.lock().unwrap_or_else(PoisonError::into_inner).cluster = Some(cluster);
+        self.shared.hello.lock().cluster = Some(cluster);
     }
 
     /// Calls peers whose names lead nowhere at these addresses from now on.
     pub fn heard(&self, live: BTreeMap<NodeId, IpAddr>) {
-        *self.shared.heard.lock().unwrap_or_else(PoisonError::into_inner) = live;
+        *self.shared.heard.lock() = live;
     }
 
     fn heard_at(&self, node: NodeId) -> Option<IpAddr> {
-        self.shared.heard.lock().unwrap_or_else(PoisonError::into_inner).get(&node).copied()
+        self.shared.heard.lock().get(&node).copied()
     }
 
     /// Set once a peer of our cluster said that this node is retired, a copy, or of a build that
@@ -216,7 +217,7 @@ impl Peers {
             self.shared.rejected_by.send_replace(Some(refused.clone()));
         }
         let refusal_log = &self.shared.refusal_log;
-        let mut refusal_log = refusal_log.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut refusal_log = refusal_log.lock();
         if refusal_log.is_due(address, refused) {
             warn!(peer = address, reason = %refused, "a peer refuses every call of this node");
         }
@@ -225,7 +226,7 @@ impl Peers {
     /// Whether this refusal was not told yet.
     #[cfg(test)]
     pub fn is_untold(&self, address: &str, refused: &Refused) -> bool {
-        self.shared.refusal_log.lock().unwrap().is_due(address, refused)
+        self.shared.refusal_log.lock().is_due(address, refused)
     }
 
     /// How many connections were opened on the way of a route, and whether one is open.
@@ -237,7 +238,7 @@ impl Peers {
     }
 
     fn link(&self, address: &str, lane: Lane) -> Arc<tokio::sync::Mutex<Link>> {
-        let mut links = self.shared.links.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut links = self.shared.links.lock();
         Arc::clone(links.entry((address.to_owned(), lane)).or_default())
     }
 
@@ -252,7 +253,7 @@ impl Peers {
         let heard = target.node.and_then(|node| self.heard_at(node));
         let connecting = connected((&target.address, heard), link, (&self.shared.tls, pings));
         let mut open = connecting.await?;
-        let hello = *self.shared.hello.lock().unwrap_or_else(PoisonError::into_inner);
+        let hello = *self.shared.hello.lock();
         let hello = Hello { to: target.node, ..hello };
         let request = Request::post(format!("http://{}{}", target.address, route.path()))
             .header(HELLO_HEADER, hello.encode())

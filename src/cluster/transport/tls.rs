@@ -2,6 +2,7 @@
 //! Keys can be replaced while connections are open; those under the old ones end.
 
 use super::certificate::{CertificateError, NodeCertificate};
+use parking_lot::Mutex;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
@@ -14,8 +15,8 @@ use rustls::{
 };
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -76,7 +77,7 @@ impl PeerTls {
     /// Uses other keys from now on. Connections under the old ones take no new call, and are cut in
     /// a moment.
     pub fn replace(&self, keys: Keys) {
-        let old = self.0.keys.lock().unwrap_or_else(PoisonError::into_inner).replace(keys.into());
+        let old = self.0.keys.lock().replace(keys.into());
         if let Some(old) = old {
             old.replaced.cancel();
         }
@@ -96,7 +97,7 @@ impl PeerTls {
     /// reaches the port decides how many there are.
     pub(super) fn refuse(&self, from: SocketAddr, reason: &str) {
         let refused = self.0.refused.fetch_add(1, Ordering::Relaxed) + 1;
-        let mut told_at = self.0.told_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told_at = self.0.told_at.lock();
         if told_at.is_none_or(|at| at.elapsed() >= TELL_EVERY) {
             *told_at = Some(Instant::now());
             warn!(%from, reason, refused, "a connection to the peer port proves nothing");
@@ -132,7 +133,7 @@ impl PeerTls {
     }
 
     fn keys(&self) -> Option<Arc<Keys>> {
-        self.0.keys.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.keys.lock().clone()
     }
 
     /// Lets a peer prove itself.

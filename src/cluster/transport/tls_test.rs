@@ -13,7 +13,7 @@ const SECRET: &str = "what all members know";
 const OTHER: &str = "what somebody has guessed";
 
 fn migrating(secret: Option<&str>) -> PeerTls {
-    let keys = secret.and_then(|secret| PeerTls::under(secret).0.keys.lock().unwrap().take());
+    let keys = secret.and_then(|secret| PeerTls::under(secret).0.keys.lock().take());
     PeerTls::new(keys.map(|keys| Arc::into_inner(keys).unwrap()), true)
 }
 
@@ -73,7 +73,7 @@ fn without_certificate() -> PeerTls {
     let mut client = client;
     client.alpn_protocols = vec![PROTOCOL.to_vec()];
     let tls = PeerTls::under(SECRET);
-    let keys = tls.0.keys.lock().unwrap().take().unwrap();
+    let keys = tls.0.keys.lock().take().unwrap();
     let keys = Keys { connector: Arc::new(client).into(), ..Arc::into_inner(keys).unwrap() };
     PeerTls::new(Some(keys), false)
 }
@@ -109,7 +109,7 @@ async fn while_migrating_peers_without_tls_are_believed_and_prove_nothing() {
 async fn replaced_keys_cut_what_is_open_and_keep_others_out() {
     let tls = PeerTls::under(SECRET);
     let old = tls.keys().unwrap();
-    let next = PeerTls::under(OTHER).0.keys.lock().unwrap().take().unwrap();
+    let next = PeerTls::under(OTHER).0.keys.lock().take().unwrap();
     tls.replace(Arc::into_inner(next).unwrap());
     assert!(old.replaced.is_cancelled());
     assert_eq!(met(&tls, &PeerTls::under(SECRET)).await, None);

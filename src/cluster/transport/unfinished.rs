@@ -1,8 +1,9 @@
 //! Connections that have not proven themselves yet. Who opens them may be anybody, so they are few
 //! and short-lived, and a new one takes the place of the oldest.
 
+use parking_lot::Mutex;
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -25,7 +26,7 @@ pub(super) struct UnfinishedPlace {
 impl Unfinished {
     /// A place for a new connection. The oldest one has to go where there is none.
     pub fn begin(&self) -> UnfinishedPlace {
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.0.lock();
         if waiting.len() >= UNFINISHED_MAX
             && let Some(oldest) = waiting.pop_front()
         {
@@ -48,7 +49,7 @@ impl Drop for UnfinishedPlace {
     fn drop(&mut self) {
         // A cancelled one is no longer among them. Its own mark is told from those of others.
         self.token.cancel();
-        let mut waiting = self.all.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.all.0.lock();
         waiting.retain(|token| !token.is_cancelled());
     }
 }

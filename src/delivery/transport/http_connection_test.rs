@@ -6,11 +6,11 @@ use super::*;
 use crate::clock::SystemClock;
 use crate::integration::connection::{ClientCertificate, ProxyServer, ProxyUser, TlsProfile};
 use crate::secret::SecretRef;
+use parking_lot::Mutex;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::PrivateKeyDer;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Mutex;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -123,7 +123,7 @@ async fn tunnel(
     heads: Heads,
 ) {
     let Some(head) = head(&mut stream).await else { return };
-    heads.lock().unwrap().push(head.clone());
+    heads.lock().push(head.clone());
     if let Some(answer) = answer {
         let _ = stream.write_all(answer).await;
         let _ = stream.shutdown().await;
@@ -265,7 +265,7 @@ async fn https_goes_through_a_proxy_that_is_shown_its_user() {
     let mut exposed = Exposed::default();
     let reply = transport().send(&get("https", target, &profile), &mut exposed).await.unwrap();
     assert!(matches!(&reply, Reply::Http(reply) if reply.status == 200), "{reply:?}");
-    let heads = heads.lock().unwrap();
+    let heads = heads.lock();
     assert!(heads[0].starts_with(&format!("CONNECT {target} HTTP/1.1\r\n")), "{heads:?}");
     assert!(shows_user(&heads[0]), "{heads:?}");
     assert_eq!(exposed.cut("us:er pa@ss/s3cret"), "[secret] [secret]");
@@ -310,7 +310,7 @@ async fn http_is_handed_to_a_proxy_whole_with_its_user() {
     let profile = with_user(behind(ConnectionProfile::default(), "http", proxy), &private);
     let nowhere = SocketAddr::from(([192, 0, 2, 1], 80));
     assert_eq!(outcome(&transport(), &get("http", nowhere, &profile)).await, Ok(200));
-    let heads = heads.lock().unwrap();
+    let heads = heads.lock();
     assert!(heads[0].starts_with("GET http://192.0.2.1/path HTTP/1.1\r\n"), "{heads:?}");
     assert!(shows_user(&heads[0]), "{heads:?}");
 }
@@ -335,7 +335,7 @@ async fn tls_with_an_https_proxy_is_under_the_same_profile_as_that_with_the_targ
     let tls = TlsProfile { client, ..profile.tls.clone() };
     let whole = behind(ConnectionProfile { tls, proxy: None }, "https", proxy);
     assert_eq!(call(target, &whole).await, Ok(200));
-    assert_eq!(heads.lock().unwrap().len(), 1);
+    assert_eq!(heads.lock().len(), 1);
     let told = call(target, &behind(ConnectionProfile::default(), "https", proxy)).await;
     let told = told.unwrap_err();
     assert!(told.contains("the certificate of the proxy is not trusted"), "{told}");
@@ -354,7 +354,7 @@ async fn socks(mut stream: TcpStream, users: Heads) -> Option<()> {
     stream.write_all(&[5, 2]).await.ok()?;
     assert_eq!(stream.read_u8().await.ok()?, 1);
     let (name, password) = (text(&mut stream).await?, text(&mut stream).await?);
-    users.lock().unwrap().push(format!("{name} {password}"));
+    users.lock().push(format!("{name} {password}"));
     stream.write_all(&[1, 0]).await.ok()?;
     let mut request = [0; 10];
     stream.read_exact(&mut request).await.ok()?;
@@ -384,5 +384,5 @@ async fn socks_proxies_are_shown_their_user_too() {
         let profile = with_user(behind(private.profile(), scheme, proxy), &private);
         assert_eq!(call(target, &profile).await, Ok(200), "{scheme}");
     }
-    assert_eq!(*users.lock().unwrap(), ["us:er pa@ss/s3cret", "us:er pa@ss/s3cret"]);
+    assert_eq!(*users.lock(), ["us:er pa@ss/s3cret", "us:er pa@ss/s3cret"]);
 }

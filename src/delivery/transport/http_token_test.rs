@@ -8,8 +8,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
+use parking_lot::Mutex;
 use std::future::ready;
-use std::sync::Mutex;
 use tokio::net::TcpListener;
 
 const KEY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/keys/rsa-pkcs1.pem");
@@ -37,7 +37,7 @@ async fn make_token(
     headers: axum::http::HeaderMap,
 ) -> axum::response::Response {
     let signed = bearer(&headers);
-    let mut exchanged = forge.exchanged.lock().unwrap();
+    let mut exchanged = forge.exchanged.lock();
     exchanged.push(signed.clone());
     if let Some(status) = forge.no_token {
         return (status, format!(r#"{{"message":"bad credential {signed}"}}"#)).into_response();
@@ -50,7 +50,7 @@ async fn make_token(
 async fn take_call(State(forge): State<Arc<Forge>>, headers: axum::http::HeaderMap) -> StatusCode {
     let token = bearer(&headers);
     let is_refused = forge.refused.iter().any(|refused| *refused == token);
-    forge.calls.lock().unwrap().push(token);
+    forge.calls.lock().push(token);
     if is_refused { StatusCode::UNAUTHORIZED } else { StatusCode::NO_CONTENT }
 }
 
@@ -91,7 +91,7 @@ async fn status_of(transport: &HttpTransport, request: &HttpRequest) -> u16 {
 }
 
 fn taken(list: &Mutex<Vec<String>>) -> Vec<String> {
-    list.lock().unwrap().clone()
+    list.lock().clone()
 }
 
 #[tokio::test]

@@ -7,10 +7,11 @@ use crate::jq::{
     ANSWER_BYTES_MAX, CPU_SECONDS_MAX, REQUEST_BYTES_MAX, Transform, TransformAnswer,
     TransformRequest,
 };
+use parking_lot::Mutex;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
@@ -134,8 +135,8 @@ impl JqProcesses {
         }
     }
 
-    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Process>> {
-        self.0.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    fn idle(&self) -> parking_lot::MutexGuard<'_, Vec<Process>> {
+        self.0.idle.lock()
     }
 }
 

@@ -1,7 +1,8 @@
 //! A bounded number of values by key. Whoever asks for a key shares its value with all others who
 //! do; where there are too many keys, the one that was asked for least recently gives way.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use parking_lot::Mutex;
+use std::sync::Arc;
 
 /// Values by key, the one asked for most recently last.
 pub(super) struct RecentlyUsed<K, V> {
@@ -16,7 +17,7 @@ impl<K: PartialEq + Clone, V: Default> RecentlyUsed<K, V> {
 
     /// The value of a key, a default one at first. It lives on with its holders where it gives way.
     pub(super) fn get(&self, key: &K) -> Arc<V> {
-        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut entries = self.entries.lock();
         let entry = match entries.iter().position(|(known, _)| known == key) {
             Some(at) => entries.remove(at),
             None => (key.clone(), Arc::default()),

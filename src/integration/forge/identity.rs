@@ -2,8 +2,9 @@
 //! token.
 
 use crate::integration::CredentialId;
+use parking_lot::Mutex;
 use serde::{Deserialize, Deserializer};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// Tokens remembered: the present one, and the one that a rotation is about to end.
 const IDENTITIES_MAX: usize = 4;
@@ -90,14 +91,14 @@ impl Identities {
     /// Whom the credential of an answer writes as, if the forge was asked already.
     pub(super) fn find(&self, credential: Option<CredentialId>) -> Option<Identity> {
         let credential = credential?;
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.0.lock();
         let found = known.iter().find(|(known, _)| *known == credential);
         found.map(|(_, identity)| identity.clone())
     }
 
     pub(super) fn learn(&self, credential: Option<CredentialId>, identity: &Identity) {
         let Some(credential) = credential else { return };
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.0.lock();
         known.retain(|(known, _)| *known != credential);
         if known.len() >= IDENTITIES_MAX {
             known.remove(0);
