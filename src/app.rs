@@ -17,7 +17,7 @@ use crate::delivery::transport::{BuildError, Transports};
 use crate::delivery::{Worker, WorkerOptions};
 use crate::plan::Ruleset;
 use crate::state_machine::{Settings, millis};
-use crate::telemetry::{Metrics, MetricsError};
+use crate::telemetry::{Metrics, MetricsError, chain};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -184,7 +184,7 @@ impl App {
             _ = &mut self.server => ended("the HTTP server"),
         };
         if let Some(reason) = failure {
-            error!(%reason, "the relay has to stop");
+            error!(reason = chain(&reason), "the relay has to stop");
             return Err(AppError::Fatal(reason));
         }
         self.drain().await;

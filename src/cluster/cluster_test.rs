@@ -101,8 +101,8 @@ async fn rule_15_a_failed_disk_is_told_and_nothing_is_acknowledged() {
     let mut failed = cluster.failed();
     let failed = tokio::time::timeout(WITHIN, failed.wait_for(Option::is_some)).await.unwrap();
     let reason = failed.unwrap().clone().unwrap();
-    let FatalError::Disk(reason) = reason else { panic!("{reason:?}") };
-    assert!(reason.contains("the disk lost a page"), "{reason}");
+    let FatalError::Log(reason) = reason else { panic!("{reason:?}") };
+    assert!(reason.to_string().contains("the disk lost a page"), "{reason}");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "ballast was kept");
     assert_eq!(cluster.accept(vec![event("c")]).await, Err(AcceptError::Stopped));
     cluster.shutdown().await;

@@ -1,36 +1,54 @@
 //! Why a running cluster can no longer be used. Its process has to end: what was acknowledged is
 //! kept, and nothing is acknowledged any more.
 
-use super::data_dir::identity::ClusterId;
+use super::data_dir::identity::{ClusterId, IdentityError};
+use super::gossip::GossipEnd;
+use super::raft::StopCause;
+use super::transport::Rejection;
 use futures_util::FutureExt as _;
+use std::io;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// The reason. Texts hold the causes, too.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+/// The reason, with what led to it as its sources. What was acknowledged before is kept; a variant
+/// says what may not be known.
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum FatalError {
-    /// The log or the spool could not be written: what the disk holds of that write is not known.
-    #[error("the disk failed: {0}")]
-    Disk(String),
-    /// The consensus has stopped, for another cause.
-    #[error("the consensus has stopped: {0}")]
-    Consensus(String),
-    /// The node was removed, is a copy, or is of a build that cannot read the log.
-    #[error("the cluster turned this node away: {0}")]
-    TurnedAway(String),
+    /// The log could not be written: what the disk holds of the last write is not known.
+    #[error("the disk of the log failed")]
+    Log(#[source] Arc<io::Error>),
+    /// The spool could not be written: what the disk holds of the last events is not known. They
+    /// were not acknowledged.
+    #[error("the disk of the spool failed")]
+    Spool(#[source] Arc<io::Error>),
+    /// The id of the cluster that this node joins could not be written: whether the node belongs to
+    /// the cluster shows at its next start.
+    #[error("the id of the cluster cannot be kept")]
+    Identity(#[source] Arc<io::Error>),
+    /// The consensus has stopped, for another cause than the disk. The log is as it was.
+    #[error("the consensus has stopped")]
+    Consensus(#[source] StopCause),
+    /// The node is a member no more, or is a copy. Its directory is set aside, if the disk let it.
+    #[error("the cluster turned this node away; the next start begins as a new node")]
+    NodeOver(#[source] Rejection),
+    /// The node's build cannot read the log. A newer build goes on with the same directory.
+    #[error("the cluster turned this node away")]
+    BuildTooOld(#[source] Rejection),
     /// The others no longer hear of this node, and would not believe it in the same life.
-    #[error("gossip ended: {0}")]
-    Gossip(String),
+    #[error("gossip ended")]
+    Gossip(#[source] GossipEnd),
     /// This node's state is wrong.
     #[error("the state at entry {index} is not that of a majority")]
     Diverged { index: u64 },
     /// A newer version wrote the log.
     #[error("the log holds what this version does not know: start a newer version")]
     UnknownCommand,
-    /// The cluster that this node founded could not be given its id.
-    #[error("the cluster has no id: {0}")]
-    Unnamed(String),
+    /// The cluster that this node founded could not be given its id. The log is begun; the next start
+    /// tries again.
+    #[error("the cluster has no id")]
+    Unnamed(#[source] Arc<IdentityError>),
     /// This node is the only one of its cluster, and another cluster works where it looks for others.
     #[error(
         "this data directory is all of cluster {own}, and cluster {found} works at the same addresses: \
@@ -69,6 +87,8 @@ pub(super) fn tell(failing: &watch::Sender<Option<FatalError>>, reason: FatalErr
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::transport::RefusalKind;
+    use crate::telemetry::chain;
 
     #[test]
     fn the_first_reason_to_end_is_the_one_that_is_told() {
@@ -76,46 +96,40 @@ mod tests {
         tell(&failing, FatalError::Diverged { index: 7 });
         assert!(failed.has_changed().unwrap());
         failed.mark_unchanged();
-        tell(&failing, FatalError::Consensus("closed".to_owned()));
+        tell(&failing, FatalError::UnknownCommand);
         assert!(!failed.has_changed().unwrap());
-        assert_eq!(*failed.borrow(), Some(FatalError::Diverged { index: 7 }));
+        assert!(matches!(*failed.borrow(), Some(FatalError::Diverged { index: 7 })));
     }
 
     #[tokio::test]
     async fn a_task_that_panics_ends_the_process_and_one_that_is_done_does_not() {
         let (failing, failed) = watch::channel(None);
         spawn("naming", &failing, async {}).await.unwrap();
-        assert_eq!(*failed.borrow(), None);
+        assert!(failed.borrow().is_none());
         spawn("the duties", &failing, async { panic!("a test") }).await.unwrap();
-        assert_eq!(*failed.borrow(), Some(FatalError::TaskEnded { task: "the duties" }));
+        assert!(matches!(*failed.borrow(), Some(FatalError::TaskEnded { task: "the duties" })));
     }
 
     #[test]
-    fn only_a_failed_disk_is_called_one() {
-        let cause = || "x".to_owned();
+    fn a_reason_is_told_with_all_that_led_to_it() {
+        let disk = || Arc::new(io::Error::other("a page is lost"));
+        let removed = || Rejection { kind: RefusalKind::Retired, detail: String::new() };
         let told = [
-            (FatalError::Disk(cause()), "the disk failed: x"),
-            (FatalError::Consensus(cause()), "the consensus has stopped: x"),
-            (FatalError::TurnedAway(cause()), "the cluster turned this node away: x"),
-            (FatalError::Gossip(cause()), "gossip ended: x"),
-            (FatalError::Diverged { index: 7 }, "the state at entry 7 is not that of a majority"),
+            (FatalError::Log(disk()), "the disk of the log failed: a page is lost"),
+            (FatalError::Spool(disk()), "the disk of the spool failed: a page is lost"),
+            (FatalError::Identity(disk()), "the id of the cluster cannot be kept: a page is lost"),
             (
-                FatalError::UnknownCommand,
-                "the log holds what this version does not know: start a newer version",
-            ),
-            (FatalError::Unnamed(cause()), "the cluster has no id: x"),
-            (
-                FatalError::OtherCluster { own: ClusterId(0xc), found: ClusterId(0xd) },
-                "this data directory is all of cluster 000000000000000c, and cluster 000000000000000d \
-                 works at the same addresses: a person has to say which is right",
+                FatalError::NodeOver(removed()),
+                "the cluster turned this node away; the next start begins as a new node: this node \
+                 was removed from its cluster",
             ),
             (
-                FatalError::TaskEnded { task: "x" },
-                "the task of x ended before its time, which is a fault of the relay",
+                FatalError::Gossip(GossipEnd::Failed { why: "no socket".to_owned() }),
+                "gossip ended: its server failed: no socket",
             ),
         ];
         for (error, text) in told {
-            assert_eq!(error.to_string(), text);
+            assert_eq!(chain(&error), text);
         }
     }
 }

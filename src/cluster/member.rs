@@ -154,11 +154,11 @@ impl Member {
     /// Another one is expected, or the disk refuses.
     pub fn join(&self, cluster: ClusterId) -> Result<(), Refused> {
         if let Some(expected) = self.expected_cluster.filter(|expected| *expected != cluster) {
-            return Err(Refused::WrongCluster(format!("{expected} is expected")));
+            return Err(Refused::UnexpectedCluster { expected });
         }
         if let Err(error) = self.directory.join(cluster) {
             // A directory that is gone does not come back under a running process.
-            self.fail(FatalError::Disk(format!("the cluster id cannot be kept: {error}")));
+            self.fail(FatalError::Identity(Arc::new(error)));
             return Err(Refused::Stopped);
         }
         self.peers.joined(cluster);

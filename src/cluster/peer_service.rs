@@ -70,8 +70,8 @@ impl Member {
     }
 
     async fn answer_forward(&self, forward: Forward) -> Result<Forwarded, Refused> {
-        let commands = EncodedCommands::decode(&forward.entry)
-            .map_err(|error| Refused::Malformed(error.to_string()))?;
+        let commands =
+            EncodedCommands::decode(&forward.entry).map_err(|error| Refused::malformed(error))?;
         let priority = if forward.is_event { Priority::Event } else { Priority::Work };
         let within = Duration::from_millis(forward.within_ms);
         let written = self.hand_on(commands, priority, within, forward.hops).await;
@@ -176,13 +176,13 @@ impl PeerService for Member {
 }
 
 fn read<M: prost::Message + Default>(body: &Bytes) -> Result<M, Refused> {
-    M::decode(body.clone()).map_err(|error| Refused::Malformed(error.to_string()))
+    M::decode(body.clone()).map_err(|error| Refused::malformed(error))
 }
 
 fn refused(error: RaftCallError) -> Refused {
     match error {
-        RaftCallError::Malformed(error) => Refused::Malformed(error.to_string()),
-        RaftCallError::Snapshot(error) => Refused::Malformed(error.to_string()),
+        RaftCallError::Malformed(error) => Refused::malformed(error),
+        RaftCallError::Snapshot(error) => Refused::malformed(error),
         RaftCallError::Stopped(_) => Refused::Stopped,
     }
 }

@@ -9,6 +9,7 @@ use crate::cluster::data_dir::free_space::FreeSpace;
 use crate::cluster::data_dir::identity::ClusterId;
 use crate::cluster::spool::feed::Degradation;
 use crate::cluster::transport::PeerAddress;
+use crate::cluster::transport::RefusalKind;
 use crate::state_machine::{Applied, Boot, Command};
 use crate::wire::decode_answers;
 use futures_util::FutureExt as _;
@@ -37,13 +38,13 @@ async fn a_node_of_no_cluster_joins_by_a_raft_call_and_by_nothing_else() {
         PeerRoute::HandOver,
     ] {
         let refused = called(&node, hello(Some(CLUSTER), PEER, 1), route).await;
-        assert!(matches!(refused, Err(Refused::WrongCluster(_))), "{refused:?}");
+        assert!(matches!(refused, Err(Refused::WrongCluster { .. })), "{refused:?}");
     }
     let asked = called(&node, hello(Some(CLUSTER), PEER, 1), PeerRoute::NodeStatus).await;
-    assert!(matches!(asked, Err(Refused::Malformed(_))), "{asked:?}");
+    assert!(matches!(asked, Err(Refused::Malformed { .. })), "{asked:?}");
     assert_eq!(node.member.cluster(), None);
     let heard = called(&node, hello(Some(CLUSTER), PEER, 1), PeerRoute::Append).await;
-    assert!(matches!(heard, Err(Refused::Malformed(_))), "{heard:?}");
+    assert!(matches!(heard, Err(Refused::Malformed { .. })), "{heard:?}");
     assert_eq!(node.member.cluster(), Some(CLUSTER));
 }
 
@@ -60,7 +61,7 @@ async fn a_member_takes_no_raft_call_of_another_cluster() {
     ] {
         for cluster in [Some(OTHER_CLUSTER), None] {
             let refused = called(&node, hello(cluster, PEER, 1), route).await;
-            assert_eq!(refused, Err(Refused::WrongCluster(CLUSTER.to_string())));
+            assert_eq!(refused, Err(Refused::WrongCluster { own: Some(CLUSTER) }));
         }
     }
     assert_eq!(node.member.cluster(), Some(CLUSTER));
@@ -70,7 +71,7 @@ async fn a_member_takes_no_raft_call_of_another_cluster() {
 async fn the_expected_cluster_is_joined_and_no_other() {
     let node = node_with(1, Some(CLUSTER)).await;
     let refused = called(&node, hello(Some(OTHER_CLUSTER), PEER, 1), PeerRoute::Append).await;
-    let told = Refused::WrongCluster(format!("{CLUSTER} is expected"));
+    let told = Refused::UnexpectedCluster { expected: CLUSTER };
     assert_eq!((refused, node.member.cluster()), (Err(told), None));
     assert_eq!(node.member.join(CLUSTER), Ok(()));
     assert_eq!(node.member.cluster(), Some(CLUSTER));
@@ -108,7 +109,7 @@ async fn leader() -> Node {
 async fn rule_23_a_start_older_than_the_logs_is_refused_by_members_of_its_cluster_alone() {
     let node = leader().await;
     let stale = node.member.admit(&hello(Some(CLUSTER), PEER, 4), PeerRoute::Append);
-    assert!(matches!(stale, Err(Refused::StaleBoot(_))), "{stale:?}");
+    assert!(matches!(stale, Err(Refused::StaleBoot { .. })), "{stale:?}");
     // The same id in another cluster is another node's: it may ask.
     assert_eq!(
         node.member.admit(&hello(Some(OTHER_CLUSTER), PEER, 4), PeerRoute::NodeStatus),
@@ -170,7 +171,7 @@ async fn rule_12_a_forward_that_is_not_understood_is_refused_and_writes_nothing(
     let before = node.member.raft().status().last_index;
     let garbage = Forward { entry: vec![255, 255, 1].into(), ..forward(0) };
     let refused = node.member.answer_forward(garbage).await;
-    assert!(matches!(refused, Err(Refused::Malformed(_))), "{refused:?}");
+    assert!(matches!(refused, Err(Refused::Malformed { .. })), "{refused:?}");
     assert_eq!(node.member.raft().status().last_index, before);
 }
 
@@ -277,7 +278,7 @@ async fn rule_23_a_node_whose_start_is_over_hears_of_it_by_any_call() {
         .await;
     assert!(called.is_err());
     let rejected_by = copy.member.peers.rejected_by().borrow().clone();
-    assert!(matches!(rejected_by, Some(Refused::StaleBoot(_))), "{rejected_by:?}");
+    assert_eq!(rejected_by.unwrap().kind, RefusalKind::StaleBoot);
 }
 
 #[tokio::test]
@@ -334,6 +335,6 @@ async fn rule_22_an_entry_of_a_newer_version_ends_the_process() {
     let body = Bytes::from(append_of_a_newer_version());
     let hello = hello(Some(CLUSTER), PEER, 1);
     let refused = Arc::clone(&node.member).answer(hello, PeerRoute::Append, body).await;
-    assert!(matches!(refused, Err(Refused::Malformed(_))), "{refused:?}");
-    assert_eq!(*node.failed.borrow(), Some(FatalError::UnknownCommand));
+    assert!(matches!(refused, Err(Refused::Malformed { .. })), "{refused:?}");
+    assert!(matches!(*node.failed.borrow(), Some(FatalError::UnknownCommand)));
 }

@@ -9,11 +9,11 @@ use std::collections::BTreeSet;
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("data_dir", &[]),
     ("secrets", &[]),
-    ("fatal", &["data_dir"]),
     ("membership", &["data_dir"]),
     ("transport", &["data_dir", "secrets"]),
     ("gossip", &["data_dir", "secrets"]),
     ("raft", &["data_dir", "transport"]),
+    ("fatal", &["data_dir", "gossip", "raft", "transport"]),
     ("health", &["raft", "transport"]),
     ("security", &["gossip", "secrets", "transport"]),
     ("options", &["data_dir", "gossip", "security"]),

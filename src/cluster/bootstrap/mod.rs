@@ -13,7 +13,6 @@ use super::transport::PeerAddress;
 use super::transport::proto::NodeStatus;
 use crate::clock::Timestamp;
 use crate::state_machine::NodeId;
-use crate::telemetry::chain;
 use formation::{Answer, Expected, Formation, OwnState, Rounds, Waiting};
 use futures_util::future::join_all;
 use std::collections::{BTreeMap, BTreeSet};
@@ -94,7 +93,11 @@ pub(super) async fn run(member: Arc<Member>, targets: BootstrapTargets, stop: Ca
     if member.cluster().is_none()
         && let Err(cause) = name_cluster(&member)
     {
-        member.fail(FatalError::Unnamed(chain(&cause)));
+        member.fail(match cause {
+            FormError::Stopped(cause) => FatalError::Consensus(cause),
+            FormError::NodeIdentity(cause) => FatalError::Unnamed(Arc::new(cause)),
+            FormError::Disk(cause) => FatalError::Identity(Arc::new(cause)),
+        });
     }
 }
 

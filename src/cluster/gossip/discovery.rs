@@ -40,7 +40,7 @@ impl Discovery {
 
 fn split(seed: &str) -> Result<(String, u16), GossipError> {
     match host_and_port(seed) {
-        None | Some((_, 0)) => Err(GossipError::Seed(seed.to_owned())),
+        None | Some((_, 0)) => Err(GossipError::Seed { seed: seed.to_owned() }),
         Some((host, port)) => Ok((host.to_owned(), port)),
     }
 }

@@ -90,12 +90,12 @@ pub struct GossipOptions {
 /// Why gossip cannot start. Nothing is left running.
 #[derive(Debug, thiserror::Error)]
 pub enum GossipError {
-    /// The address to bind is none.
-    #[error("gossip address {0} is not HOST:PORT")]
-    Listen(String),
-    /// The seed is no address.
-    #[error("seed {0} is not HOST:PORT")]
-    Seed(String),
+    /// The address to bind is not an address.
+    #[error("gossip address {address} is not HOST:PORT")]
+    Listen { address: String },
+    /// A seed is not an address.
+    #[error("seed {seed} is not HOST:PORT")]
+    Seed { seed: String },
     /// The address cannot be bound.
     #[error("cannot listen on gossip address {address}")]
     Bind {
@@ -117,6 +117,17 @@ pub enum GossipError {
     Start(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+/// How gossip ended although nobody had asked it to. Others hear no more of this node.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GossipEnd {
+    /// The server of chitchat failed. It gives the cause as text alone.
+    #[error("its server failed: {why}")]
+    Failed { why: String },
+    /// The server of chitchat ended and gave no cause.
+    #[error("its server stopped by itself")]
+    Untold,
+}
+
 /// A running gossip node.
 pub struct Gossip {
     chitchat: Arc<ChitchatHandle>,
@@ -127,7 +138,7 @@ pub struct Gossip {
     refused: Arc<AtomicU64>,
     changed: watch::Receiver<u64>,
     answers: watch::Receiver<DiscoveryAnswers>,
-    failed: watch::Receiver<Option<String>>,
+    failed: watch::Receiver<Option<GossipEnd>>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
     stop: CancellationToken,
     /// Ends the tasks of a handle that is dropped without a shutdown.
@@ -254,7 +265,7 @@ impl Gossip {
     /// Set once, with the reason, when gossip ended without having been told to. It cannot be
     /// started again in this life: others would not believe the same boot number twice.
     #[must_use]
-    pub fn failed(&self) -> watch::Receiver<Option<String>> {
+    pub fn failed(&self) -> watch::Receiver<Option<GossipEnd>> {
         self.failed.clone()
     }
 
@@ -301,8 +312,8 @@ async fn bind(
     names: &[(String, u16)],
 ) -> Result<(UdpSocket, OwnAddress), GossipError> {
     let listen = &options.listen;
-    let (host, port) =
-        address::host_and_port(listen).ok_or_else(|| GossipError::Listen(listen.clone()))?;
+    let (host, port) = address::host_and_port(listen)
+        .ok_or_else(|| GossipError::Listen { address: listen.clone() })?;
     let socket = UdpSocket::bind((host, port)).await;
     let socket = socket.map_err(|source| bind_error(listen, source))?;
     let bound = socket.local_addr().map_err(|source| bind_error(listen, source))?;
@@ -368,7 +379,7 @@ struct Lookout {
     chitchat: Arc<ChitchatHandle>,
     node: NodeId,
     changed: watch::Sender<u64>,
-    failed: watch::Sender<Option<String>>,
+    failed: watch::Sender<Option<GossipEnd>>,
     /// Between two looks: chitchat does not signal what it learns of dead nodes.
     every: Duration,
     stop: CancellationToken,
@@ -384,7 +395,7 @@ impl Lookout {
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return,
-                result = &mut ended => return self.report(result.err().map(|why| why.to_string())),
+                result = &mut ended => return self.report(result.map_err(|why| why.to_string())),
                 changed = live.changed() => if changed.is_err() { return },
                 () = tokio::time::sleep(self.every) => {}
             }
@@ -396,10 +407,10 @@ impl Lookout {
         }
     }
 
-    fn report(&self, why: Option<String>) {
-        let why = why.unwrap_or_else(|| "gossip ended".to_owned());
-        tracing::error!(why, "gossip has failed");
-        self.failed.send_replace(Some(why));
+    fn report(&self, ended: Result<(), String>) {
+        let end = ended.map_or_else(|why| GossipEnd::Failed { why }, |()| GossipEnd::Untold);
+        tracing::error!(%end, "gossip has failed");
+        self.failed.send_replace(Some(end));
     }
 }
 

@@ -12,7 +12,7 @@ use crate::cluster::proposal::priority::Priority;
 use crate::cluster::raft::{RaftNode, RaftStatus};
 use crate::cluster::transport::proto::finalized::Refusal;
 use crate::cluster::transport::proto::{self, Finalize, Finalized};
-use crate::cluster::transport::{CallError, PeerRoute, Refused};
+use crate::cluster::transport::{CallError, PeerRoute, RefusalKind, Rejection};
 use crate::state_machine::{Command, FeatureLevel, NodeId, StateMachine};
 use prost::Message as _;
 use std::fmt;
@@ -91,7 +91,9 @@ impl Member {
         let body = Finalize {}.encode_to_vec();
         let answer = self.peers.call(&leader, PeerRoute::Finalize, body, ORDER_WITHIN).await;
         let answer = answer.map_err(|error| match error {
-            CallError::Refused { source: Refused::Malformed(_), .. } => FinalizeError::OldLeader,
+            CallError::Refused {
+                source: Rejection { kind: RefusalKind::Malformed, .. }, ..
+            } => FinalizeError::OldLeader,
             CallError::Unreachable { .. } | CallError::Refused { .. } => FinalizeError::NoLeader,
             CallError::Broken { .. } | CallError::TimedOut { .. } => FinalizeError::Unconfirmed,
         })?;

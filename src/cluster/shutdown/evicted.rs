@@ -4,7 +4,7 @@
 
 use crate::cluster::fatal::FatalError;
 use crate::cluster::member::Member;
-use crate::cluster::transport::Refused;
+use crate::cluster::transport::RefusalKind;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tracing::error;
@@ -17,8 +17,8 @@ pub(in crate::cluster) async fn run(member: Arc<Member>, stop: CancellationToken
         () = stop.cancelled() => return,
         // Started again in this life, it would not be believed.
         ended = gossip.wait_for(Option::is_some) => {
-            if let Ok(Some(reason)) = ended.as_deref() {
-                member.fail(FatalError::Gossip(reason.clone()));
+            if let Ok(Some(end)) = ended.as_deref() {
+                member.fail(FatalError::Gossip(end.clone()));
             }
             return;
         }
@@ -27,27 +27,26 @@ pub(in crate::cluster) async fn run(member: Arc<Member>, stop: CancellationToken
             Ok(None) | Err(_) => return,
         },
     };
-    if !is_node_over(&refused) {
-        return member.fail(FatalError::TurnedAway(refused.to_string()));
+    if !is_node_over(refused.kind) {
+        return member.fail(FatalError::BuildTooOld(refused));
     }
     if let Err(error) = member.directory.set_aside() {
         error!(%error, "the data directory cannot be marked");
     }
-    let told = format!("{refused}; the next start begins as a new node");
-    member.fail(FatalError::TurnedAway(told));
+    member.fail(FatalError::NodeOver(refused));
 }
 
 /// Whether no build will ever be heard again as this node.
-fn is_node_over(refused: &Refused) -> bool {
+fn is_node_over(refused: RefusalKind) -> bool {
     match refused {
-        Refused::Retired | Refused::StaleBoot(_) => true,
+        RefusalKind::Retired | RefusalKind::StaleBoot => true,
         // A newer build goes on with the same directory.
-        Refused::FeatureLevel(_)
-        | Refused::WrongCluster(_)
-        | Refused::WrongNode(_)
-        | Refused::WireVersion(_)
-        | Refused::Malformed(_)
-        | Refused::Stopped => false,
+        RefusalKind::FeatureLevel
+        | RefusalKind::WrongCluster
+        | RefusalKind::WrongNode
+        | RefusalKind::WireVersion
+        | RefusalKind::Malformed
+        | RefusalKind::Stopped => false,
     }
 }
 
@@ -68,8 +67,8 @@ mod tests {
     async fn a_node_that_is_told_that_it_was_removed_ends_and_begins_anew() {
         let node = node(1).await;
         node.member.peers.note_removal();
-        let told = "this node was removed from its cluster; the next start begins as a new node";
-        assert_eq!(ran(&node).await, Some(FatalError::TurnedAway(told.to_owned())));
+        let Some(FatalError::NodeOver(told)) = ran(&node).await else { panic!("it goes on") };
+        assert_eq!(told.kind, RefusalKind::Retired);
         let before = node.member.directory.identity();
         let Node { member, folder, .. } = node;
         // The lock goes with the last who knows the member.
@@ -83,14 +82,14 @@ mod tests {
     async fn a_node_that_stops_in_good_order_stays_the_same() {
         let node = node(1).await;
         node.stop.cancel();
-        assert_eq!(ran(&node).await, None);
+        assert!(ran(&node).await.is_none());
         assert!(!node.folder.path().join("set-aside").exists());
     }
 
     #[test]
     fn rule_22_a_build_that_is_too_old_leaves_its_directory_to_a_newer_one() {
-        assert!(!is_node_over(&Refused::FeatureLevel(String::new())));
-        assert!(is_node_over(&Refused::Retired));
-        assert!(is_node_over(&Refused::StaleBoot(String::new())));
+        assert!(!is_node_over(RefusalKind::FeatureLevel));
+        assert!(is_node_over(RefusalKind::Retired));
+        assert!(is_node_over(RefusalKind::StaleBoot));
     }
 }

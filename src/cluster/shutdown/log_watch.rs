@@ -4,7 +4,6 @@
 use crate::cluster::data_dir::ballast::Ballast;
 use crate::cluster::fatal::{self, FatalError};
 use crate::cluster::raft::RaftNode;
-use std::error::Error;
 use std::io;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -23,9 +22,9 @@ pub(in crate::cluster) async fn run(
             if error.kind() == io::ErrorKind::StorageFull && let Some(ballast) = ballast {
                 ballast.give_up();
             }
-            FatalError::Disk(chain(&*error))
+            FatalError::Log(error)
         }
-        cause = raft.stopped() => FatalError::Consensus(chain(&cause)),
+        cause = raft.stopped() => FatalError::Consensus(cause),
     };
     fatal::tell(&failed, reason);
 }
@@ -38,16 +37,4 @@ async fn disk_failure(raft: &RaftNode) -> std::sync::Arc<io::Error> {
         // The writer was closed in good order: no failure can follow.
         None => std::future::pending().await,
     }
-}
-
-/// An error and its causes in one line.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

@@ -121,8 +121,8 @@ impl QuorumLoss {
         let kept = tokio::task::spawn_blocking(move || this.keep_now(received_at, &events)).await;
         kept.map_err(|_| AcceptError::Stopped)?.map_err(|refused| match refused {
             KeepError::Full { .. } => AcceptError::Overloaded,
-            KeepError::Failed { .. } => {
-                fatal::tell(&self.failing, FatalError::Disk(chain(&refused)));
+            KeepError::Failed(source) => {
+                fatal::tell(&self.failing, FatalError::Spool(source));
                 AcceptError::Stopped
             }
         })

@@ -1,7 +1,8 @@
 //! Calls to peers. One connection for each peer and lane, opened when needed; the name is looked
 //! up each time, for a pod comes back under its name with another address (rule 30).
 
-use super::hello::{Hello, Refused};
+use super::hello::Hello;
+use super::refusal::{RefusalKind, Rejection};
 use super::refusal_log::RefusalLog;
 use super::resolve::Lookup;
 use super::tls::{Channel, PeerTls, REPLACED_GRACE};
@@ -75,7 +76,7 @@ pub(in crate::cluster) enum CallError {
     Refused {
         address: String,
         #[source]
-        source: Refused,
+        source: Rejection,
     },
 }
 
@@ -109,7 +110,7 @@ pub(in crate::cluster) struct Peers {
 struct Shared {
     links: Mutex<Links>,
     hello: Mutex<Hello>,
-    rejected_by: tokio::sync::watch::Sender<Option<Refused>>,
+    rejected_by: tokio::sync::watch::Sender<Option<Rejection>>,
     refusal_log: Mutex<RefusalLog>,
     /// Where gossip hears live peers.
     heard: Mutex<BTreeMap<NodeId, IpAddr>>,
@@ -148,13 +149,14 @@ impl Peers {
 
     /// Set once a peer of our cluster said that this node is retired, a copy, or of a build that
     /// cannot read the log.
-    pub fn rejected_by(&self) -> tokio::sync::watch::Receiver<Option<Refused>> {
+    pub fn rejected_by(&self) -> tokio::sync::watch::Receiver<Option<Rejection>> {
         self.shared.rejected_by.subscribe()
     }
 
     /// Notes that the cluster itself turned this node away.
     pub fn note_removal(&self) {
-        self.shared.rejected_by.send_replace(Some(Refused::Retired));
+        let removed = Rejection { kind: RefusalKind::Retired, detail: String::new() };
+        self.shared.rejected_by.send_replace(Some(removed));
     }
 
     /// Makes one call.
@@ -211,9 +213,9 @@ impl Peers {
     }
 
     /// A refusal ends this process, or is told to its operator, or is the caller's to judge.
-    fn note(&self, address: &str, refused: &Refused, is_proven: bool) {
+    fn note(&self, address: &str, refused: &Rejection, is_proven: bool) {
         // Whoever proves nothing cannot send this node away.
-        if refused.is_final() && is_proven {
+        if refused.kind.is_final() && is_proven {
             self.shared.rejected_by.send_replace(Some(refused.clone()));
         }
         let refusal_log = &self.shared.refusal_log;
@@ -225,7 +227,7 @@ impl Peers {
 
     /// Whether this refusal was not told yet.
     #[cfg(test)]
-    pub fn is_untold(&self, address: &str, refused: &Refused) -> bool {
+    pub fn is_untold(&self, address: &str, refused: &Rejection) -> bool {
         self.shared.refusal_log.lock().is_due(address, refused)
     }
 
@@ -278,7 +280,7 @@ impl Peers {
             }
             Ok((_, bytes)) => {
                 link.missed = 0;
-                let (address, source) = (target.address.clone(), Refused::decode(&bytes));
+                let (address, source) = (target.address.clone(), Rejection::decode(&bytes));
                 self.note(&address, &source, open.is_proven);
                 Err(CallError::Refused { address, source })
             }

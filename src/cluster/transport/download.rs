@@ -1,7 +1,7 @@
 //! Large bodies as they arrive: into a file, so that one that is slow, or that never ends, takes no
 //! memory meanwhile.
 
-use super::hello::Refused;
+use super::refusal::Refused;
 use crate::cluster::data_dir::files;
 use axum::body::{Body, Bytes};
 use futures_util::StreamExt as _;
@@ -21,7 +21,7 @@ pub(super) async fn received(
     folder: &Path,
     bytes_max: usize,
 ) -> Result<Bytes, Refused> {
-    let malformed = |_: io::Error| Refused::Malformed("body".to_owned());
+    let malformed = |_: io::Error| Refused::malformed("body");
     let mut file = open(folder).map_err(malformed)?;
     let (mut frames, mut length) = (body.into_data_stream(), 0);
     while let Some(frame) = frames.next().await {
@@ -80,7 +80,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let endless = stream::repeat_with(|| Ok::<_, Infallible>(Bytes::from_static(&[7; 1_000])));
         let refused = received(Body::from_stream(endless), folder.path(), 5_000).await;
-        assert_eq!(refused, Err(Refused::Malformed("body".to_owned())));
+        assert_eq!(refused, Err(Refused::malformed("body")));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

@@ -1,6 +1,7 @@
 //! The bytes by which a call is let in or turned away (rule 22).
 
-use super::hello::{Hello, Refused};
+use super::hello::Hello;
+use super::refusal::{RefusalKind, Rejection};
 use crate::cluster::data_dir::identity::ClusterId;
 use crate::golden::{Case, kind_of};
 use crate::state_machine::{FeatureLevel, NodeId};
@@ -23,20 +24,19 @@ pub(in crate::cluster) fn cases() -> Vec<Case> {
         Case::new(name, hello, hello.encode().into_bytes(), read)
     };
     let mut cases = vec![hello("peer/hello", full), hello("peer/hello-to-anyone", nobodys)];
-    let detail = || "why".to_owned();
-    for refused in [
-        Refused::WrongCluster(detail()),
-        Refused::WrongNode(detail()),
-        Refused::StaleBoot(detail()),
-        Refused::Retired,
-        Refused::WireVersion(detail()),
-        Refused::Malformed(detail()),
-        Refused::Stopped,
-        Refused::FeatureLevel(detail()),
+    for (kind, detail) in [
+        (RefusalKind::WrongCluster, "why"),
+        (RefusalKind::WrongNode, "why"),
+        (RefusalKind::StaleBoot, "why"),
+        (RefusalKind::Retired, ""),
+        (RefusalKind::WireVersion, "why"),
+        (RefusalKind::Malformed, "why"),
+        (RefusalKind::Stopped, ""),
+        (RefusalKind::FeatureLevel, "why"),
     ] {
-        let (name, bytes) = (format!("peer/refused-{}", kind_of(&refused)), refused.encode());
-        // A refusal is always read as some refusal.
-        let read = |bytes: &[u8]| Ok::<_, ()>(Refused::decode(bytes));
+        let refused = Rejection { kind, detail: detail.to_owned() };
+        let (name, bytes) = (format!("peer/refused-{}", kind_of(&kind)), refused.encode());
+        let read = |bytes: &[u8]| Ok::<_, ()>(Rejection::decode(bytes));
         cases.push(Case::new(name, refused, bytes, read));
     }
     cases

@@ -1,6 +1,7 @@
-//! Who calls whom, and why a call is turned away.
+//! Who calls whom.
 
 use super::proto;
+use super::refusal::{Refused, WireVersions};
 use crate::cluster::data_dir::identity::ClusterId;
 use crate::state_machine::{FEATURE_LEVEL, FeatureLevel, NodeId};
 use base64::Engine as _;
@@ -82,85 +83,10 @@ impl Hello {
     }
 
     fn check_common(&self, callee_min: u32, callee: u32) -> Result<(), Refused> {
-        let (caller_min, caller) = (self.wire_version_min, self.wire_version);
-        let older = if caller < callee_min {
-            "caller"
-        } else if caller_min > callee {
-            "callee"
-        } else {
-            return Ok(());
-        };
-        Err(Refused::WireVersion(format!(
-            "the caller speaks {caller_min} to {caller}, the callee {callee_min} to {callee}: \
-             start a newer version of the {older}"
-        )))
-    }
-}
-
-/// Why a call was turned away. The callee changed nothing.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(in crate::cluster) enum Refused {
-    #[error("the node belongs to another cluster: {0}")]
-    WrongCluster(String),
-    #[error("another node listens there: {0}")]
-    WrongNode(String),
-    #[error("a later start of this node is known: {0}")]
-    StaleBoot(String),
-    #[error("this node was removed from its cluster")]
-    Retired,
-    #[error("no common version: {0}")]
-    WireVersion(String),
-    #[error("not understood: {0}")]
-    Malformed(String),
-    #[error("the node is stopping")]
-    Stopped,
-    #[error("{0}")]
-    FeatureLevel(String),
-}
-
-impl Refused {
-    /// Whether the process that was told so has to end: no call will be heard again.
-    pub(super) fn is_final(&self) -> bool {
-        match self {
-            Self::StaleBoot(_) | Self::Retired | Self::FeatureLevel(_) => true,
-            Self::WrongCluster(_)
-            | Self::WrongNode(_)
-            | Self::WireVersion(_)
-            | Self::Malformed(_)
-            | Self::Stopped => false,
-        }
-    }
-
-    pub(super) fn encode(&self) -> Vec<u8> {
-        use proto::refused::Kind;
-        let (kind, detail) = match self {
-            Self::WrongCluster(detail) => (Kind::WrongCluster, detail.as_str()),
-            Self::WrongNode(detail) => (Kind::WrongNode, detail.as_str()),
-            Self::StaleBoot(detail) => (Kind::StaleBoot, detail.as_str()),
-            Self::Retired => (Kind::Retired, ""),
-            Self::WireVersion(detail) => (Kind::WireVersion, detail.as_str()),
-            Self::Malformed(detail) => (Kind::Malformed, detail.as_str()),
-            Self::Stopped => (Kind::Stopped, ""),
-            Self::FeatureLevel(detail) => (Kind::FeatureLevel, detail.as_str()),
-        };
-        proto::Refused { kind: kind.into(), detail: detail.to_owned() }.encode_to_vec()
-    }
-
-    pub(super) fn decode(bytes: &[u8]) -> Self {
-        use proto::refused::Kind;
-        let Ok(message) = proto::Refused::decode(bytes) else {
-            return Self::Malformed("the refusal itself".to_owned());
-        };
-        match message.kind() {
-            Kind::WrongCluster => Self::WrongCluster(message.detail),
-            Kind::WrongNode => Self::WrongNode(message.detail),
-            Kind::StaleBoot => Self::StaleBoot(message.detail),
-            Kind::Retired => Self::Retired,
-            Kind::WireVersion => Self::WireVersion(message.detail),
-            Kind::Stopped => Self::Stopped,
-            Kind::FeatureLevel => Self::FeatureLevel(message.detail),
-            Kind::Malformed | Kind::Unknown => Self::Malformed(message.detail),
-        }
+        let caller = WireVersions { oldest: self.wire_version_min, newest: self.wire_version };
+        let callee = WireVersions { oldest: callee_min, newest: callee };
+        let is_common = caller.newest >= callee.oldest && caller.oldest <= callee.newest;
+        if is_common { Ok(()) } else { Err(Refused::WireVersion { caller, callee }) }
     }
 }
 
@@ -173,13 +99,13 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_version_tells_both_sides_and_which_of_them_is_too_old() {
-        let told = |caller: Hello| caller.check_common(3, 5).unwrap_err().to_string();
-        let start = "no common version: the caller speaks";
-        let older = "1 to 2, the callee 3 to 5: start a newer version of the caller";
-        assert_eq!(told(speaking(1, 2)), format!("{start} {older}"));
-        let newer = "6 to 7, the callee 3 to 5: start a newer version of the callee";
-        assert_eq!(told(speaking(6, 7)), format!("{start} {newer}"));
+    fn a_call_without_a_common_version_is_refused_with_what_both_sides_speak() {
+        let callee = WireVersions { oldest: 3, newest: 5 };
+        for (oldest, newest) in [(1, 2), (6, 7)] {
+            let caller = WireVersions { oldest, newest };
+            let refused = Err(Refused::WireVersion { caller, callee });
+            assert_eq!(speaking(oldest, newest).check_common(3, 5), refused);
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod certificate;
 mod client;
 mod download;
 mod hello;
+mod refusal;
 mod refusal_log;
 mod resolve;
 mod server;
@@ -20,7 +21,8 @@ pub(in crate::cluster) mod proto {
 pub(in crate::cluster) use admission::{LocalNode, PeerAdmission};
 pub use certificate::{CertificateError, CertificateFiles};
 pub(in crate::cluster) use client::{CallError, PeerAddress, Peers};
-pub(in crate::cluster) use hello::{Hello, Refused, WIRE_VERSION};
+pub(in crate::cluster) use hello::{Hello, WIRE_VERSION};
+pub(in crate::cluster) use refusal::{RefusalKind, Refused, Rejection};
 pub(in crate::cluster) use server::{PeerListener, PeerService};
 pub(in crate::cluster) use tls::{Keys, PeerTls};
 pub(in crate::cluster) use upload::ProgressTimeout;

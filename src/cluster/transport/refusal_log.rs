@@ -1,7 +1,7 @@
 //! What peers told that an operator has to hear: a call without a common version fails until one
 //! side has a newer build, and the process goes on trying.
 
-use super::hello::Refused;
+use super::refusal::{RefusalKind, Rejection};
 use std::collections::BTreeSet;
 
 /// Refusals that are told in one life of a process. A cluster has fewer members, and each of them
@@ -16,9 +16,11 @@ pub(super) struct RefusalLog {
 
 impl RefusalLog {
     /// Whether this refusal is to be told now: only those that a newer build ends, and each once.
-    pub fn is_due(&mut self, address: &str, refused: &Refused) -> bool {
-        let Refused::WireVersion(reason) = refused else { return false };
-        let complaint = (address.to_owned(), reason.clone());
+    pub fn is_due(&mut self, address: &str, refused: &Rejection) -> bool {
+        if refused.kind != RefusalKind::WireVersion {
+            return false;
+        }
+        let complaint = (address.to_owned(), refused.detail.clone());
         self.told.len() < TOLD_MAX && self.told.insert(complaint)
     }
 }
@@ -27,8 +29,8 @@ impl RefusalLog {
 mod tests {
     use super::*;
 
-    fn version(reason: &str) -> Refused {
-        Refused::WireVersion(reason.to_owned())
+    fn version(reason: &str) -> Rejection {
+        Rejection { kind: RefusalKind::WireVersion, detail: reason.to_owned() }
     }
 
     #[test]
@@ -43,15 +45,16 @@ mod tests {
     #[test]
     fn refusals_that_end_by_themselves_or_end_the_process_are_not_told() {
         let mut refusal_log = RefusalLog::default();
-        for refused in [
-            Refused::WrongCluster(String::new()),
-            Refused::WrongNode(String::new()),
-            Refused::StaleBoot(String::new()),
-            Refused::Retired,
-            Refused::Malformed(String::new()),
-            Refused::Stopped,
-            Refused::FeatureLevel(String::new()),
+        for kind in [
+            RefusalKind::WrongCluster,
+            RefusalKind::WrongNode,
+            RefusalKind::StaleBoot,
+            RefusalKind::Retired,
+            RefusalKind::Malformed,
+            RefusalKind::Stopped,
+            RefusalKind::FeatureLevel,
         ] {
+            let refused = Rejection { kind, detail: String::new() };
             assert!(!refusal_log.is_due("a:1", &refused), "{refused:?}");
         }
     }

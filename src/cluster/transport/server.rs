@@ -1,7 +1,8 @@
 //! The listener for peers: checks the [`Hello`] of each call, then hands the body on.
 
 use super::download;
-use super::hello::{Hello, Refused};
+use super::hello::Hello;
+use super::refusal::{Refused, Rejection};
 use super::tls::{Channel, PeerTls, REPLACED_GRACE};
 use super::unfinished::{FINISH_WITHIN, Unfinished};
 use super::{FRAME_BYTES_MAX, HELLO_HEADER, PeerRoute, WINDOW_BYTES};
@@ -171,7 +172,7 @@ async fn dispatch<S: PeerService>(
     (is_proven, receiving): (bool, &Semaphore),
     service: Arc<S>,
 ) -> Result<Vec<u8>, Refused> {
-    let malformed = |what: &str| Refused::Malformed(what.to_owned());
+    let malformed = |part: &str| Refused::malformed(part);
     let route = PeerRoute::from_path(request.uri().path()).ok_or_else(|| malformed("path"))?;
     let header = request.headers().get(HELLO_HEADER);
     let hello = header.and_then(|header| Hello::decode(header.as_bytes()));
@@ -194,7 +195,7 @@ fn response(answer: Result<Vec<u8>, Refused>) -> Response<Body> {
     match answer {
         Ok(body) => Response::new(Body::from(body)),
         Err(refused) => {
-            let mut response = Response::new(Body::from(refused.encode()));
+            let mut response = Response::new(Body::from(Rejection::from(&refused).encode()));
             *response.status_mut() = StatusCode::CONFLICT;
             response
         }

@@ -117,10 +117,8 @@ async fn a_node_that_took_over_an_address_is_not_mistaken_for_the_old_one() {
     let peer = Peer::start().await;
     let target = PeerAddress { node: Some(NodeId(9)), ..peer.target.clone() };
     let answer = caller(1).call(&target, PeerRoute::Append, vec![], WITHIN).await;
-    let Err(CallError::Refused { source: Refused::WrongNode(is), .. }) = answer else {
-        panic!("{answer:?}");
-    };
-    assert_eq!(is, NodeId(1).to_string());
+    let Err(CallError::Refused { source, .. }) = answer else { panic!("{answer:?}") };
+    assert_eq!(source, Rejection::from(&Refused::WrongNode { own: NodeId(1) }));
 }
 
 #[tokio::test]
@@ -130,7 +128,8 @@ async fn rule_23_a_caller_that_is_a_copy_is_told_so_and_remembers_it() {
     newer.call(&peer.target, PeerRoute::Append, vec![], WITHIN).await.unwrap();
     assert!(older.rejected_by().borrow().is_none());
     older.call(&peer.target, PeerRoute::Append, vec![], WITHIN).await.unwrap_err();
-    assert!(matches!(&*older.rejected_by().borrow(), Some(Refused::StaleBoot(_))));
+    let rejected_by = older.rejected_by().borrow().clone().unwrap();
+    assert_eq!(rejected_by.kind, RefusalKind::StaleBoot);
     assert!(newer.rejected_by().borrow().is_none());
 }
 
@@ -141,13 +140,11 @@ async fn rule_22_a_caller_below_the_level_of_the_cluster_is_told_so_and_remember
     peers.call(&peer.target, PeerRoute::Append, vec![], WITHIN).await.unwrap();
     peer.service.level.store(FEATURE_LEVEL.0 + 1, Ordering::Relaxed);
     let answer = peers.call(&peer.target, PeerRoute::Append, vec![], WITHIN).await;
-    let Err(CallError::Refused { source: Refused::FeatureLevel(told), .. }) = answer else {
-        panic!("{answer:?}");
-    };
-    let (at, knows) = (FEATURE_LEVEL.0 + 1, FEATURE_LEVEL);
-    let start = format!("the cluster is at feature level {at}, the caller's version knows none");
-    assert_eq!(told, format!("{start} above {knows}: start a newer version"));
-    assert_eq!(*peers.rejected_by().borrow(), Some(Refused::FeatureLevel(told)));
+    let Err(CallError::Refused { source, .. }) = answer else { panic!("{answer:?}") };
+    let cluster = FeatureLevel(FEATURE_LEVEL.0 + 1);
+    let refused = Refused::FeatureLevel { cluster, caller: FEATURE_LEVEL };
+    assert_eq!(source, Rejection::from(&refused));
+    assert_eq!(*peers.rejected_by().borrow(), Some(source));
 }
 
 #[tokio::test]
@@ -158,7 +155,8 @@ async fn a_caller_without_a_common_version_complains_once_and_goes_on() {
     for _ in 0..2 {
         let answer = peers.call(&peer.target, PeerRoute::NodeStatus, vec![], WITHIN).await;
         let Err(CallError::Refused { address, source }) = answer else { panic!("{answer:?}") };
-        let Refused::WireVersion(told) = &source else { panic!("{source:?}") };
+        assert_eq!(source.kind, RefusalKind::WireVersion);
+        let told = &source.detail;
         assert!(told.starts_with("the caller speaks 8 to 9, the callee 1 to 1: start"), "{told}");
         assert!(!peers.is_untold(&address, &source));
     }
