@@ -41,7 +41,9 @@ const FOUNDERS_HEARD_WITHIN: Duration = Duration::from_secs(10);
 /// One leadership, from the first entry of its term that was applied (rule 26).
 struct LeaderTerm {
     term: u64,
-    /// Silences count from here.
+    /// When this node first looked as the leader of the term.
+    began: Duration,
+    /// Silences count from here: from the beginning, or from the last time this node did not run.
     since: Duration,
     eligibility: SlotEligibility,
     checkpoints: CheckpointPlan,
@@ -130,13 +132,13 @@ async fn perform(member: &Member, leader_term: &mut LeaderTerm, status: &RaftSta
 }
 
 impl LeaderTerm {
-    fn new(term: u64, since: Duration) -> Self {
+    fn new(term: u64, began: Duration) -> Self {
         let (eligibility, checkpoints) = (SlotEligibility::default(), CheckpointPlan::default());
-        Self { term, since, eligibility, checkpoints }
+        Self { term, began, since: began, eligibility, checkpoints }
     }
 
     fn is_younger(&self, than: Duration, now: Duration) -> bool {
-        now.saturating_sub(self.since) < than
+        now.saturating_sub(self.began) < than
     }
 
     /// Time since a member last answered; a new leader counts from its election (rule 2).
@@ -235,8 +237,20 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn leader_term(since: Duration) -> LeaderTerm {
-        LeaderTerm::new(1, since)
+    fn leader_term(began: Duration) -> LeaderTerm {
+        LeaderTerm::new(1, began)
+    }
+
+    #[test]
+    fn rule_22_founders_are_waited_for_once_however_often_the_leader_does_not_run() {
+        let mut leader_term = leader_term(10 * SECOND);
+        for asleep in [12, 14, 16, 18] {
+            leader_term.woke(asleep * SECOND, (asleep + 2) * SECOND);
+        }
+        assert!(
+            leader_term.is_younger(FOUNDERS_HEARD_WITHIN, 20 * SECOND - Duration::from_millis(1))
+        );
+        assert!(!leader_term.is_younger(FOUNDERS_HEARD_WITHIN, 20 * SECOND));
     }
 
     #[test]
