@@ -2,12 +2,12 @@
 //! which part is missing when they cannot.
 
 use super::Api;
+use super::answers::{MemoryAnswer, ReadyAnswer};
 use crate::state_machine::StateMachine;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use serde_json::{Value, json};
 
 /// Always 200 while the process runs: a restart does not mend a lost quorum.
 pub(super) async fn healthz() -> StatusCode {
@@ -38,20 +38,20 @@ pub(super) async fn readyz(State(api): State<Api>) -> Response {
     let reason = missing
         .or_else(|| is_spooling.then_some("quorum"))
         .or_else(|| memory.is_full.then_some("memory"));
-    let body: Value = json!({
-        "status": match (is_ready, reason) {
+    let body = ReadyAnswer {
+        applied_index: *api.cluster.applied().borrow(),
+        backlog: api.cluster.read(|state| state.backlog()),
+        leader: leader.map(|node| node.to_string()),
+        memory: MemoryAnswer { bytes: memory.bytes, bytes_max: memory.bytes_max },
+        reason,
+        spooled: api.cluster.spooled(),
+        status: match (is_ready, reason) {
             (true, None) => "ok",
             (true, Some(_)) => "degraded",
             (false, _) => "unavailable",
         },
-        "spooled": api.cluster.spooled(),
-        "warnings": warnings(&api),
-        "reason": reason,
-        "leader": leader.map(|node| node.to_string()),
-        "applied_index": *api.cluster.applied().borrow(),
-        "memory": { "bytes": memory.bytes, "bytes_max": memory.bytes_max },
-        "backlog": api.cluster.read(|state| state.backlog()),
-    });
+        warnings: warnings(&api),
+    };
     (code, Json(body)).into_response()
 }
 

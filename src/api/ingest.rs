@@ -1,5 +1,6 @@
 //! CloudEvents in, an answer after the commit out. Nothing here decides about an event.
 
+use super::answers::FateAnswer;
 use super::receive::{Received, receive};
 use super::senders::Admission;
 use super::server::Peer;
@@ -7,13 +8,13 @@ use super::{Api, IGNORED, Problem, ProblemId};
 use crate::cluster::AcceptError;
 use crate::event::{CloudEvent, Decoded, IngestError, RunEvent, decode, parse};
 use crate::state_machine::{Accepted, Fate};
+use axum::Json;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt as _;
 use http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode, header};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::{Value, json};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -89,7 +90,12 @@ async fn read_body(
 
 /// 202 with what became of each event; without a body where a broker asks.
 fn accepted(headers: &HeaderMap, items: &[Item], is_batch: bool) -> Response {
-    let mut response = StatusCode::ACCEPTED.into_response();
+    let answers = || items.iter().map(answer).collect::<Vec<_>>();
+    let mut response = match (is_broker(headers), is_batch) {
+        (true, _) => StatusCode::ACCEPTED.into_response(),
+        (false, true) => (StatusCode::ACCEPTED, Json(answers())).into_response(),
+        (false, false) => (StatusCode::ACCEPTED, Json(answers().first())).into_response(),
+    };
     let place = match items {
         [item] if !is_batch && !item.run_uid.is_empty() => run_location(&item.run_uid),
         [] | [_] | [_, _, ..] => None,
@@ -97,14 +103,6 @@ fn accepted(headers: &HeaderMap, items: &[Item], is_batch: bool) -> Response {
     if let Some(place) = place {
         response.headers_mut().insert(header::LOCATION, place);
     }
-    if is_broker(headers) {
-        return response;
-    }
-    let answers: Vec<Value> = items.iter().map(answer).collect();
-    let body = if is_batch { Value::from(answers) } else { answers.into_iter().next().into() };
-    let kind = HeaderValue::from_static("application/json");
-    response.headers_mut().insert(header::CONTENT_TYPE, kind);
-    *response.body_mut() = Body::from(body.to_string());
     response
 }
 
@@ -174,14 +172,14 @@ fn decode_all(api: &Api, events: &[CloudEvent]) -> Result<(Vec<Item>, Vec<RunEve
     Ok((items, runs))
 }
 
-fn answer(item: &Item) -> Value {
+fn answer(item: &Item) -> FateAnswer {
     let accepted = item.accepted.as_ref();
-    json!({
-        "fate": item.fate.as_str(),
-        "run_uid": (!item.run_uid.is_empty()).then_some(&item.run_uid),
-        "slot": accepted.map(|accepted| accepted.slot.number()),
-        "owner": accepted.and_then(|accepted| accepted.owner).map(|node| node.to_string()),
-    })
+    FateAnswer {
+        fate: item.fate.as_str(),
+        owner: accepted.and_then(|accepted| accepted.owner).map(|node| node.to_string()),
+        run_uid: (!item.run_uid.is_empty()).then(|| item.run_uid.clone()),
+        slot: accepted.map(|accepted| accepted.slot.number()),
+    }
 }
 
 fn refused(error: &IngestError) -> Problem {

@@ -3,6 +3,7 @@
 use super::super::fixture::{Bench, ruleset};
 use super::*;
 use crate::event::{Keep, Key, recorded};
+use serde_json::{Value, json};
 use tokio::sync::watch;
 
 fn event(number: usize) -> http::Request<Body> {

@@ -9,6 +9,7 @@
 //! | `/api/v1/...` | see [`admin`] |
 
 pub mod admin;
+pub(crate) mod answers;
 mod connections;
 mod health;
 mod ingest;

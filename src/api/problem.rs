@@ -1,9 +1,10 @@
 //! Errors over HTTP: problem+json (RFC 9457). Every problem has an id with an entry in
 //! `docs/PROBLEMS.md`.
 
+use super::answers::ProblemAnswer;
+use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
-use serde_json::json;
 
 /// Seconds in `Retry-After`. Tekton ignores it and follows its own ladder; other senders do not.
 const RETRY_AFTER_SECONDS: &str = "1";
@@ -147,6 +148,12 @@ impl Problem {
         Self { id, detail: detail.into(), challenge: None }
     }
 
+    /// A call of an operator that is not understood.
+    #[must_use]
+    pub fn invalid_request(detail: impl Into<String>) -> Self {
+        Self::new(ProblemId::InvalidRequest, detail)
+    }
+
     /// The same, with the scheme of credentials that would be taken.
     #[must_use]
     pub fn with_challenge(self, scheme: &'static str) -> Self {
@@ -157,13 +164,13 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = self.id.status();
-        let body = json!({
-            "type": format!("urn:tekton-events-relay:problem:{}", self.id.as_str()),
-            "title": self.id.title(),
-            "status": status.as_u16(),
-            "detail": self.detail,
-        });
-        let mut response = (status, body.to_string()).into_response();
+        let body = ProblemAnswer {
+            detail: self.detail,
+            status: status.as_u16(),
+            title: self.id.title().to_owned(),
+            kind: format!("urn:tekton-events-relay:problem:{}", self.id.as_str()),
+        };
+        let mut response = (status, Json(body)).into_response();
         let headers = response.headers_mut();
         let kind = HeaderValue::from_static("application/problem+json");
         headers.insert(header::CONTENT_TYPE, kind);

@@ -3,6 +3,7 @@
 use super::flags::{DlqCommand, DlqFlags, LetterFilter};
 use super::printable;
 use super::remote::{Client, runtime, show, text};
+use crate::api::answers::{DeleteAnswer, LetterAnswer, LettersAnswer, ReplayAnswer};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 use std::process::ExitCode;
@@ -13,20 +14,20 @@ pub(super) fn dlq(flags: &DlqFlags) -> anyhow::Result<ExitCode> {
             DlqCommand::List { remote, limit, offset } => {
                 let path = format!("/api/v1/dlq?limit={limit}&offset={offset}");
                 let answer = Client::new(&remote.endpoint).await?.get(&path).await?;
-                show(remote.output, &answer, letter_table);
+                show(remote.output, answer, letter_table)?;
             }
             DlqCommand::Replay { remote, filter, dry_run } => {
                 let body = Some(json!({"filter": filter_of(filter), "dry_run": dry_run}));
                 let client = Client::new(&remote.endpoint).await?;
                 let answer = client.call(Method::POST, "/api/v1/dlq/replay", body).await?;
-                show(remote.output, &answer, replayed);
+                show(remote.output, answer, replayed)?;
             }
             DlqCommand::Delete { remote, filter, all, dry_run } => {
                 let filter = filter_of(filter);
                 let body = Some(json!({"filter": filter, "all": all, "dry_run": dry_run}));
                 let client = Client::new(&remote.endpoint).await?;
                 let answer = client.call(Method::POST, "/api/v1/dlq/delete", body).await?;
-                show(remote.output, &answer, deleted);
+                show(remote.output, answer, deleted)?;
             }
         }
         Ok(ExitCode::SUCCESS)
@@ -44,43 +45,45 @@ fn filter_of(filter: &LetterFilter) -> Value {
     given.filter_map(|(key, value)| Some((key.to_owned(), value?))).collect::<Map<_, _>>().into()
 }
 
-fn letter_table(answer: &Value) -> Vec<String> {
-    let events = answer["events"].as_array().into_iter().flatten();
-    let mut lines: Vec<String> = events.map(letter_line).collect();
-    lines.push(format!("{} of {} dead letters", answer["count"], answer["total"]));
+fn letter_table(page: &LettersAnswer) -> Vec<String> {
+    let mut lines: Vec<String> = page.events.iter().map(letter_line).collect();
+    lines.push(format!("{} of {} dead letters", page.count, page.total));
     lines
 }
 
-fn letter_line(letter: &Value) -> String {
-    let effect = &letter["effect"];
+fn letter_line(letter: &LetterAnswer) -> String {
     let line = format!(
         "{:>6}  {}  {}/{}  {}  {}",
-        text(&letter["id"]),
-        text(&letter["failed_at"]),
-        text(&effect["instance"]),
-        text(&effect["action"]),
-        text(&letter["envelope"]["Report"]["run_name"]),
-        text(&letter["cause"]),
+        text(Some(&letter.id)),
+        text(Some(&letter.failed_at)),
+        text(Some(&letter.effect.instance)),
+        text(Some(&letter.effect.action)),
+        text(letter.envelope.report["run_name"].as_str()),
+        text(Some(&letter.cause)),
     );
     printable(&line)
 }
 
-fn replayed(answer: &Value) -> Vec<String> {
-    outcome(answer, ("replayed", "would_replay"), "queued again")
+fn replayed(answer: &ReplayAnswer) -> Vec<String> {
+    let would = answer.would_replay.filter(|_| answer.dry_run == Some(true));
+    outcome(answer.replayed, would, answer.letters.as_deref(), "queued again")
 }
 
-fn deleted(answer: &Value) -> Vec<String> {
-    outcome(answer, ("deleted", "would_delete"), "deleted")
+fn deleted(answer: &DeleteAnswer) -> Vec<String> {
+    let would = answer.would_delete.filter(|_| answer.dry_run == Some(true));
+    outcome(answer.deleted, would, answer.letters.as_deref(), "deleted")
 }
 
-/// What became of letters, or would, and how many they are by one of these two members.
-fn outcome(answer: &Value, (count, would): (&str, &str), became: &str) -> Vec<String> {
-    if answer["dry_run"] != Value::Bool(true) {
-        return vec![format!("{} {became}", answer[count])];
-    }
-    let letters = answer["letters"].as_array().into_iter().flatten();
-    let mut lines: Vec<String> = letters.map(letter_line).collect();
-    lines.push(format!("{} would be {became}", answer[would]));
+/// What became of `count` letters, or what would become of `would` of them.
+fn outcome(
+    count: u64,
+    would: Option<usize>,
+    letters: Option<&[LetterAnswer]>,
+    became: &str,
+) -> Vec<String> {
+    let Some(would) = would else { return vec![format!("{count} {became}")] };
+    let mut lines: Vec<String> = letters.unwrap_or_default().iter().map(letter_line).collect();
+    lines.push(format!("{would} would be {became}"));
     lines
 }
 
@@ -88,10 +91,11 @@ fn outcome(answer: &Value, (count, would): (&str, &str), became: &str) -> Vec<St
 mod tests {
     use super::*;
 
-    fn letter(name: &str) -> Value {
-        json!({"id": "7", "failed_at": "t", "cause": "auth: 401",
+    fn letter(name: &str) -> LetterAnswer {
+        let letter = json!({"id": "7", "failed_at": "t", "cause": "auth: 401",
             "effect": {"instance": "hub", "action": "checks"},
-            "envelope": {"Report": {"run_name": name}}})
+            "envelope": {"Report": {"run_name": name}}});
+        serde_json::from_value(letter).unwrap()
     }
 
     #[test]
@@ -105,7 +109,12 @@ mod tests {
 
     #[test]
     fn a_letter_is_a_line_and_the_last_line_counts() {
-        let lines = letter_table(&json!({"events": [letter("build-1")], "count": 1, "total": 9}));
+        let lines = letter_table(&LettersAnswer {
+            events: vec![letter("build-1")],
+            count: 1,
+            total: 9,
+            ..LettersAnswer::default()
+        });
         assert_eq!(lines, ["     7  t  hub/checks  build-1  auth: 401", "1 of 9 dead letters"]);
     }
 
@@ -118,13 +127,17 @@ mod tests {
 
     #[test]
     fn a_dry_run_shows_what_would_be_queued() {
-        let answer = json!({"dry_run": true, "would_replay": 1, "letters": [letter("build-1")]});
+        let (dry_run, letters) = (Some(true), Some(vec![letter("build-1")]));
+        let none = ReplayAnswer::default();
+        let answer = ReplayAnswer { dry_run, letters, would_replay: Some(1), ..none.clone() };
         let lines = replayed(&answer);
         assert_eq!(lines[1], "1 would be queued again");
         assert!(lines[0].contains("build-1"));
-        assert_eq!(replayed(&json!({"replayed": 3})), ["3 queued again"]);
-        let answer = json!({"dry_run": true, "would_delete": 1, "letters": [letter("build-1")]});
+        assert_eq!(replayed(&ReplayAnswer { replayed: 3, ..none }), ["3 queued again"]);
+        let (dry_run, letters) = (Some(true), Some(vec![letter("build-1")]));
+        let none = DeleteAnswer::default();
+        let answer = DeleteAnswer { dry_run, letters, would_delete: Some(1), ..none.clone() };
         assert_eq!(deleted(&answer)[1], "1 would be deleted");
-        assert_eq!(deleted(&json!({"deleted": 2})), ["2 deleted"]);
+        assert_eq!(deleted(&DeleteAnswer { deleted: 2, ..none }), ["2 deleted"]);
     }
 }

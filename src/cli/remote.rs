@@ -3,9 +3,11 @@
 use super::flags::{Endpoint, Output};
 use super::say;
 use super::whom::Whom;
+use crate::api::answers::ProblemAnswer;
 use crate::secret::Secret;
 use anyhow::{Context as _, anyhow};
 use reqwest::Method;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -85,11 +87,11 @@ impl Client {
 
 /// What a relay says about a call that it refuses.
 fn refusal(status: u16, body: &str) -> String {
-    let problem: Value = serde_json::from_str(body).unwrap_or_default();
-    match problem["detail"].as_str() {
-        Some(detail) => format!("{detail} ({status})"),
-        None => format!("answered {status}: {body}"),
+    let problem: ProblemAnswer = serde_json::from_str(body).unwrap_or_default();
+    if problem.detail.is_empty() {
+        return format!("answered {status}: {body}");
     }
+    format!("{} ({status})", problem.detail)
 }
 
 /// A runtime for one command.
@@ -98,17 +100,27 @@ pub(super) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     runtime.context("the runtime could not be started")
 }
 
-/// Prints an answer as it was asked for.
-pub(super) fn show(output: Output, answer: &Value, table: impl Fn(&Value) -> Vec<String>) {
+/// Prints an answer as it was asked for: as it came, or as people read it.
+pub(super) fn show<T: DeserializeOwned>(
+    output: Output,
+    answer: Value,
+    table: impl Fn(&T) -> Vec<String>,
+) -> anyhow::Result<()> {
     match output {
         Output::Json => say(answer),
-        Output::Text => table(answer).into_iter().for_each(say),
+        Output::Text => table(&read(answer)?).into_iter().for_each(say),
     }
+    Ok(())
+}
+
+/// An answer by its type. What a newer relay says beyond it is left out.
+pub(super) fn read<T: DeserializeOwned>(answer: Value) -> anyhow::Result<T> {
+    serde_json::from_value(answer).context("the answer is not that of a relay")
 }
 
 /// A text of an answer; a dash where it has none.
-pub(super) fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or("-")
+pub(super) fn text(value: Option<&str>) -> &str {
+    value.filter(|text| !text.is_empty()).unwrap_or("-")
 }
 
 #[cfg(test)]

@@ -1,25 +1,23 @@
 //! What this replica itself has applied, without asking the leader: to be compared with others.
 
+use crate::api::answers::{DigestAnswer, SlotAnswer, SlotsAnswer};
 use crate::api::{Api, Problem, ProblemId};
 use crate::cluster::StateDigest;
 use axum::Json;
 use axum::extract::State;
-use serde_json::{Value, json};
 use std::time::Duration;
 
 /// A digest is told again for this long.
 const DIGEST_FRESH: Duration = Duration::from_secs(1);
 
 /// Index, and owner and epoch of each slot, by number.
-pub(super) async fn slots(State(api): State<Api>) -> Json<Value> {
+pub(super) async fn slots(State(api): State<Api>) -> Json<SlotsAnswer> {
     let applied = api.cluster.applied_slots();
-    let slots = applied.slots.iter().map(|slot| {
-        json!({
-            "owner": slot.owner.map(|node| node.to_string()),
-            "epoch": slot.epoch,
-        })
+    let slots = applied.slots.iter().map(|slot| SlotAnswer {
+        epoch: slot.epoch,
+        owner: slot.owner.map(|node| node.to_string()),
     });
-    Json(json!({ "applied_index": applied.index, "slots": slots.collect::<Vec<_>>() }))
+    Json(SlotsAnswer { applied_index: applied.index, slots: slots.collect() })
 }
 
 /// The digest that was told last. Taking one is a pass over the whole state, which would hold up
@@ -44,21 +42,19 @@ impl FreshDigest {
 }
 
 /// Index and digest of the applied state.
-pub(super) async fn digest(State(api): State<Api>) -> Result<Json<Value>, Problem> {
+pub(super) async fn digest(State(api): State<Api>) -> Result<Json<DigestAnswer>, Problem> {
     let digest = api.digest.of(&api).await;
     let digest = digest.map_err(|error| Problem::new(ProblemId::Internal, error.to_string()))?;
-    Ok(Json(json!({
-        "applied_index": digest.index,
-        "digest": format!("{:032x}", digest.sum),
-    })))
+    let sum = format!("{:032x}", digest.sum);
+    Ok(Json(DigestAnswer { applied_index: digest.index, digest: sum }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::super::fixture::Bench;
-    use super::*;
     use crate::state_machine::SLOTS;
     use http::StatusCode;
+    use serde_json::Value;
 
     #[tokio::test]
     async fn slots_and_digest_are_those_that_this_replica_has_applied() {

@@ -1,7 +1,7 @@
 //! Bodies of calls, read strictly: a key that nobody knows, a key that is there twice or a value of
 //! another kind would otherwise choose more than its author meant.
 
-use crate::api::{Problem, ProblemId};
+use crate::api::Problem;
 use crate::spelling::did_you_mean;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
@@ -20,11 +20,12 @@ pub(super) fn parse(body: &[u8]) -> Result<Map<String, Value>, Problem> {
         return Ok(Map::new());
     }
     let parsed = serde_json::from_slice::<Unique>(body);
-    let Unique(value) = parsed.map_err(|error| invalid(format!("invalid JSON body: {error}")))?;
+    let Unique(value) =
+        parsed.map_err(|error| Problem::invalid_request(format!("invalid JSON body: {error}")))?;
     match value {
         Value::Object(members) => Ok(members),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-            Err(invalid("the body is no JSON object".to_owned()))
+            Err(Problem::invalid_request("the body is no JSON object".to_owned()))
         }
     }
 }
@@ -42,7 +43,7 @@ impl<'b> Members<'b> {
         let meant = did_you_mean(key, accepted.iter().copied());
         let (prefix, list) = (&self.prefix, accepted.join(", "));
         let key = format!("{prefix}{key}");
-        Err(invalid(format!("unknown key {key:?}; accepted: {list}{meant}")))
+        Err(Problem::invalid_request(format!("unknown key {key:?}; accepted: {list}{meant}")))
     }
 
     /// Refuses a null: a client writes it for a value that it lacks, and an absent key of a filter
@@ -52,7 +53,9 @@ impl<'b> Members<'b> {
             return Ok(self);
         };
         let prefix = &self.prefix;
-        Err(invalid(format!("{prefix}{key} is null; give it a value or leave the key out")))
+        Err(Problem::invalid_request(format!(
+            "{prefix}{key} is null; give it a value or leave the key out"
+        )))
     }
 
     /// The value of a key.
@@ -80,7 +83,7 @@ impl<'b> Members<'b> {
         if text.is_empty() {
             let prefix = &self.prefix;
             let told = format!("{prefix}{key} is empty; give it a value or leave the key out");
-            return Err(invalid(told));
+            return Err(Problem::invalid_request(told));
         }
         Ok(Some(text))
     }
@@ -93,12 +96,11 @@ impl<'b> Members<'b> {
 
     /// Says that the value of a key is not what it has to be.
     pub(super) fn wrong(&self, key: &str, value: &Value, accepted: &str) -> Problem {
-        invalid(format!("{}{key} {value} is not accepted; accepted: {accepted}", self.prefix))
+        Problem::invalid_request(format!(
+            "{}{key} {value} is not accepted; accepted: {accepted}",
+            self.prefix
+        ))
     }
-}
-
-fn invalid(detail: String) -> Problem {
-    Problem::new(ProblemId::InvalidRequest, detail)
 }
 
 /// A JSON value no object of which has a key twice.

@@ -1,71 +1,69 @@
 //! `GET /api/v1/cluster`: who is in the cluster and who owns what.
 
 use crate::api::Api;
+use crate::api::answers::{
+    ClusterAnswer, GossipAnswer, LogEndAnswer, MemberAddresses, MemberAnswer, SlotCounts,
+};
 use crate::api::health::warnings;
 use crate::cluster::{ClusterView, MemberView};
+use crate::state_machine::{NodeId, SLOTS};
 use axum::Json;
 use axum::extract::State;
-use serde_json::{Value, json};
 
 /// The leader's view where it answers, else that of this replica.
-pub(super) async fn show(State(api): State<Api>) -> Json<Value> {
+pub(super) async fn show(State(api): State<Api>) -> Json<ClusterAnswer> {
     let view = api.cluster.view().await;
-    let mut shown = to_json(&view, &api.cluster.node_id().to_string());
-    shown["warnings"] = json!(warnings(&api));
-    Json(shown)
+    Json(answer(&view, api.cluster.node_id(), &warnings(&api)))
 }
 
-fn to_json(view: &ClusterView, own: &str) -> Value {
-    let mut nodes = Vec::new();
-    for member in &view.members {
-        nodes.push(member_json(member, view));
+fn answer(view: &ClusterView, own: NodeId, warnings: &[&str]) -> ClusterAnswer {
+    ClusterAnswer {
+        applied_index: view.applied_index,
+        cluster_id: view.cluster_id.map(|id| id.to_string()),
+        fault_tolerance: view.fault_tolerance(),
+        feature_level: view.feature_level.0,
+        gossip: GossipAnswer {
+            differs_from_raft: view.gossip_differs().iter().map(NodeId::to_string).collect(),
+            live: view.gossip_live.iter().map(NodeId::to_string).collect(),
+        },
+        has_quorum: view.has_quorum,
+        leader: view.leader.map(|node| node.to_string()),
+        members: view.members.iter().map(|known| member(known, view.leader)).collect(),
+        own_log_end: Some(LogEndAnswer {
+            index: view.own_log_end.index,
+            term: view.own_log_end.term,
+        }),
+        quorum: view.quorum(),
+        own: own.to_string(),
+        slots: SlotCounts { total: SLOTS, unowned: view.slots_unowned },
+        term: view.term,
+        view: if view.is_of_leader { "leader" } else { "local" }.to_owned(),
+        warnings: warnings.iter().copied().map(str::to_owned).collect(),
     }
-    let ids = |nodes: Vec<crate::state_machine::NodeId>| {
-        nodes.iter().map(ToString::to_string).collect::<Vec<_>>()
-    };
-    json!({
-        "cluster_id": view.cluster_id,
-        "self": own,
-        "leader": view.leader.map(|node| node.to_string()),
-        "term": view.term,
-        "has_quorum": view.has_quorum,
-        "quorum": view.quorum(),
-        "fault_tolerance": view.fault_tolerance(),
-        "view": if view.is_of_leader { "leader" } else { "local" },
-        "members": nodes,
-        "slots": { "total": crate::state_machine::SLOTS, "unowned": view.slots_unowned },
-        "applied_index": view.applied_index,
-        "own_log_end": { "term": view.own_log_end.term, "index": view.own_log_end.index },
-        "feature_level": view.feature_level.0,
-        "gossip": {
-            "live": ids(view.gossip_live.clone()),
-            "differs_from_raft": ids(view.gossip_differs()),
-        },
-    })
 }
 
-fn member_json(member: &MemberView, view: &ClusterView) -> Value {
-    let facts = member.told.as_ref();
-    json!({
-        "node_id": member.node.to_string(),
-        "name": member.name,
-        "addresses": {
-            "peer": member.peer_address,
-            "http": facts.map(|told| &told.http_address),
-            "gossip": facts.map(|told| &told.gossip_address),
+fn member(known: &MemberView, leader: Option<NodeId>) -> MemberAnswer {
+    let told = known.told.as_ref();
+    MemberAnswer {
+        addresses: MemberAddresses {
+            gossip: told.map(|told| told.gossip_address.clone()),
+            http: told.map(|told| told.http_address.clone()),
+            peer: known.peer_address.clone(),
         },
-        "role": if member.is_voter { "voter" } else { "learner" },
-        "state": member.state.map(|state| state.as_str()),
-        "is_leader": view.leader == Some(member.node),
-        "is_draining": facts.map(|told| told.is_draining),
-        "version": facts.map(|told| &told.version),
-        "feature_level": facts.map(|told| told.feature_level),
-        "matched_index": member.matched_index,
-        "lag": member.lag,
-        "last_contact_ms": member.last_contact_ms,
-        "unhealthy": member.is_unhealthy,
-        "slots": member.slots,
-    })
+        feature_level: told.map(|told| told.feature_level),
+        is_draining: told.map(|told| told.is_draining),
+        is_leader: leader == Some(known.node),
+        lag: known.lag,
+        last_contact_ms: known.last_contact_ms,
+        matched_index: known.matched_index,
+        name: known.name.clone(),
+        node_id: known.node.to_string(),
+        role: if known.is_voter { "voter" } else { "learner" }.to_owned(),
+        slots: known.slots,
+        state: known.state.map(|state| state.as_str().to_owned()),
+        unhealthy: known.is_unhealthy,
+        version: told.map(|told| told.version.clone()),
+    }
 }
 
 #[cfg(test)]

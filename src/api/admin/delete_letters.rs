@@ -4,11 +4,11 @@
 use super::body::{self, Members};
 use super::letters::{Filter, listed};
 use super::read_body;
+use crate::api::answers::DeleteAnswer;
 use crate::api::{Api, Problem, ProblemId};
 use crate::state_machine::{Applied, Command, FeatureLevel};
 use axum::Json;
 use axum::extract::{Request, State};
-use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use tracing::info;
 
@@ -29,7 +29,7 @@ struct Selection {
 pub(super) async fn delete(
     State(api): State<Api>,
     request: Request,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<DeleteAnswer>, Problem> {
     let selection = Selection::parse(&read_body(request, REQUEST_BYTES_MAX).await?)?;
     let (chosen, filtered) = api.cluster.read(|state| {
         if !state.has_reached(FeatureLevel::SECOND) {
@@ -44,17 +44,17 @@ pub(super) async fn delete(
     })?;
     if selection.is_dry_run {
         let letters = api.cluster.read(|state| listed(state.dead_letters(), &chosen));
-        return Ok(Json(json!({
-            "dry_run": true,
-            "deleted": 0,
-            "would_delete": chosen.len(),
-            "filtered": filtered,
-            "letters": letters,
-        })));
+        return Ok(Json(DeleteAnswer {
+            dry_run: Some(true),
+            filtered,
+            letters: Some(letters),
+            would_delete: Some(chosen.len()),
+            ..DeleteAnswer::default()
+        }));
     }
     let deleted = delete_all(&api, &Vec::from_iter(chosen)).await?;
     info!(letters = deleted, "an operator deleted dead letters");
-    Ok(Json(json!({ "deleted": deleted, "filtered": filtered })))
+    Ok(Json(DeleteAnswer { deleted, filtered, ..DeleteAnswer::default() }))
 }
 
 async fn delete_all(api: &Api, letters: &[u64]) -> Result<u64, Problem> {

@@ -1,12 +1,14 @@
 //! Dead letters in the Go relay's JSON shapes, plus the effect each stands for.
 
 use crate::api::Api;
+use crate::api::answers::{
+    AgeBuckets, AnalyticsAnswer, CauseCount, Envelope, LetterAnswer, LetterEffect, LettersAnswer,
+};
 use crate::clock::Timestamp;
 use crate::event::to_json;
 use crate::state_machine::{DeadLetter, StateMachine};
 use axum::Json;
 use axum::extract::{Query, State};
-use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -19,78 +21,73 @@ const TOP_CAUSES_MAX: usize = 10;
 pub(super) async fn list(
     State(api): State<Api>,
     Query(query): Query<BTreeMap<String, String>>,
-) -> Json<Value> {
+) -> Json<LettersAnswer> {
     let number = |name: &str| query.get(name).and_then(|text| text.parse::<usize>().ok());
     let limit = number("limit").filter(|limit| *limit > 0).unwrap_or(PAGE_MAX).min(PAGE_MAX);
     let offset = number("offset").unwrap_or(0);
     Json(api.cluster.read(|state| page(state, limit, offset)))
 }
 
-fn page(state: &StateMachine, limit: usize, offset: usize) -> Value {
+fn page(state: &StateMachine, limit: usize, offset: usize) -> LettersAnswer {
     let letters = state.dead_letters();
     let total = letters.len();
-    let events: Vec<Value> = letters.skip(offset).take(limit).map(entry).collect();
-    json!({
-        "count": events.len(),
-        "events": events,
-        "total": total,
-        "offset": offset,
-        "limit": limit,
-    })
+    let events: Vec<LetterAnswer> = letters.skip(offset).take(limit).map(entry).collect();
+    LettersAnswer { count: events.len(), events, limit, offset, total }
 }
 
 /// A letter as it is listed.
-pub(super) fn entry(letter: &DeadLetter) -> Value {
+pub(super) fn entry(letter: &DeadLetter) -> LetterAnswer {
     let event = &letter.event;
-    json!({
-        "id": letter.id.to_string(),
-        "failed_at": letter.failed_at.to_string(),
-        "cause": format!("{}: {}", letter.cause.kind.as_str(), letter.cause.detail),
-        "retry_count": letter.replays,
-        "effect": {
-            "integration": letter.route.kind,
-            "instance": letter.route.instance,
-            "action": letter.route.action,
-            "attempts": letter.attempts,
-            "cause": letter.cause.kind.as_str(),
+    let kind = letter.cause.kind.as_str();
+    LetterAnswer {
+        cause: format!("{kind}: {}", letter.cause.detail),
+        effect: LetterEffect {
+            action: letter.route.action.clone(),
+            attempts: letter.attempts,
+            cause: kind.to_owned(),
+            instance: letter.route.instance.clone(),
+            integration: letter.route.kind.clone(),
         },
-        "envelope": {
-            "CloudEventID": event.ce_id,
-            "CloudEventType": event.ce_type,
-            "Source": event.ce_source,
-            "Report": to_json(event, &letter.context),
+        envelope: Envelope {
+            id: event.ce_id.clone(),
+            kind: event.ce_type.clone(),
+            report: to_json(event, &letter.context),
+            source: event.ce_source.clone(),
         },
-    })
+        failed_at: letter.failed_at.to_string(),
+        id: letter.id.to_string(),
+        retry_count: letter.replays,
+    }
 }
 
 /// Letters by cause, provider, state and age.
-pub(super) async fn analytics(State(api): State<Api>) -> Json<Value> {
+pub(super) async fn analytics(State(api): State<Api>) -> Json<AnalyticsAnswer> {
     Json(api.cluster.read(summarise))
 }
 
-fn summarise(state: &StateMachine) -> Value {
-    let mut causes: BTreeMap<&str, u64> = BTreeMap::new();
-    let mut providers: BTreeMap<&str, u64> = BTreeMap::new();
-    let mut states: BTreeMap<&str, u64> = BTreeMap::new();
+fn summarise(state: &StateMachine) -> AnalyticsAnswer {
+    let mut causes: BTreeMap<&'static str, u64> = BTreeMap::new();
+    let mut by_provider: BTreeMap<String, u64> = BTreeMap::new();
+    let mut by_state: BTreeMap<&'static str, u64> = BTreeMap::new();
     let mut ages = [0_u64; 3];
     for letter in state.dead_letters() {
         *causes.entry(letter.cause.kind.as_str()).or_default() += 1;
-        *providers.entry(&letter.event.scm.provider).or_default() += 1;
-        *states.entry(letter.event.state.as_str()).or_default() += 1;
+        *by_provider.entry(letter.event.scm.provider.clone()).or_default() += 1;
+        *by_state.entry(letter.event.state.as_str()).or_default() += 1;
         ages[age_bucket(letter.failed_at, state.now())] += 1;
     }
-    let mut top: Vec<_> = causes.into_iter().collect();
-    top.sort_by_key(|(cause, count)| (std::cmp::Reverse(*count), *cause));
-    let top = top.into_iter().take(TOP_CAUSES_MAX);
-    let top: Vec<Value> =
-        top.map(|(cause, count)| json!({"cause": cause, "count": count})).collect();
-    json!({
-        "top_causes": top,
-        "by_provider": providers,
-        "by_state": states,
-        "age_buckets": {"lt_1h": ages[0], "lt_24h": ages[1], "gt_24h": ages[2]},
-        "total": state.dead_letters().len(),
-    })
+    let mut top_causes: Vec<_> =
+        causes.into_iter().map(|(cause, count)| CauseCount { cause, count }).collect();
+    top_causes.sort_by_key(|top| (std::cmp::Reverse(top.count), top.cause));
+    top_causes.truncate(TOP_CAUSES_MAX);
+    let [lt_1h, lt_24h, gt_24h] = ages;
+    AnalyticsAnswer {
+        age_buckets: AgeBuckets { gt_24h, lt_1h, lt_24h },
+        by_provider,
+        by_state,
+        top_causes,
+        total: state.dead_letters().len(),
+    }
 }
 
 fn age_bucket(failed_at: Timestamp, now: Timestamp) -> usize {

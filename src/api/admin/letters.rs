@@ -2,7 +2,8 @@
 
 use super::body::Members;
 use super::dlq::{PAGE_MAX, entry};
-use crate::api::{Problem, ProblemId};
+use crate::api::Problem;
+use crate::api::answers::LetterAnswer;
 use crate::clock::Timestamp;
 use crate::event::RunState;
 use crate::spelling::did_you_mean;
@@ -31,11 +32,13 @@ impl Filter {
         };
         let state = filter.text("state")?.map(|word| {
             let accepted = "pending, running, success, failure, error, canceled";
-            let problem = || invalid(&format!("filter.state {word:?} is none of {accepted}"));
+            let problem =
+                || Problem::invalid_request(format!("filter.state {word:?} is none of {accepted}"));
             RunState::parse(word).ok_or_else(problem)
         });
         let after = filter.text("after")?.map(|time| {
-            let problem = || invalid(&format!("invalid timestamp in filter.after: {time:?}"));
+            let problem =
+                || Problem::invalid_request(format!("invalid timestamp in filter.after: {time:?}"));
             Timestamp::parse_rfc3339(time).ok_or_else(problem)
         });
         Ok(Self {
@@ -60,7 +63,9 @@ impl Filter {
         if let Some(asked) = &self.ids
             && !asked.iter().any(|id| ids.contains(id))
         {
-            return Err(invalid(&format!("filter.ids {asked:?}: there is no such dead letter")));
+            return Err(Problem::invalid_request(format!(
+                "filter.ids {asked:?}: there is no such dead letter"
+            )));
         }
         let Some(provider) = self.provider.as_deref() else { return Ok(()) };
         providers.extend(PROVIDERS);
@@ -69,7 +74,7 @@ impl Filter {
         }
         let known: Vec<&str> = providers.into_iter().filter(|name| !name.is_empty()).collect();
         let meant = did_you_mean(provider, known.iter().copied());
-        Err(invalid(&format!(
+        Err(Problem::invalid_request(format!(
             "filter.provider {provider:?}: no dead letter has it; accepted: {}{meant}",
             known.join(", "),
         )))
@@ -93,7 +98,7 @@ impl Filter {
 pub(super) fn listed<'a>(
     letters: impl Iterator<Item = &'a DeadLetter>,
     chosen: &BTreeSet<u64>,
-) -> Vec<Value> {
+) -> Vec<LetterAnswer> {
     letters.filter(|letter| chosen.contains(&letter.id)).take(PAGE_MAX).map(entry).collect()
 }
 
@@ -110,14 +115,11 @@ fn letter_id(id: &Value) -> Option<u64> {
     id.as_u64().or_else(|| id.as_str()?.parse().ok())
 }
 
-fn invalid(detail: &str) -> Problem {
-    Problem::new(ProblemId::InvalidRequest, detail)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::body;
     use super::*;
+    use crate::api::ProblemId;
 
     fn parsed(body: &str) -> Result<Filter, Problem> {
         let body = body::parse(body.as_bytes())?;

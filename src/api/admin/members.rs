@@ -3,12 +3,12 @@
 
 use super::body::{self, Members};
 use super::read_body;
+use crate::api::answers::{LeaderAnswer, LevelAnswer, RemovedAnswer};
 use crate::api::{Api, Problem, ProblemId};
 use crate::cluster::{FinalizeError, OrderError};
 use crate::state_machine::NodeId;
 use axum::Json;
 use axum::extract::{Path, Request, State};
-use serde_json::{Value, json};
 
 /// Longest body of a transfer: one id.
 const REQUEST_BYTES_MAX: usize = 4 * 1024;
@@ -17,25 +17,25 @@ const REQUEST_BYTES_MAX: usize = 4 * 1024;
 pub(super) async fn remove(
     State(api): State<Api>,
     Path(id): Path<String>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<RemovedAnswer>, Problem> {
     let removed = api.cluster.remove(node_id("id", &id)?).await.map_err(problem)?;
-    Ok(Json(json!({ "removed": removed.node.to_string(), "name": removed.name })))
+    Ok(Json(RemovedAnswer { name: removed.name, removed: removed.node.to_string() }))
 }
 
 /// Hands the leadership to the node in `{"to": "..."}`, or to whoever is fit, and tells who leads.
 pub(super) async fn transfer(
     State(api): State<Api>,
     request: Request,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<LeaderAnswer>, Problem> {
     let to = heir(&read_body(request, REQUEST_BYTES_MAX).await?)?;
     let leader = api.cluster.transfer(to).await.map_err(problem)?;
-    Ok(Json(json!({ "leader": leader.node.to_string(), "name": leader.name })))
+    Ok(Json(LeaderAnswer { leader: leader.node.to_string(), name: leader.name }))
 }
 
 /// Raises the feature level, and tells which is in force.
-pub(super) async fn finalize(State(api): State<Api>) -> Result<Json<Value>, Problem> {
+pub(super) async fn finalize(State(api): State<Api>) -> Result<Json<LevelAnswer>, Problem> {
     let level = api.cluster.finalize().await.map_err(|error| not_final(&error))?;
-    Ok(Json(json!({ "feature_level": level.0 })))
+    Ok(Json(LevelAnswer { feature_level: level.0 }))
 }
 
 /// The node that is to lead; `None` where the body leaves it open.
@@ -50,11 +50,7 @@ fn node_id(field: &str, text: &str) -> Result<NodeId, Problem> {
     let is_hex = text.bytes().all(|digit| digit.is_ascii_hexdigit());
     let id = u64::from_str_radix(text, 16).ok().filter(|id| is_hex && *id != 0);
     let told = format!("{field} {text:?} is no node id; accepted: 16 hexadecimal digits");
-    id.map(NodeId).ok_or_else(|| invalid(&told))
-}
-
-fn invalid(detail: &str) -> Problem {
-    Problem::new(ProblemId::InvalidRequest, detail)
+    id.map(NodeId).ok_or_else(|| Problem::invalid_request(told))
 }
 
 fn problem(error: OrderError) -> Problem {

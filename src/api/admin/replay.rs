@@ -4,12 +4,13 @@
 use super::body::{self, Members};
 use super::letters::{Filter, listed};
 use super::read_body;
+use crate::api::answers::ReplayAnswer;
 use crate::api::{Api, Problem, ProblemId};
 use crate::event::{RunEvent, with_override};
 use crate::state_machine::{Applied, Command, DeadLetter, ReplayItem};
 use axum::Json;
 use axum::extract::{Request, State};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// Longest body of a replay request: a filter and an override of one event.
 const REQUEST_BYTES_MAX: usize = 1024 * 1024;
@@ -29,7 +30,7 @@ struct Selection {
 pub(super) async fn replay(
     State(api): State<Api>,
     request: Request,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<ReplayAnswer>, Problem> {
     let selection = Selection::parse(&read_body(request, REQUEST_BYTES_MAX).await?)?;
     let (items, filtered) = api.cluster.read(|state| {
         selection.filter.check_known(state.dead_letters())?;
@@ -39,22 +40,18 @@ pub(super) async fn replay(
     if selection.is_dry_run {
         let chosen = items.iter().map(|item| item.letter).collect();
         let letters = api.cluster.read(|state| listed(state.dead_letters(), &chosen));
-        return Ok(Json(json!({
-            "dry_run": true,
-            "replayed": 0,
-            "would_replay": items.len(),
-            "filtered": filtered,
-            "overridden": overridden,
-            "letters": letters,
-        })));
+        return Ok(Json(ReplayAnswer {
+            dry_run: Some(true),
+            filtered,
+            letters: Some(letters),
+            overridden,
+            would_replay: Some(items.len()),
+            ..ReplayAnswer::default()
+        }));
     }
     let replayed = queue(&api, items).await?;
-    Ok(Json(json!({
-        "replayed": replayed,
-        "failed": 0,
-        "filtered": filtered,
-        "overridden": overridden,
-    })))
+    let failed = Some(0);
+    Ok(Json(ReplayAnswer { failed, filtered, overridden, replayed, ..ReplayAnswer::default() }))
 }
 
 async fn queue(api: &Api, items: Vec<ReplayItem>) -> Result<u64, Problem> {
@@ -98,7 +95,7 @@ impl Selection {
         };
         if change.value("timestamp").is_some() {
             let detail = "override.timestamp is not needed here: a replay goes past the dedupe";
-            return Err(invalid(detail));
+            return Err(Problem::invalid_request(detail));
         }
         Ok(Self { filter, payload: change.object("payload")?.cloned(), is_dry_run })
     }
@@ -106,13 +103,9 @@ impl Selection {
     fn overridden(&self, letter: &DeadLetter) -> Result<Option<Box<RunEvent>>, Problem> {
         let Some(payload) = &self.payload else { return Ok(None) };
         let changed = with_override(&letter.event, payload)
-            .map_err(|error| invalid(&format!("override.payload: {error}")))?;
+            .map_err(|error| Problem::invalid_request(format!("override.payload: {error}")))?;
         Ok(Some(Box::new(changed)))
     }
-}
-
-fn invalid(detail: &str) -> Problem {
-    Problem::new(ProblemId::InvalidRequest, detail)
 }
 
 #[cfg(test)]
