@@ -18,10 +18,6 @@ use std::time::Duration;
 
 /// Delivery keys remembered at once; the oldest leave first. 1 h at 277 events a second.
 pub(super) const DELIVERIES_MAX: usize = 1_000_000;
-/// Pipelines whose last finished state is remembered.
-pub(super) const HISTORY_MAX: usize = 10_000;
-/// Oldest of them forgotten at once: finding them costs a walk over all.
-const HISTORY_STEP: usize = HISTORY_MAX / 16;
 /// `forgotten_before` stays this far behind: events are delayed by minutes, not hours.
 pub(super) const FORGOTTEN_MARGIN: Duration = Duration::from_hours(1);
 
@@ -395,17 +391,8 @@ impl StateMachine {
 
     fn remember_delivery(&mut self, key: Key) {
         let expires_at = Timestamp(self.now.0.saturating_add(self.settings.ttl_ms));
-        self.deliveries.insert(key);
-        self.delivery_expiry.push_back((expires_at, key));
-        let deliveries_max = DELIVERIES_MAX.min(self.deliveries_max());
-        // Two at a time: there may be too many when the setting was lowered.
-        for _ in 0..2 {
-            if self.deliveries.len() > deliveries_max
-                && let Some((_, oldest)) = self.delivery_expiry.pop_front()
-            {
-                self.deliveries.remove(&oldest);
-            }
-        }
+        let max = DELIVERIES_MAX.min(self.deliveries_max());
+        self.deliveries.remember(key, expires_at, max);
     }
 
     fn touch(&mut self, key: Key) {
@@ -425,19 +412,9 @@ impl StateMachine {
     }
 
     fn remember_finished(&mut self, event: &RunEvent) {
-        let key = history_key(event);
-        let age = event.age();
-        let is_newest = self.history.get(&key).is_none_or(|known| known.age <= age);
-        if !event.state.is_final() || !is_newest {
-            return;
-        }
-        self.history.insert(key, Finished { state: event.state, age, at: self.now });
-        if self.history.len() > HISTORY_MAX {
-            let mut by_age: Vec<_> = self.history.iter().map(|(key, f)| (f.at, *key)).collect();
-            by_age.sort_unstable();
-            for (_, oldest) in by_age.into_iter().take(HISTORY_STEP) {
-                self.history.remove(&oldest);
-            }
+        if event.state.is_final() {
+            let finished = Finished { state: event.state, age: event.age(), at: self.now };
+            self.history.remember(history_key(event), finished);
         }
     }
 }

@@ -258,9 +258,7 @@ impl StateMachine {
                 *time = (*time).min(now);
             }
         }
-        for finished in self.history.values_mut() {
-            finished.age.created_at = finished.age.created_at.min(now);
-        }
+        self.history.bound_ages(now);
     }
 }
 

@@ -134,9 +134,10 @@ impl StateMachine {
     }
 
     pub(super) fn insert_tombstone(&mut self, key: Key, past: RunTombstone) {
-        self.forget_tombstone(key);
-        self.memory.add_tombstone(key, &past);
-        self.tombstones.insert(key, past);
+        self.memory.add_tombstone(&past);
+        if let Some(before) = self.tombstones.insert(key, past) {
+            self.memory.remove_tombstone(&before);
+        }
     }
 
     /// What is remembered of a run, with the namespace that it counts for.
@@ -157,7 +158,7 @@ impl StateMachine {
 
     pub(super) fn forget_tombstone(&mut self, key: Key) {
         if let Some(past) = self.tombstones.remove(&key) {
-            self.memory.remove_tombstone(key, &past);
+            self.memory.remove_tombstone(&past);
         }
     }
 
@@ -170,7 +171,7 @@ impl StateMachine {
             if self.runs.len() + self.tombstones.len() < runs_max {
                 return true;
             }
-            let Some((_, key)) = self.memory.oldest_tombstone() else { return false };
+            let Some((_, key)) = self.tombstones.oldest() else { return false };
             self.evict(key);
         }
         true
@@ -191,19 +192,11 @@ impl StateMachine {
 
     pub(super) fn expire(&mut self) {
         self.drop_ended_pauses();
-        for _ in 0..FORGOTTEN_PER_ENTRY_MAX {
-            match self.delivery_expiry.front() {
-                Some((expires_at, key)) if *expires_at <= self.now => {
-                    self.deliveries.remove(key);
-                    self.delivery_expiry.pop_front();
-                }
-                Some(_) | None => break,
-            }
-        }
+        self.deliveries.expire(self.now, FORGOTTEN_PER_ENTRY_MAX);
         self.expire_unused(FORGOTTEN_PER_ENTRY_MAX);
         let life_ms = self.settings.transition_ttl_ms;
         for _ in 0..FORGOTTEN_PER_ENTRY_MAX {
-            match self.memory.oldest_tombstone() {
+            match self.tombstones.oldest() {
                 Some((seen, key)) if seen.0.saturating_add(life_ms) <= self.now.0 => {
                     self.forget_tombstone(key);
                 }

@@ -15,8 +15,10 @@ mod copy_on_write;
 mod counters;
 mod dead_letter;
 mod dead_letter_queue;
+mod deliveries;
 mod due;
 mod expiry;
+mod finished_runs;
 mod group;
 mod group_key;
 mod level;
@@ -38,6 +40,7 @@ mod stored_copy;
 mod summaries;
 mod summary;
 mod timer;
+mod tombstones;
 mod turns;
 mod unplanned;
 mod view;
@@ -55,7 +58,10 @@ pub(crate) use copy_on_write::CopyOnWrite;
 pub use counters::Counters;
 pub use dead_letter::{Cause, CauseKind, DeadLetter};
 pub(crate) use dead_letter_queue::DeadLetterQueue;
+pub(crate) use deliveries::DeliveryKeys;
 pub use due::{DueSends, DueWork};
+pub use finished_runs::Finished;
+pub(crate) use finished_runs::FinishedRuns;
 pub use group::Group;
 pub use group_key::GroupKey;
 pub use level::{FEATURE_LEVEL, FeatureLevel};
@@ -80,20 +86,13 @@ pub use slot::{SLOTS, Slot, SlotId, SlotMap, SlotMove};
 pub(crate) use summaries::Summaries;
 pub use summary::{Accumulator, SummaryMember};
 pub(crate) use timer::Timer;
+pub(crate) use tombstones::Tombstones;
 pub use view::{Known, RunView};
 
 use crate::clock::Timestamp;
 use crate::effect::TargetKey;
-use crate::event::{Key, RunAge, RunState};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-
-/// The last finished run of one (namespace, pipeline, repository, branch or PR).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finished {
-    pub state: RunState,
-    pub age: RunAge,
-    pub at: Timestamp,
-}
+use crate::event::Key;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything the log has led to.
 #[derive(Clone, Debug, Default)]
@@ -109,26 +108,25 @@ pub struct StateMachine {
     pub(crate) retired: BTreeMap<NodeId, Timestamp>,
     /// Instances for which nothing is begun, and until when.
     pub(crate) pauses: BTreeMap<String, Timestamp>,
-    /// Keys of deliveries, and the order in which they expire.
-    pub(crate) deliveries: BTreeSet<Key>,
-    pub(crate) delivery_expiry: VecDeque<(Timestamp, Key)>,
+    pub(crate) deliveries: DeliveryKeys,
     pub(crate) runs: Runs,
-    pub(crate) tombstones: BTreeMap<Key, RunTombstone>,
+    pub(crate) tombstones: Tombstones,
     /// Unknown runs that changed before this moment fire nothing (rule 8).
     pub(crate) forgotten_before: Timestamp,
     pub(crate) outbox: Outbox,
     /// Repairs that are owed, one a target at most.
     pub(crate) repairs: BTreeMap<TargetKey, OwedRepair>,
-    pub(crate) history: Tracked<Key, Finished>,
+    /// The last finished runs.
+    pub(crate) history: FinishedRuns,
     pub(crate) summaries: Summaries,
     pub(crate) dead_letters: DeadLetterQueue,
     pub(crate) timers: BTreeSet<(Timestamp, Timer)>,
     /// What all of this weighs, and the order in which it gives way. Derived.
-    pub(crate) memory: Memory,
+    memory: Memory,
     pub(crate) next_sequence: u64,
     pub(crate) counters: Counters,
     /// What the present entry changed. No part of the replicated state.
-    pub(crate) changes: Changes,
+    changes: Changes,
 }
 
 impl StateMachine {
@@ -208,7 +206,6 @@ impl StateMachine {
 
     /// Builds the derived indexes anew, for a state that was read from a snapshot.
     pub(crate) fn rebuild_indexes(&mut self) {
-        self.deliveries = self.delivery_expiry.iter().map(|(_, key)| *key).collect();
         self.runs.reindex();
         let Outbox { effects, targets, replaced, lanes, .. } = std::mem::take(&mut self.outbox);
         self.outbox = Outbox::restore(effects, targets, replaced, lanes);

@@ -22,29 +22,36 @@ use std::sync::Arc;
 const RUN: Key = Key(0x0101);
 const EFFECT: EffectId = EffectId(Key(0x0202));
 
+/// A state that was filled from nothing.
+pub(super) fn state_with(fill: impl FnOnce(&mut StateMachine)) -> StateMachine {
+    let mut state = StateMachine::default();
+    fill(&mut state);
+    state
+}
+
 pub(super) fn full_state() -> StateMachine {
-    let mut state = StateMachine {
-        now: Timestamp(1001),
-        settings: full_settings(),
+    let mut state = state_with(|state| {
+        state.now = Timestamp(1001);
+        state.settings = full_settings();
         // The level that every build reads back, and at which no record says so.
-        feature_level: FeatureLevel::FIRST,
-        slots: SlotMap::from_slots(vec![
+        state.feature_level = FeatureLevel::FIRST;
+        state.slots = SlotMap::from_slots(vec![
             Slot { owner: Some(NodeId(0)), epoch: 1003, moved_at: Timestamp(1004) },
             Slot { owner: None, epoch: 1005, moved_at: Timestamp::UNKNOWN },
-        ]),
-        boots: [(NodeId(1006), 1007)].into(),
-        retired: [(NodeId(1015), Timestamp(1016)), (NodeId(0), Timestamp::UNKNOWN)].into(),
-        pauses: [("paused-instance".to_owned(), Timestamp(1017))].into(),
-        delivery_expiry: [(Timestamp(1009), Key(1)), (Timestamp(1008), Key(2))].into(),
-        tombstones: [(Key(0x0404), full_past())].into(),
-        forgotten_before: Timestamp(1010),
-        outbox: full_outbox(),
-        history: [(Key(0x0505), full_finished())].into_iter().collect(),
-        timers: all_timers().map(|timer| (Timestamp(1012), timer)).into(),
-        next_sequence: 1013,
-        counters: full_counters(),
-        ..StateMachine::default()
-    };
+        ]);
+        state.boots = [(NodeId(1006), 1007)].into();
+        state.retired = [(NodeId(1015), Timestamp(1016)), (NodeId(0), Timestamp::UNKNOWN)].into();
+        state.pauses = [("paused-instance".to_owned(), Timestamp(1017))].into();
+        state.deliveries =
+            [(Timestamp(1009), Key(1)), (Timestamp(1008), Key(2))].into_iter().collect();
+        state.tombstones = [(Key(0x0404), full_past())].into_iter().collect();
+        state.forgotten_before = Timestamp(1010);
+        state.outbox = full_outbox();
+        state.history = [(Key(0x0505), full_finished())].into_iter().collect();
+        state.timers = all_timers().map(|timer| (Timestamp(1012), timer)).into();
+        state.next_sequence = 1013;
+        state.counters = full_counters();
+    });
     state.summaries.accumulators.insert(RUN, full_accumulator());
     state.summaries.accumulators.insert(Key(0x0606), Accumulator::default());
     state.summaries.groups.insert(group_key(), full_group());
@@ -101,9 +108,11 @@ pub(super) fn second_state() -> StateMachine {
     let target = TargetKey("repaired".to_owned());
     state.timers.insert((Timestamp(5701), Timer::Repair(target.clone())));
     state.repairs.insert(target, repair);
-    for past in state.tombstones.values_mut() {
-        (past.end_state, past.end_version) = (Some(RunState::Failure), 5607);
-    }
+    let ended = |(key, past): (&Key, &RunTombstone)| {
+        let end_state = Some(RunState::Failure);
+        (*key, RunTombstone { end_state, end_version: 5607, ..past.clone() })
+    };
+    state.tombstones = state.tombstones.iter().map(ended).collect();
     state.rebuild_indexes();
     state
 }

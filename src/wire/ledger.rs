@@ -12,9 +12,8 @@ use super::summary::{from_group_key, to_group_key};
 use super::{WireError, proto};
 use crate::clock::Timestamp;
 use crate::effect::TargetKey;
-use crate::event::Key;
-use crate::state_machine::{Counters, DeadLetter, NodeId, Slot, SlotId, Timer};
-use std::collections::{BTreeMap, VecDeque};
+use crate::state_machine::{Counters, DeadLetter, DeliveryKeys, NodeId, Slot, SlotId, Timer};
+use std::collections::BTreeMap;
 
 /// Length of one remembered delivery: when it expires, and its key.
 pub(super) const DELIVERY_BYTES: usize = size_of::<u64>() + KEY_BYTES;
@@ -99,18 +98,16 @@ pub(super) fn from_slot_record(slot: proto::Slot) -> Result<(SlotId, Slot), Wire
     Ok((number, record))
 }
 
-pub(super) fn to_deliveries(expiry: &VecDeque<(Timestamp, Key)>) -> proto::Deliveries {
-    let mut items = Vec::with_capacity(expiry.len() * DELIVERY_BYTES);
-    for (expires_at, key) in expiry {
+pub(super) fn to_deliveries(deliveries: &DeliveryKeys) -> proto::Deliveries {
+    let mut items = Vec::with_capacity(deliveries.iter().len() * DELIVERY_BYTES);
+    for (expires_at, key) in deliveries.iter() {
         items.extend_from_slice(&expires_at.0.to_be_bytes());
         items.extend_from_slice(&key.0.to_be_bytes());
     }
     proto::Deliveries { items }
 }
 
-pub(super) fn from_deliveries(
-    deliveries: &proto::Deliveries,
-) -> Result<VecDeque<(Timestamp, Key)>, WireError> {
+pub(super) fn from_deliveries(deliveries: &proto::Deliveries) -> Result<DeliveryKeys, WireError> {
     let (items, rest) = deliveries.items.as_chunks::<DELIVERY_BYTES>();
     if !rest.is_empty() {
         let (found, accepted) = (deliveries.items.len(), "a multiple of 24");

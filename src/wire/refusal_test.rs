@@ -3,6 +3,7 @@
 use super::tests::long_history;
 use super::*;
 use crate::state_machine::FEATURE_LEVEL;
+use crate::wire::full_state::state_with;
 use crate::wire::history::{History, fixed_steps};
 
 #[test]
@@ -71,7 +72,7 @@ fn rule_22_an_unknown_record_is_refused_not_skipped() {
 #[test]
 fn rule_22_a_snapshot_of_a_level_that_this_build_does_not_speak_is_refused() {
     let beyond = FeatureLevel(FEATURE_LEVEL.0 + 1);
-    let state = StateMachine { feature_level: beyond, ..StateMachine::default() };
+    let state = state_with(|state| state.feature_level = beyond);
     let refused = WireError::Value {
         field: "Level.level",
         found: beyond.0.into(),

@@ -160,7 +160,7 @@ impl<F: FnMut(Record)> Writing<F> {
             let (instance, until_ms) = (instance.clone(), until.0);
             self.put(Record::Paused(proto::Paused { instance, until_ms }));
         }
-        self.put(Record::Deliveries(to_deliveries(&state.delivery_expiry)));
+        self.put(Record::Deliveries(to_deliveries(&state.deliveries)));
     }
 
     fn write_runs(&mut self, state: &StateMachine) {
@@ -168,10 +168,10 @@ impl<F: FnMut(Record)> Writing<F> {
             let run = to_run(*key, run, &mut self.events);
             self.put(Record::Run(run));
         }
-        for (key, past) in &state.tombstones {
+        for (key, past) in state.tombstones.iter() {
             self.put(Record::Past(to_past(*key, past)));
         }
-        for (key, finished) in &state.history {
+        for (key, finished) in state.history.iter() {
             self.put(Record::Finished(to_finished(*key, finished)));
         }
     }
@@ -246,7 +246,7 @@ impl Reading {
                 insert_once(&mut state.pauses, instance, until, "Paused.instance")?;
             }
             Record::Deliveries(deliveries) => {
-                state.delivery_expiry = from_deliveries(&deliveries)?;
+                state.deliveries = from_deliveries(&deliveries)?;
             }
             Record::Event(event) => events.add(event)?,
             Record::Run(run) => {
@@ -255,11 +255,14 @@ impl Reading {
             }
             Record::Past(past) => {
                 let (key, past) = from_past(past)?;
-                insert_once(&mut state.tombstones, key, past, "Past.key")?;
+                if state.tombstones.insert(key, past).is_some() {
+                    let found = format!("{key:?}");
+                    return Err(WireError::Repeated { field: "Past.key", found });
+                }
             }
             Record::Finished(finished) => {
                 let (key, finished) = from_finished(finished)?;
-                insert_tracked(&mut state.history, key, finished, "Finished.key")?;
+                insert_tracked(state.history.records_mut(), key, finished, "Finished.key")?;
             }
             Record::Accumulator(accumulator) => {
                 let (key, accumulator) = from_accumulator(accumulator, events)?;

@@ -2,8 +2,10 @@
 
 use super::*;
 use crate::event::Key;
-use crate::state_machine::{Command, Counters, Entry, FeatureLevel, SettledEffect, Settlement};
-use crate::wire::full_state::{full_state, second_state};
+use crate::state_machine::{
+    Command, Counters, DeliveryKeys, Entry, FeatureLevel, FinishedRuns, SettledEffect, Settlement,
+};
+use crate::wire::full_state::{full_state, second_state, state_with};
 use crate::wire::history::{History, fixed_steps};
 use crate::wire::{decode_entry, encode_entry};
 use proptest::prelude::*;
@@ -78,7 +80,7 @@ pub(in crate::wire) fn filled(state: &StateMachine) -> Vec<(&'static str, bool)>
     let runs = || state.runs.values();
     let effects = || state.outbox.effects.values();
     vec![
-        ("deliveries", !state.deliveries.is_empty()),
+        ("deliveries", state.deliveries.len() > 0),
         ("retired", !state.retired.is_empty()),
         ("paused", !state.pauses.is_empty()),
         ("past", !state.tombstones.is_empty()),
@@ -205,12 +207,11 @@ fn the_stored_form_of_every_record_stays_as_it_is() {
 
 #[test]
 fn the_stored_form_of_a_state_stays_as_it_is() {
-    let state = StateMachine {
-        now: Timestamp(1_790_000_000_123),
-        boots: [(NodeId(0xa1), 4)].into(),
-        delivery_expiry: [(Timestamp(5), Key(6))].into(),
-        ..StateMachine::default()
-    };
+    let state = state_with(|state| {
+        state.now = Timestamp(1_790_000_000_123);
+        state.boots = [(NodeId(0xa1), 4)].into();
+        state.deliveries = [(Timestamp(5), Key(6))].into_iter().collect();
+    });
     let hex: String = encode_state(&state).iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(hex, GOLDEN);
 }
@@ -241,13 +242,13 @@ fn rule_21_every_kind_of_record_counts_in_the_digest() {
         |state| state.now = Timestamp(state.now.0 + 1),
         |state| state.settings.runs_max += 1,
         |state| state.counters = Counters { late: 1_000_000, ..state.counters.clone() },
-        |state| state.delivery_expiry.truncate(0),
+        |state| state.deliveries = DeliveryKeys::default(),
         |state| state.feature_level = FeatureLevel(2),
         |state| state.boots.clear(),
         |state| state.retired.clear(),
         |state| state.pauses.clear(),
         |state| state.runs.records_mut().clear(),
-        |state| state.history.clear(),
+        |state| state.history = FinishedRuns::default(),
         |state| state.summaries.accumulators.clear(),
         |state| state.outbox.targets.clear(),
         |state| state.timers.clear(),
@@ -262,8 +263,8 @@ fn rule_21_every_kind_of_record_counts_in_the_digest() {
 #[test]
 fn the_digest_adds_up_delivery_by_delivery() {
     let with = |keys: &[u128]| {
-        let delivery_expiry = keys.iter().map(|key| (Timestamp(9), Key(*key))).collect();
-        digest(&StateMachine { delivery_expiry, ..StateMachine::default() })
+        let deliveries = keys.iter().map(|key| (Timestamp(9), Key(*key))).collect();
+        digest(&state_with(|state| state.deliveries = deliveries))
     };
     let none = with(&[]);
     let sum = with(&[1]).wrapping_add(with(&[2])).wrapping_sub(none);

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Keys by share and time. Each key stands once; the oldest of a share once more.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct ByShare<K> {
+pub(in crate::state_machine) struct ByShare<K> {
     shares: BTreeMap<ShareId, BTreeSet<(Timestamp, K)>>,
     heads: BTreeSet<(Timestamp, K, ShareId)>,
 }
@@ -18,13 +18,13 @@ impl<K> Default for ByShare<K> {
 }
 
 impl<K: Ord + Clone> ByShare<K> {
-    pub(super) fn insert(&mut self, share: ShareId, at: Timestamp, key: &K) {
+    pub(in crate::state_machine) fn insert(&mut self, share: ShareId, at: Timestamp, key: &K) {
         self.change(share, |keys| {
             keys.insert((at, key.clone()));
         });
     }
 
-    pub(super) fn remove(&mut self, share: ShareId, at: Timestamp, key: &K) {
+    pub(in crate::state_machine) fn remove(&mut self, share: ShareId, at: Timestamp, key: &K) {
         self.change(share, |keys| {
             keys.remove(&(at, key.clone()));
         });
@@ -34,12 +34,15 @@ impl<K: Ord + Clone> ByShare<K> {
     }
 
     /// The oldest of all.
-    pub(super) fn oldest(&self) -> Option<(Timestamp, &K)> {
+    pub(in crate::state_machine) fn oldest(&self) -> Option<(Timestamp, &K)> {
         self.heads.first().map(|(at, key, _)| (*at, key))
     }
 
     /// Those of one share, oldest first.
-    pub(super) fn of(&self, share: ShareId) -> impl Iterator<Item = (Timestamp, &K)> {
+    pub(in crate::state_machine) fn of(
+        &self,
+        share: ShareId,
+    ) -> impl Iterator<Item = (Timestamp, &K)> {
         self.shares.get(&share).into_iter().flatten().map(|(at, key)| (*at, key))
     }
 

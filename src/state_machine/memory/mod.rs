@@ -6,15 +6,15 @@ mod room;
 mod tracked;
 mod weight;
 
+pub(super) use by_share::ByShare;
 pub(crate) use tracked::{Record, Tracked};
-pub(super) use weight::letter as letter_weight;
+pub(super) use weight::{letter as letter_weight, tombstone as tombstone_weight};
 
 use super::StateMachine;
 use super::run_record::RunTombstone;
 use crate::clock::Timestamp;
 use crate::effect::TargetKey;
 use crate::event::Key;
-use by_share::ByShare;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Bytes of state where the settings tell none.
@@ -117,9 +117,7 @@ pub(crate) struct TargetStanding {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Memory {
     runs: u64,
-    tombstones: u64,
     targets: u64,
-    history: u64,
     /// Final and delivered runs by last sighting.
     settled: BTreeSet<(Timestamp, Key)>,
     /// What each namespace holds of runs, tombstones and targets.
@@ -128,8 +126,6 @@ pub(crate) struct Memory {
     ranking: BTreeSet<(u64, ShareId)>,
     /// Unfinished runs that owe nothing, by last sighting.
     silent: ByShare<Key>,
-    /// Tombstones by last sighting.
-    tombstones_seen: ByShare<Key>,
     idle_targets: ByShare<TargetKey>,
 }
 
@@ -181,25 +177,14 @@ impl Memory {
         }
     }
 
-    /// Counts a tombstone.
-    pub(super) fn add_tombstone(&mut self, key: Key, past: &RunTombstone) {
-        let bytes = weight::tombstone(past);
-        self.tombstones = self.tombstones.saturating_add(bytes);
-        self.tombstones_seen.insert(past.share, past.last_seen, &key);
-        self.burden(past.share, bytes);
+    /// Counts a tombstone in its namespace.
+    pub(super) fn add_tombstone(&mut self, past: &RunTombstone) {
+        self.burden(past.share, weight::tombstone(past));
     }
 
-    /// Takes a tombstone off again.
-    pub(super) fn remove_tombstone(&mut self, key: Key, past: &RunTombstone) {
-        let bytes = weight::tombstone(past);
-        self.tombstones = self.tombstones.saturating_sub(bytes);
-        self.tombstones_seen.remove(past.share, past.last_seen, &key);
-        self.lighten(past.share, bytes);
-    }
-
-    /// The tombstone that was not seen for longest.
-    pub(super) fn oldest_tombstone(&self) -> Option<(Timestamp, Key)> {
-        self.tombstones_seen.oldest().map(|(seen, key)| (seen, *key))
+    /// Takes a tombstone off its namespace again.
+    pub(super) fn remove_tombstone(&mut self, past: &RunTombstone) {
+        self.lighten(past.share, weight::tombstone(past));
     }
 
     fn burden(&mut self, id: ShareId, bytes: u64) {
@@ -232,11 +217,6 @@ impl Memory {
     }
 }
 
-fn change_sum(sum: &mut u64, before: Option<&u64>, after: Option<&u64>) {
-    *sum = sum.saturating_sub(before.copied().unwrap_or_default());
-    *sum = sum.saturating_add(after.copied().unwrap_or_default());
-}
-
 impl StateMachine {
     /// Brings the sums and orders up to date.
     pub(super) fn weigh(&mut self) {
@@ -244,21 +224,19 @@ impl StateMachine {
         runs.records_mut().changes(|key, before, after| memory.change_run(*key, before, after));
         outbox.targets.changes(|key, before, after| memory.change_target(key, before, after));
         summaries.weigh();
-        history.changes(|_, before, after| change_sum(&mut memory.history, before, after));
+        history.weigh();
     }
 
     /// Counts everything anew, for a state that was read from a snapshot.
     pub(super) fn weigh_anew(&mut self) {
         let mut anew = Memory::default();
-        for (key, past) in &self.tombstones {
-            anew.add_tombstone(*key, past);
-        }
+        self.tombstones.values().for_each(|past| anew.add_tombstone(past));
         let runs = self.runs.records_mut();
         runs.forget_standings(|key, standing| anew.change_run(*key, None, Some(standing)));
         let targets = &mut self.outbox.targets;
         targets.forget_standings(|key, standing| anew.change_target(key, None, Some(standing)));
         self.summaries.weigh_again();
-        self.history.forget_standings(|_, bytes| anew.history += bytes);
+        self.history.weigh_again();
         self.memory = anew;
     }
 
@@ -268,7 +246,7 @@ impl StateMachine {
         let number = |of: usize| u64::try_from(of).unwrap_or(u64::MAX);
         match part {
             Part::Runs => self.memory.runs,
-            Part::Past => self.memory.tombstones,
+            Part::Past => self.tombstones.bytes(),
             Part::Targets => self.memory.targets,
             Part::Summaries => self.summaries.bytes(),
             Part::Outbox => {
@@ -279,7 +257,7 @@ impl StateMachine {
             Part::Deliveries => {
                 number(self.deliveries.len()).saturating_mul(weight::DELIVERY_BYTES)
             }
-            Part::History => self.memory.history,
+            Part::History => self.history.bytes(),
         }
     }
 

@@ -179,7 +179,7 @@ impl StateMachine {
             && runs < self.settings.runs_max;
         let memory = &self.memory;
         let can_give = !memory.settled.is_empty()
-            || memory.tombstones_seen.oldest().is_some()
+            || !self.tombstones.is_empty()
             || memory.idle_targets.oldest().is_some()
             || self.summaries.oldest_orphan().is_some()
             || memory.largest().is_some_and(|share| memory.silent.of(share).next().is_some());
@@ -221,7 +221,7 @@ impl StateMachine {
     /// alone, and fires nothing.
     fn forget_aged(&mut self) -> bool {
         let aged = self.now.before(FORGOTTEN_MARGIN);
-        let past = self.memory.oldest_tombstone().map(|(at, _)| at);
+        let past = self.tombstones.oldest().map(|(at, _)| at);
         let target = self.memory.idle_targets.oldest();
         let target = target.filter(|(at, key)| *at <= aged && self.is_free(key));
         match target.map(|(at, key)| (at, key.clone())) {
@@ -241,8 +241,7 @@ impl StateMachine {
 
     fn forget_aged_tombstone(&mut self) -> bool {
         let aged = self.now.before(FORGOTTEN_MARGIN);
-        let Some((_, key)) = self.memory.oldest_tombstone().filter(|(seen, _)| *seen <= aged)
-        else {
+        let Some((_, key)) = self.tombstones.oldest().filter(|(seen, _)| *seen <= aged) else {
             return false;
         };
         self.evict(key);
@@ -284,7 +283,7 @@ impl StateMachine {
             return true;
         }
         let target = self.oldest_free_target_of(share);
-        let past = self.memory.tombstones_seen.of(share).next().map(|(at, _)| at);
+        let past = self.tombstones.oldest_of(share).map(|(at, _)| at);
         match target {
             Some((at, key)) if past.is_none_or(|past| at < past) => {
                 self.forget_target(&key);
@@ -316,9 +315,7 @@ impl StateMachine {
     }
 
     fn forget_tombstone_of(&mut self, share: ShareId) -> bool {
-        let Some(key) = self.memory.tombstones_seen.of(share).next().map(|(_, key)| *key) else {
-            return false;
-        };
+        let Some((_, key)) = self.tombstones.oldest_of(share) else { return false };
         self.evict(key);
         true
     }

@@ -241,7 +241,7 @@ fn settled(settled: &SettledEffect) -> u64 {
 }
 
 /// A tombstone.
-pub(super) fn tombstone(past: &RunTombstone) -> u64 {
+pub(in crate::state_machine) fn tombstone(past: &RunTombstone) -> u64 {
     let check = past.check.as_ref().map_or(0, |kept| {
         block(size_of::<KeptCheck>()) + check_writer(&kept.writer) + text(&kept.name)
     });

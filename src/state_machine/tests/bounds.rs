@@ -27,16 +27,19 @@ fn bytes(core: &Core) -> u64 {
 }
 
 /// What the parts of the state weigh, as they counted it.
-fn counted(state: &StateMachine) -> (Memory, SummaryWeights, u64) {
-    (state.memory.clone(), state.summaries.weights().clone(), state.part_bytes(Part::DeadLetters))
+fn counted(state: &StateMachine) -> (Memory, SummaryWeights, [u64; 3]) {
+    let sums = [Part::DeadLetters, Part::Past, Part::History].map(|part| state.part_bytes(part));
+    (state.memory.clone(), state.summaries.weights().clone(), sums)
 }
 
 /// What the state would weigh if it were read from a snapshot now.
-fn recounted(core: &Core) -> (Memory, SummaryWeights, u64) {
+fn recounted(core: &Core) -> (Memory, SummaryWeights, [u64; 3]) {
     let mut copy = core.state.clone();
     copy.rebuild_indexes();
-    let (memory, summaries, _) = counted(&copy);
-    (memory, summaries, copy.dead_letters.values().map(letter_weight).sum())
+    let (memory, summaries, [_, _, history]) = counted(&copy);
+    let letters = copy.dead_letters.values().map(letter_weight).sum();
+    let past: Tombstones = copy.tombstones.iter().map(|(key, past)| (*key, past.clone())).collect();
+    (memory, summaries, [letters, past.bytes(), history])
 }
 
 fn offer(core: &mut Core, event: impl Into<RunEvent>) -> Applied {

@@ -33,7 +33,7 @@ use super::*;
 use crate::effect::{
     Delivery, EffectId, PlannedEffect, Receipt, RouteName, SkipReason, Skipped, TargetKey,
 };
-use crate::event::{Key, RunEvent};
+use crate::event::{Key, RunEvent, RunState};
 use crate::failure::FailureKind;
 use draft::{Draft, pipeline_run, task_run};
 use std::time::Duration;

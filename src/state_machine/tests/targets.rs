@@ -161,17 +161,17 @@ fn rule_06_a_run_that_ends_twice_still_knows_its_predecessor() {
 #[test]
 fn rule_06_the_memory_of_pipelines_is_bounded_and_forgets_the_oldest() {
     let mut core = Core::new();
-    for number in 0..=accept::HISTORY_MAX {
+    for number in 0..=finished_runs::HISTORY_MAX {
         let of = |event: &mut RunEvent| event.pipeline_name = format!("p-{number}");
         core.now = core.now.after(Duration::from_millis(1));
         core.accept(pipeline_run(&format!("r-{number}")).with(of).success());
     }
-    assert!(core.state.history.len() <= accept::HISTORY_MAX);
+    assert!(core.state.history.len() <= finished_runs::HISTORY_MAX);
     let previous = |core: &mut Core, uid: &str, pipeline: &str| {
         core.accept(pipeline_run(uid).with(|e| e.pipeline_name = pipeline.to_owned()).started());
         core.run(uid).context.previous_state
     };
     assert_eq!(previous(&mut core, "x", "p-0"), None);
-    let newest = format!("p-{}", accept::HISTORY_MAX);
+    let newest = format!("p-{}", finished_runs::HISTORY_MAX);
     assert_eq!(previous(&mut core, "y", &newest), Some(RunState::Success));
 }
