@@ -1,9 +1,9 @@
 //! `dlq`: what was given up, and what is to be tried again.
 
 use super::flags::{DlqCommand, DlqFlags, LetterFilter};
-use super::printable;
 use super::remote::{Client, runtime, show, text};
 use crate::api::answers::{DeleteAnswer, LetterAnswer, LettersAnswer, ReplayAnswer};
+use crate::event::escaped_line;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 use std::process::ExitCode;
@@ -61,7 +61,8 @@ fn letter_line(letter: &LetterAnswer) -> String {
         text(letter.envelope.report["run_name"].as_str()),
         text(Some(&letter.cause)),
     );
-    printable(&line)
+    // Names and causes come from whoever sent them.
+    escaped_line(&line).into_owned()
 }
 
 fn replayed(answer: &ReplayAnswer) -> Vec<String> {
@@ -121,7 +122,7 @@ mod tests {
     #[test]
     fn s16_a_name_steers_no_terminal() {
         let line = letter_line(&letter("a\u{1b}[2J\nb\u{202e}c"));
-        let told = "     7  t  hub/checks  a\\u{1b}[2J\\u{a}b\\u{202e}c  auth: 401";
+        let told = "     7  t  hub/checks  a\\u001b[2J\\u000ab\\u202ec  auth: 401";
         assert_eq!(line, told);
     }
 

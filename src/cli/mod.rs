@@ -61,17 +61,3 @@ fn say(line: impl Display) {
 fn complain(line: impl Display) {
     let _ = writeln!(std::io::stderr(), "tekton-events-relay: {}", escaped(&line.to_string()));
 }
-
-/// The line as it can be shown: what steers a terminal, or turns the direction of text, is spelt
-/// out. Names and causes come from whoever sent them.
-fn printable(line: &str) -> String {
-    let steers = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    let mut shown = String::with_capacity(line.len());
-    for c in line.chars() {
-        if steers(c) { shown.extend(c.escape_unicode()) } else { shown.push(c) }
-    }
-    shown
-}

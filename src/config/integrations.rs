@@ -25,10 +25,6 @@ use std::sync::Arc;
 /// The name of the one notifier of a relay without a file.
 const LOG_WITHOUT_FILE: &str = "log";
 
-/// Notifiers that people look for under `scm`.
-const NOTIFIERS_IN_SCM: [&str; 8] =
-    ["slack", "webhook", "log", "teams", "discord", "mattermost", "telegram", "email"];
-
 const ENABLED: KeyRow = KeyRow::flag("enabled", "`true`", "What is off is not looked at");
 
 const WHEN: KeyRow = KeyRow::text("when", "always", "CEL condition");
@@ -103,7 +99,7 @@ pub(super) fn read(
     match section {
         Section::Scm => {
             let rule = "is a notifier: it belongs under `notifiers`";
-            fields.misplaced(&NOTIFIERS_IN_SCM, rule);
+            fields.misplaced(&Section::Notifiers.kinds(), rule);
         }
         Section::Notifiers => {
             fields.misplaced(&Section::Scm.kinds(), "is a forge: it belongs under `scm`");

@@ -4,6 +4,7 @@ mod annotations;
 mod bounds;
 pub mod check;
 mod child_name;
+mod closed_words;
 mod cloudevent;
 mod context;
 mod eventlistener;
@@ -29,13 +30,14 @@ mod testdata;
 pub use check::{CheckWriter, NotSettled};
 #[cfg(test)]
 pub(crate) use child_name::child_name;
+pub use closed_words::{closed_field, closed_words};
 pub use cloudevent::{BATCH_EVENTS_MAX, CloudEvent, parse};
 pub use context::RunContext;
 pub use ingest_error::IngestError;
 pub use json::{JSON_KEYS, JSON_REPOSITORY_KEYS, OverrideError, to_json, with_override};
 pub use keep::{Keep, KeptNames};
 pub use key::Key;
-pub use names::{escaped, is_commit_sha, is_forge_name, is_forge_owner};
+pub use names::{escaped, escaped_line, is_commit_sha, is_forge_name, is_forge_owner};
 pub use naming::{Naming, Reference};
 pub use run::{
     ChildRef, NamedValue, Parent, Position, Repository, RunAge, RunEvent, RunKind, Scm,

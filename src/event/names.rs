@@ -130,22 +130,31 @@ pub(super) fn visible_lines(text: &str) -> Cow<'_, str> {
 /// back as what it was. Ends of lines and tabs stay.
 #[must_use]
 pub fn escaped(text: &str) -> Cow<'_, str> {
-    let acts = |c| is_unseen(c) && !matches!(c, '\n' | '\t');
-    if !text.contains(acts) {
+    spelt_out(text, |c| is_unseen(c) && !matches!(c, '\n' | '\t'))
+}
+
+/// As [`escaped`], for one line: ends of lines and tabs are written as `\u000a` and `\u0009`.
+#[must_use]
+pub fn escaped_line(text: &str) -> Cow<'_, str> {
+    spelt_out(text, is_unseen)
+}
+
+fn spelt_out(text: &str, acts: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if !text.contains(&acts) {
         return Cow::Borrowed(text);
     }
-    let mut escaped = String::with_capacity(text.len());
+    let mut spelt = String::with_capacity(text.len());
     for c in text.chars() {
         if acts(c) {
             for unit in c.encode_utf16(&mut [0; 2]) {
                 // Writing to a String cannot fail.
-                let _ = write!(escaped, "\\u{unit:04x}");
+                let _ = write!(spelt, "\\u{unit:04x}");
             }
         } else {
-            escaped.push(c);
+            spelt.push(c);
         }
     }
-    Cow::Owned(escaped)
+    Cow::Owned(spelt)
 }
 
 #[cfg(test)]

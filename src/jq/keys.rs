@@ -2,7 +2,7 @@
 //! takes without a word; so a key that is read from the event itself has to be one of its keys.
 
 use super::{ProgramError, ProgramProblem, at};
-use crate::event::{RunKind, RunState};
+use crate::event::{closed_field, closed_words};
 use crate::spelling::{closest, did_you_mean};
 use jaq_core::load::lex::StrPart;
 use jaq_core::load::parse::{BinaryOp, Term};
@@ -130,7 +130,8 @@ impl<'p> Reader<'p> {
     /// Refuses a comparison of a key of the event with a word that it never holds.
     fn comparison(&self, key: &Term<&'p str>, word: &Term<&'p str>, dot: Dot) -> Read {
         let (Some(key), Some(word)) = (event_key(key), literal(word)) else { return Ok(()) };
-        let Some(words) = closed_words(key).filter(|_| dot == Dot::Event) else { return Ok(()) };
+        let field = closed_field(key).filter(|_| dot == Dot::Event);
+        let Some(words) = field.and_then(closed_words) else { return Ok(()) };
         if words.contains(&word) {
             return Ok(());
         }
@@ -200,18 +201,6 @@ fn event_key<'p>(term: &Term<&'p str>) -> Option<&'p str> {
     let Term::Path(base, path) = term else { return None };
     match (&**base, path.0.as_slice()) {
         (Term::Id, [(Part::Index(key), _)]) => literal(key),
-        _ => None,
-    }
-}
-
-/// The words that a key of the event can hold, where that is a closed set.
-fn closed_words(key: &str) -> Option<Vec<&'static str>> {
-    let states = || RunState::ALL.into_iter().map(RunState::as_str);
-    match key {
-        "state" => Some(states().collect()),
-        // Empty while there was no earlier run.
-        "previous_state" => Some(states().chain([""]).collect()),
-        "resource" => Some(RunKind::ALL.into_iter().map(RunKind::as_str).collect()),
         _ => None,
     }
 }

@@ -3,7 +3,8 @@
 //! rule reads is not known. What is false, or true, for all of them was not meant.
 
 use super::check::literal_text;
-use super::vocabulary::{EVENT, closed_words};
+use super::vocabulary::EVENT;
+use crate::event::closed_words;
 use cel::IdedExpr;
 use cel::common::ast::operators as op;
 use cel::common::ast::{CallExpr, Expr, LiteralValue};

@@ -1,8 +1,6 @@
 //! The words of rules and their types: fields of `event`, functions and methods. The checker
 //! reads these tables, [`super::EventVars`] fills the fields, and nothing else may define a word.
 
-use crate::event::{RunKind, RunState};
-
 /// What the checker knows of a value before it exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Type {
@@ -265,18 +263,6 @@ pub(super) const SIGNATURES: &[FunctionSignature] = &[
 /// The type of a field of `event`, if there is such a field.
 pub(super) fn event_field(name: &str) -> Option<Type> {
     EVENT_FIELDS.iter().find(|(field, _)| *field == name).map(|(_, of)| *of)
-}
-
-/// The words that a field can hold, where that is a closed set.
-pub(super) fn closed_words(field: &str) -> Option<Vec<&'static str>> {
-    let states = || RunState::ALL.into_iter().map(RunState::as_str);
-    match field {
-        "State" => Some(states().collect()),
-        // Empty while there was no earlier run.
-        "PreviousState" => Some(states().chain([""]).collect()),
-        "Resource" => Some(RunKind::ALL.into_iter().map(RunKind::as_str).collect()),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

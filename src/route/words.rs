@@ -4,7 +4,7 @@
 use super::check::ExpressionFault;
 use super::pattern::Pattern;
 use super::possible::field_of;
-use super::vocabulary::closed_words;
+use crate::event::closed_words;
 use crate::spelling::closest;
 use cel::IdedExpr;
 use cel::common::ast::Expr;

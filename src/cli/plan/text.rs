@@ -1,7 +1,7 @@
 //! A plan for people: what became of each event, and the exact requests.
 
-use super::super::printable;
 use super::{Cause, Counts, Decided, credential, url_text};
+use crate::event::escaped_line;
 use crate::integration::{HttpRequest, MailMessage, MailServer, Method, Outbound, Turn};
 use crate::plan::Step;
 
@@ -13,7 +13,7 @@ pub(super) fn lines(decided: &[Decided]) -> Vec<String> {
     lines.push(format!(
         "{events} events, {ignored} ignored: {effects} effects, {skipped} skipped, {failed} failed"
     ));
-    lines.iter().map(|line| printable(line)).collect()
+    lines.iter().map(|line| escaped_line(line).into_owned()).collect()
 }
 
 fn of_cause(decided: &Decided) -> Vec<String> {

@@ -3,7 +3,7 @@
 
 use super::trial::KnownArgument;
 use super::{Checked, Checker, TemplateFault};
-use crate::event::{RunKind, RunState};
+use crate::event::closed_words;
 use crate::spelling::did_you_mean;
 use crate::template::shape::Shape;
 use gotmpl::parse::{Expr, Pos};
@@ -111,16 +111,4 @@ fn directives(format: &str) -> Option<usize> {
 
 fn only<T>(items: &[T]) -> Option<&T> {
     if let [only] = items { Some(only) } else { None }
-}
-
-/// The words that a field of an event can hold, where that is a closed set.
-fn closed_words(field: &str) -> Option<Vec<&'static str>> {
-    let states = || RunState::ALL.into_iter().map(RunState::as_str);
-    match field {
-        "State" => Some(states().collect()),
-        // Empty while there was no earlier run.
-        "PreviousState" => Some(states().chain([""]).collect()),
-        "Resource" => Some(RunKind::ALL.into_iter().map(RunKind::as_str).collect()),
-        _ => None,
-    }
 }
