@@ -163,7 +163,7 @@ pub(super) const POLICY: &[KeyRow] = &[
         "repositories",
         "all",
         "Globs over `owner/name`, whatever its case, for runs that name a repository. `*` \
-         does not cross the slash",
+         does not cross a slash: a group within a group needs `group/subgroup/*`",
     ),
     KeyRow::texts(
         "channels",

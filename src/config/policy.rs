@@ -56,7 +56,7 @@ fn read_repositories(fields: &mut Fields<'_>) -> Option<Vec<NamePattern>> {
     let mut patterns = Vec::new();
     for setting in fields.list("repositories") {
         let Some(text) = setting.written() else { continue };
-        if text.matches('/').count() != 1 {
+        if !text.contains('/') {
             let expected = "a repository as owner/name, such as acme/app or acme/*";
             setting.fail(Problem::Malformed { expected });
             continue;
@@ -119,6 +119,14 @@ mod tests {
         };
         let second = PolicyRule { namespaces: vec![pattern("*")], ..PolicyRule::default() };
         assert_eq!(config(&text).rules.policy, Policy::of(vec![first, second]));
+        let grouped =
+            config(&format!("{LOG}policy: [{{namespaces: [a], repositories: [acme/team/*]}}]\n"));
+        let rule = PolicyRule {
+            namespaces: vec![pattern("a")],
+            repositories: Some(vec![pattern("acme/team/*")]),
+            ..PolicyRule::default()
+        };
+        assert_eq!(grouped.rules.policy, Policy::of(vec![rule]));
         assert_eq!(config(LOG).rules.policy, Policy::default());
         assert_eq!(config(&format!("{LOG}policy: []\n")).rules.policy, Policy::of(Vec::new()));
     }

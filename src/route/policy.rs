@@ -116,6 +116,8 @@ mod tests {
             ("team-a", "acme", "secret", false),
             ("team-a", "ACME", "Secret.git", false),
             ("team-a", "acme/..", "victim", false),
+            ("team-a", "acme/team", "app", false),
+            ("team-a", "acme", "team/app", false),
             ("team-a", "acme", "../victim/app", false),
             ("team-a", "", "app", false),
             ("team-a", "", "", true),
