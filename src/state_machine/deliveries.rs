@@ -48,6 +48,11 @@ impl DeliveryKeys {
         }
     }
 
+    /// What is stored of it, to be encoded: it recognises nothing.
+    pub(super) fn stored_copy(&self) -> Self {
+        Self { keys: BTreeSet::new(), expiry: self.expiry.clone() }
+    }
+
     /// Keys with the moments at which they expire, in the order in which they are forgotten.
     pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &(Timestamp, Key)> {
         self.expiry.iter()

@@ -4,7 +4,6 @@
 
 use super::memory::Memory;
 use super::{Changes, StateMachine};
-use std::collections::BTreeSet;
 
 impl StateMachine {
     /// What is stored of this state, to be encoded or digested. Nothing can be applied to it, and what
@@ -19,8 +18,7 @@ impl StateMachine {
             boots: self.boots.clone(),
             retired: self.retired.clone(),
             pauses: self.pauses.clone(),
-            deliveries: BTreeSet::new(),
-            delivery_expiry: self.delivery_expiry.clone(),
+            deliveries: self.deliveries.stored_copy(),
             runs: self.runs.stored_copy(),
             tombstones: self.tombstones.clone(),
             forgotten_before: self.forgotten_before,

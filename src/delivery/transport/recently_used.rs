@@ -38,13 +38,13 @@ mod tests {
     #[test]
     fn a_key_keeps_its_value_until_too_many_others_were_asked_for() {
         let values: RecentlyUsed<u8, Mutex<u8>> = RecentlyUsed::new(2);
-        let read = |key| *values.get(&key).lock().unwrap();
-        *values.get(&1).lock().unwrap() = 10;
-        *values.get(&2).lock().unwrap() = 20;
+        let read = |key| *values.get(&key).lock();
+        *values.get(&1).lock() = 10;
+        *values.get(&2).lock() = 20;
         assert_eq!((read(1), read(2), read(1)), (10, 20, 10));
         let held = values.get(&2);
         assert_eq!((read(1), read(3)), (10, 0));
-        assert_eq!((read(1), *held.lock().unwrap()), (10, 20));
+        assert_eq!((read(1), *held.lock()), (10, 20));
         assert_eq!(read(2), 0);
     }
 }
