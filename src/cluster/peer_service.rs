@@ -70,8 +70,7 @@ impl Member {
     }
 
     async fn answer_forward(&self, forward: Forward) -> Result<Forwarded, Refused> {
-        let commands =
-            EncodedCommands::decode(&forward.entry).map_err(|error| Refused::malformed(error))?;
+        let commands = EncodedCommands::decode(&forward.entry).map_err(Refused::malformed)?;
         let priority = if forward.is_event { Priority::Event } else { Priority::Work };
         let within = Duration::from_millis(forward.within_ms);
         let written = self.hand_on(commands, priority, within, forward.hops).await;
@@ -176,7 +175,7 @@ impl PeerService for Member {
 }
 
 fn read<M: prost::Message + Default>(body: &Bytes) -> Result<M, Refused> {
-    M::decode(body.clone()).map_err(|error| Refused::malformed(error))
+    M::decode(body.clone()).map_err(Refused::malformed)
 }
 
 fn refused(error: RaftCallError) -> Refused {

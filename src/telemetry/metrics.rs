@@ -48,9 +48,12 @@ pub struct Metrics {
     skipped: IntGaugeVec,
     dead: IntGaugeVec,
     build: IntGaugeVec,
-    state: Vec<(fn(&StateMachine) -> u64, Plain)>,
+    state: Vec<(ReadState, Plain)>,
     replica: BTreeMap<&'static str, Plain>,
 }
+
+/// Reads the value of a metric out of the replicated state.
+type ReadState = fn(&StateMachine) -> u64;
 
 /// The result of an attempt that did not fail.
 const DELIVERED: &str = "delivered";
