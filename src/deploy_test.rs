@@ -427,7 +427,7 @@ fn targets(manifest: &str) -> Vec<String> {
 #[test]
 fn the_image_build_sees_every_target_of_the_package() {
     let (ignore, targets) = (text(".dockerignore"), targets(&text("Cargo.toml")));
-    assert_eq!(targets.len(), 7, "{targets:?}");
+    assert_eq!(targets.len(), 8, "{targets:?}");
     let read = ["Cargo.toml", "Cargo.lock", "build.rs", "src/main.rs", "proto/relay/v1/log.proto"];
     for file in targets.iter().map(String::as_str).chain(read) {
         assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(file).is_file(), "{file}");
