@@ -27,13 +27,16 @@ pub(crate) enum Unit {
     UnixSeconds,
 }
 
+/// Reads one value of the replicated state.
+pub(crate) type StateReader = fn(&StateMachine) -> u64;
+
 /// Where the value comes from when the metrics are scraped.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Source {
     /// A method of `Metrics` counts or sets it.
     Metrics,
     /// The replicated state.
-    State(fn(&StateMachine) -> u64),
+    State(StateReader),
     /// `Cluster::gauges` gives it by name.
     Replica,
 }
@@ -94,7 +97,7 @@ const fn counted(
 const fn of_state(
     name: &'static str,
     unit: Unit,
-    read: fn(&StateMachine) -> u64,
+    read: StateReader,
     help: &'static str,
 ) -> MetricRow {
     let (kind, source) = (MetricType::Gauge, Source::State(read));

@@ -4,7 +4,7 @@
 //! Series exist before they count anything: `increase()` does not see the first value of a series
 //! that is born with it. `docs/METRICS.md` lists them.
 
-use super::metric_table::{MetricRow, MetricType, PREFIX, ROWS, Source, row};
+use super::metric_table::{MetricRow, MetricType, PREFIX, ROWS, Source, StateReader, row};
 use crate::effect::{RouteName, SkipReason};
 use crate::failure::FailureKind;
 use crate::state_machine::{CauseKind, Fate, Part, StateMachine};
@@ -48,12 +48,9 @@ pub struct Metrics {
     skipped: IntGaugeVec,
     dead: IntGaugeVec,
     build: IntGaugeVec,
-    state: Vec<(ReadState, Plain)>,
+    state: Vec<(StateReader, Plain)>,
     replica: BTreeMap<&'static str, Plain>,
 }
-
-/// Reads the value of a metric out of the replicated state.
-type ReadState = fn(&StateMachine) -> u64;
 
 /// The result of an attempt that did not fail.
 const DELIVERED: &str = "delivered";
