@@ -1,7 +1,8 @@
 //! How fast effects leave, and what an event costs, while more and more runs wait: one relay, senders
 //! that post whole runs, and a forge in this process.
 //!
-//! `cargo bench --bench effects`, with `all` for every size, delay and number of connections.
+//! `cargo bench --bench effects`, with `all` for every size, delay and number of connections, or with
+//! some of them: `4000/0/64` is 4,000 runs, a forge that answers at once, 64 connections.
 
 mod forge;
 mod relay;
@@ -40,7 +41,7 @@ fn main() -> anyhow::Result<()> {
     let cases = match named.as_slice() {
         [] => USUAL.to_vec(),
         [all] if all == "all" => every(),
-        [unknown, ..] => bail!("{unknown} is not `all`"),
+        cases => cases.iter().map(|case| parsed(case)).collect::<anyhow::Result<_>>()?,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut table = Table::new();
@@ -48,6 +49,13 @@ fn main() -> anyhow::Result<()> {
         runtime.block_on(measure(case, &mut table))?;
     }
     table.print()
+}
+
+fn parsed(case: &str) -> anyhow::Result<(u64, u64, usize)> {
+    let [runs, delay_ms, connections] = case.split('/').collect::<Vec<_>>()[..] else {
+        bail!("{case} is neither `all` nor like 4000/0/64");
+    };
+    Ok((runs.parse()?, delay_ms.parse()?, connections.parse()?))
 }
 
 fn every() -> Vec<(u64, u64, usize)> {
