@@ -7,7 +7,7 @@ use super::registry::{
 };
 use super::{
     HttpReply, Integration, Method, Outbound, Rejection, Reply, Turn, Unfollowed, email, github,
-    log, slack, webhook,
+    gitlab, log, slack, webhook,
 };
 use crate::failure::{FailureKind, Retryability};
 use crate::settings::diagnostics::{Diagnostics, Files, SecretCheck};
@@ -109,6 +109,20 @@ const ROWS: &[Row] = &[
         differs: &[],
     },
     // A webhook or channel that is gone does not come back by waiting.
+    Row {
+        kind: gitlab::KIND,
+        action: "commit_status",
+        settings: "{auth: {secret_file: /s}}",
+        answers: HTTP,
+        differs: &[],
+    },
+    Row {
+        kind: gitlab::KIND,
+        action: "pr_comment",
+        settings: "{auth: {secret_file: /s}}",
+        answers: HTTP,
+        differs: &[],
+    },
     Row {
         kind: slack::KIND,
         action: "notify",

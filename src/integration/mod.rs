@@ -5,6 +5,7 @@
 pub mod connected;
 pub mod email;
 pub mod github;
+pub mod gitlab;
 pub mod jwt;
 pub mod log;
 pub mod registry;

@@ -2,7 +2,7 @@
 //! instances; `config` loops over the rows. `docs/INTEGRATIONS.md`, the tables of
 //! `docs/CONFIGURATION.md` and the JSON Schema come from the same rows.
 
-use super::{Integration, email, github, log, slack, webhook};
+use super::{Integration, email, github, gitlab, log, slack, webhook};
 use crate::secret::SecretRef;
 use crate::settings::KeyRow;
 use crate::settings::fields::Fields;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 /// All integrations. Routes are looked at in this order.
 pub const INTEGRATIONS: &[IntegrationRow] =
-    &[github::ROW, slack::ROW, webhook::ROW, email::ROW, log::ROW];
+    &[github::ROW, gitlab::ROW, slack::ROW, webhook::ROW, email::ROW, log::ROW];
 
 /// Kinds of the Go relay, by section.
 const GO_RELAY: [(Section, &[&str]); 2] = [
