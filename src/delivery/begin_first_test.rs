@@ -1,6 +1,7 @@
 //! The worker over a log in memory: a call is made only where the log says so.
 
 use super::*;
+use crate::clock::Timestamp;
 use crate::cluster::Options;
 use crate::effect::{Delivery, EffectId, Receipt, RouteName, SkipReason, TargetKey};
 use crate::event::{Keep, Key, RunContext, RunEvent, recorded_run};

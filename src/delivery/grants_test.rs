@@ -6,7 +6,8 @@ use super::*;
 use crate::delivery::send::Ended;
 use crate::failure::FailureKind;
 use crate::state_machine::{
-    AttemptOutcome, AttemptResult, Boot, Cause, CauseKind, NodeId, Slot, SlotMove,
+    AttemptOutcome, AttemptResult, Begin, Boot, Cause, CauseKind, Command, NodeId, Owner, Slot,
+    SlotId, SlotMove,
 };
 
 /// The longest that a proposal may take and its calls still be made.

@@ -5,6 +5,7 @@
 mod attempt;
 mod batch;
 mod calls;
+mod collect;
 pub mod credentials;
 mod dropped_letters;
 mod limit;

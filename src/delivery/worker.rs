@@ -2,7 +2,7 @@
 //! lets calls run side by side. One lane never waits for another. Begins and outcomes have one proposal
 //! each under way, and what comes meanwhile travels in the next.
 
-use super::batch::{Batch, PLANS_PER_PROPOSAL_MAX, Piece, Places};
+use super::batch::{Batch, Places};
 use super::calls::{Call, Calls, Returned};
 use super::dropped_letters::log_dropped_letters;
 use super::limit::Limits;
@@ -10,14 +10,12 @@ use super::outcomes::{Outcomes, given_up, unsent};
 use super::send::send;
 use super::transport::Transports;
 use super::waits::{Due, LOOKED_AT_MAX, Waits};
-use crate::clock::{Clock, Timestamp};
+use crate::clock::Clock;
 use crate::cluster::{AcceptError, Cluster};
 use crate::effect::EffectId;
-use crate::plan::{Ruleset, effect, plan};
+use crate::plan::{Ruleset, effect};
 use crate::retry::RetryPolicy;
-use crate::state_machine::{
-    Applied, Begin, Command, DueWork, Grant, Owner, Planned, SlotId, Turns,
-};
+use crate::state_machine::{Applied, DueWork, Grant, Turns};
 use crate::telemetry::{Metrics, Random, chain};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -58,12 +56,12 @@ pub(super) struct Shared {
 
 /// Plans and delivers for the slots this node owns.
 pub struct Worker {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     rulesets: watch::Receiver<Arc<Ruleset>>,
     /// The ruleset of the proposal that is made now. One proposal is planned, made and carried out
     /// under one.
-    ruleset: Arc<Ruleset>,
-    limits: Limits,
+    pub(super) ruleset: Arc<Ruleset>,
+    pub(super) limits: Limits,
     calls: Calls,
     outcomes: Outcomes,
     /// The proposal of Begins that is under way.
@@ -74,7 +72,7 @@ pub struct Worker {
     /// was granted unheard would keep its target busy until the next boot.
     unconfirmed: Option<Batch>,
     waits: Waits,
-    turns: Turns,
+    pub(super) turns: Turns,
 }
 
 type GrantAnswers = Result<Vec<Applied>, AcceptError>;
@@ -346,7 +344,7 @@ impl Worker {
     }
 
     /// Returns the places of effects that were not granted.
-    fn give_back(&mut self, taken: Places, granted: &[Grant]) {
+    pub(super) fn give_back(&mut self, taken: Places, granted: &[Grant]) {
         let granted: BTreeSet<EffectId> = granted.iter().map(|grant| grant.effect).collect();
         for (effect, instance) in taken {
             if !granted.contains(&effect) {
@@ -385,88 +383,6 @@ impl Worker {
         }
         unsent
     }
-
-    /// Work for one proposal. Waiting effects come before new plans: a plan adds effects that wait.
-    fn collect(&mut self) -> Batch {
-        let shared = Arc::clone(&self.shared);
-        let mut batch = Batch::default();
-        self.add_sends(&mut batch, shared.cluster.replicated_now());
-        let room = batch.room().min(PLANS_PER_PROPOSAL_MAX);
-        let (level, plans) = shared.cluster.read(|state| {
-            let due =
-                state.due_plans_in_turns(shared.cluster.node_id(), &mut self.turns).take(room);
-            let plans = due.map(|(run, slot, queued)| (run, slot, queued.clone()));
-            (state.feature_level(), plans.collect::<Vec<_>>())
-        });
-        for (run, slot, queued) in plans {
-            shared.cluster.planning_started(run, queued.sequence);
-            let planned = plan(run, &queued, level, &self.ruleset.rules);
-            if !self.add_plan(&mut batch, slot, planned) {
-                break;
-            }
-        }
-        // Before the proposal: a process that is killed while it waits ended no planning.
-        shared.cluster.planning_ended();
-        batch
-    }
-
-    /// The first Begin of an event carries its plan, and asks for what can start at once. False when
-    /// the batch has no room for it.
-    fn add_plan(&mut self, batch: &mut Batch, slot: SlotId, planned: Planned) -> bool {
-        let Some(owner) = self.owner(slot) else { return true };
-        let now = self.shared.clock.monotonic();
-        let mut taken = Places::new();
-        for effect in &planned.effects {
-            let instance = effect.route.full_instance();
-            let is_asked = taken.iter().any(|(id, _)| *id == effect.id);
-            if !is_asked && self.limits.try_take(&instance, now) {
-                taken.push((effect.id, instance));
-            }
-        }
-        let asked = taken.iter().map(|(effect, _)| Grant::first(*effect)).collect();
-        let command = Command::Begin(Begin { owner, planned: Some(planned), asked });
-        let Some(left_out) = batch.try_push(Piece { command, taken }) else { return true };
-        self.give_back(left_out.taken, &[]);
-        if batch.is_empty() {
-            batch.push_given_up(&left_out.command);
-        }
-        false
-    }
-
-    fn add_sends(&mut self, batch: &mut Batch, now: Timestamp) {
-        let shared = Arc::clone(&self.shared);
-        let ruleset = Arc::clone(&self.ruleset);
-        let monotonic = shared.clock.monotonic();
-        shared.cluster.read(|state| {
-            let mut due = state.due_sends(shared.cluster.node_id(), now, &self.turns);
-            while let Some(effect) = due.next() {
-                if batch.is_full() || self.limits.free() == 0 {
-                    return;
-                }
-                let Some(owner) = owner_of(state, &shared, effect.slot) else { continue };
-                let instance = effect.route.full_instance();
-                let piece = if ruleset.rules.open_route(&effect.route, &effect.event).is_none() {
-                    let command = Command::Park { owner, effects: vec![effect.id] };
-                    Piece { command, taken: Places::new() }
-                } else if self.limits.try_take(&instance, monotonic) {
-                    let asked = vec![effect.next_grant()];
-                    let command = Command::Begin(Begin { owner, planned: None, asked });
-                    Piece { command, taken: vec![(effect.id, instance)] }
-                } else {
-                    due.leave_out_instance();
-                    continue;
-                };
-                if let Some(left_out) = batch.try_push(piece) {
-                    return self.give_back(left_out.taken, &[]);
-                }
-                due.note_served(&mut self.turns);
-            }
-        });
-    }
-
-    fn owner(&self, slot: SlotId) -> Option<Owner> {
-        self.shared.cluster.read(|state| owner_of(state, &self.shared, slot))
-    }
 }
 
 /// The answers to the Begins under way. Never returns where there are none.
@@ -475,17 +391,6 @@ async fn answers(asked: &mut Option<AskedBatch>) -> GrantAnswers {
         Some(asked) => (&mut asked.answers).await,
         None => std::future::pending().await,
     }
-}
-
-fn owner_of(
-    state: &crate::state_machine::StateMachine,
-    shared: &Shared,
-    slot: SlotId,
-) -> Option<Owner> {
-    let node = shared.cluster.node_id();
-    let held = state.slot(slot);
-    let owner = Owner { node, boot: shared.cluster.boot(), slot, epoch: held.epoch };
-    (held.owner == Some(node)).then_some(owner)
 }
 
 fn granted(answers: Vec<Applied>) -> Vec<Grant> {

@@ -1,7 +1,7 @@
 //! What the worker of a node notes of its deliveries, over a real log and a real socket.
 
 use super::*;
-use crate::clock::SystemClock;
+use crate::clock::{SystemClock, Timestamp};
 use crate::cluster::{DeliveryHealth, Options};
 use crate::config::{NoFiles, SecretCheck, load};
 use crate::event::{RunEvent, recorded_run};
