@@ -55,7 +55,7 @@ pub(super) struct Contract {
     pub group_id: String,
 }
 
-/// Reads the contract. A number that is none counts as absent and is noted.
+/// Reads the contract. A value that is not a number counts as absent and is noted.
 pub(super) fn read(annotations: &Pairs<'_>, bounds: &mut Bounds<'_>) -> Contract {
     let mut text = |key: &str| bounds.contract(key, annotations.get(key));
     let repository = Repository {

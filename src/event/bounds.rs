@@ -1,5 +1,5 @@
-//! Bounds of what is kept of a run. Whatever is cut or dropped on the way is named, so that a
-//! reader of the record knows what he does not see.
+//! Bounds of what is kept of a run. The record names every field that was cut or dropped, so that
+//! its reader knows what is missing.
 
 use super::annotations;
 use super::keep::{Keep, KeptNames};
@@ -19,16 +19,17 @@ const QUALIFIED_NAME_BYTES_MAX: usize = NAME_BYTES_MAX + 1 + 63;
 pub(super) const CHILDREN_MAX: usize = 512;
 /// A condition message: Tekton's own are one sentence, a failed step quotes its error.
 const MESSAGE_CHARS_MAX: usize = 1024;
-/// Labels, annotations, params or results of one run, each, that are kept for being walked over.
+/// Entries of each map (labels, annotations, params, results) of one run that are kept only because
+/// a rule iterates over the map.
 const ENTRIES_MAX: usize = 64;
-/// The same for those that rules name: more than a configuration names, and a bound for a run that
-/// has one param a thousand times.
+/// Entries of each map that rules name: more than a configuration names. It bounds a run that has
+/// one param a thousand times.
 const NAMED_MAX: usize = 256;
 /// One param or result; Tekton bounds all results of a TaskRun at 4 KiB by default.
 const VALUE_BYTES_MAX: usize = 4096;
 /// One annotation.
 const ANNOTATION_BYTES_MAX: usize = 1024;
-/// Names of what was cut; the last place tells that there is more.
+/// Names of cut fields; the last entry says that there are more.
 const CUT_MAX: usize = 64;
 /// The name of a field and of the entry in it.
 const CUT_NAME_BYTES_MAX: usize = "annotations.".len() + QUALIFIED_NAME_BYTES_MAX;
@@ -37,7 +38,7 @@ const CUT_MORE: &str = "...";
 /// Written by kubectl: the whole object again.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
-/// Takes over texts within their bounds and remembers what did not fit.
+/// Copies texts within their bounds and notes what did not fit.
 pub(super) struct Bounds<'k> {
     keep: &'k Keep,
     cut: Vec<String>,
@@ -48,12 +49,12 @@ impl<'k> Bounds<'k> {
         Self { keep, cut: Vec::new() }
     }
 
-    /// Names of the fields that were cut or dropped, in the order they were met.
+    /// Names of the fields that were cut or dropped, in the order of reading.
     pub(super) fn into_cut(self) -> Vec<String> {
         self.cut
     }
 
-    /// Notes that `field` is not what the event says.
+    /// Notes that `field` differs from what the event says.
     pub(super) fn note(&mut self, field: &str) {
         if self.cut.len() + 1 < CUT_MAX {
             self.cut.push(start(&visible(field), CUT_NAME_BYTES_MAX).to_owned());
@@ -62,7 +63,7 @@ impl<'k> Bounds<'k> {
         }
     }
 
-    /// A name, as long as Kubernetes allows one to be.
+    /// A name, cut to the longest that Kubernetes allows.
     pub(super) fn name(&mut self, field: &str, text: &str) -> String {
         self.shortened(field, text, start(&visible(text), NAME_BYTES_MAX))
     }
@@ -80,7 +81,7 @@ impl<'k> Bounds<'k> {
         self.shortened("message", text, &public[..end])
     }
 
-    /// A time; one that cannot be read counts as unknown.
+    /// A time; an unreadable one counts as unknown.
     pub(super) fn time(&mut self, field: &str, text: Option<&Text<'_>>) -> Timestamp {
         let Some(text) = text else { return Timestamp::UNKNOWN };
         Timestamp::parse_rfc3339(text).unwrap_or_else(|| {
@@ -89,12 +90,12 @@ impl<'k> Bounds<'k> {
         })
     }
 
-    /// Labels that are to be kept, without secrets.
+    /// Labels to keep, without secrets.
     pub(super) fn labels(&mut self, source: &Pairs<'_>) -> BTreeMap<String, String> {
         self.pairs("labels", &self.keep.labels, source, NAME_BYTES_MAX)
     }
 
-    /// Annotations that are to be kept, without secrets and without kubectl's copy of the object.
+    /// Annotations to keep, without secrets and without kubectl's copy of the object.
     pub(super) fn annotations(&mut self, source: &Pairs<'_>) -> BTreeMap<String, String> {
         self.pairs("annotations", &self.keep.annotations, source, ANNOTATION_BYTES_MAX)
     }
@@ -125,7 +126,7 @@ impl<'k> Bounds<'k> {
         kept
     }
 
-    /// Params or results that are to be kept, without secrets.
+    /// Params or results to keep, without secrets.
     pub(super) fn values(&mut self, field: &str, source: &[NamedJson<'_>]) -> Vec<NamedValue> {
         let mut room = Room::of(&self.keep.values);
         let mut kept = Vec::new();
@@ -146,7 +147,7 @@ impl<'k> Bounds<'k> {
     }
 
     fn value(&mut self, field: &str, text: &str, bytes_max: usize) -> String {
-        // Cut after the credentials are gone: half of a userinfo is not recognised as one.
+        // Removes credentials before cutting: half of a userinfo is not recognised as one.
         let public = without_url_secrets(text);
         self.shortened(field, text, start(&public, bytes_max))
     }
@@ -159,8 +160,9 @@ impl<'k> Bounds<'k> {
     }
 }
 
-/// Room for the entries of one map. What a rule names is kept however many others stand before it,
-/// so that a sender cannot push it out; what is only walked over shares [`ENTRIES_MAX`].
+/// Room for the entries of one map. An entry that a rule names is kept however many others come
+/// before it, so that a sender cannot push it out. Entries that rules only iterate over share
+/// [`ENTRIES_MAX`].
 struct Room<'k> {
     names: &'k KeptNames,
     named: usize,
@@ -172,7 +174,7 @@ impl<'k> Room<'k> {
         Self { names, named: 0, unnamed: 0 }
     }
 
-    /// Whether there is room for an entry; `None` for one that nobody reads.
+    /// Whether there is room for an entry; `None` for an entry that no rule reads.
     fn asked_for(&self, name: &str) -> Option<bool> {
         if self.names.names(name) {
             return Some(self.named < NAMED_MAX);
@@ -194,7 +196,7 @@ fn start(text: &str, bytes_max: usize) -> &str {
     &text[..text.floor_char_boundary(bytes_max)]
 }
 
-/// Text loses its quotes; arrays and objects stay JSON.
+/// A JSON string loses its quotes; arrays and objects stay JSON.
 fn as_text(json: &str) -> Cow<'_, str> {
     serde_json::from_str::<Text>(json).map_or(Cow::Borrowed(json), Text::into_inner)
 }

@@ -1,33 +1,33 @@
-//! Which check a run writes: the one decision that statuses of commits rest on (ADR 0012).
+//! Decides which check a run writes. Commit statuses depend on this decision alone (ADR 0012).
 //!
-//! It is injective over writers, the same for every run of a writer, and independent of the order
-//! and the number of events that were seen: what is not settled yet is not written.
+//! It is injective over writers, equal for every run of a writer, and independent of the order and
+//! the number of events. A check that is not settled is not written.
 
 use super::child_name::{ChildPlace, place};
 use super::naming::Reference;
 use super::run::{RunEvent, RunKind};
 use std::fmt;
 
-/// What stands at the beginning of a check whose run names no context.
+/// First part of a check whose run names no context.
 const BASE: &str = "tekton";
 
-/// What a writer's tasks hang below: the words are part of check names.
+/// What the tasks of a writer belong to. The words are part of check names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RootKind {
     /// A Pipeline, by its name.
     Pipeline,
-    /// PipelineRuns that write their pipeline out, by their `generateName`.
+    /// PipelineRuns with an inline pipeline, by their `generateName`.
     PipelineRuns,
-    /// A PipelineRun that nothing names but its own name.
+    /// A PipelineRun that has only its own name.
     PipelineRun,
     /// What Pipelines-as-Code starts from one file, by the name in that file.
     PipelinesAsCode,
-    /// A Task that runs alone, by its name.
+    /// A Task without a PipelineRun, by its name.
     Task,
-    /// TaskRuns that write their task out, by their `generateName`.
+    /// TaskRuns with an inline task, by their `generateName`.
     TaskRuns,
     TaskRun,
-    /// A custom task that runs alone, by its kind and name.
+    /// A custom task without a PipelineRun, by its kind and name.
     CustomTask,
     CustomRuns,
     CustomRun,
@@ -87,27 +87,27 @@ impl RootKind {
     }
 }
 
-/// Who writes a check: what runs at the root, the path of pipeline tasks below it, and which
-/// combination of the last of them. Runs that are alike in this share their checks.
+/// Identity of what writes a check: the root, the path of pipeline tasks below it, and the
+/// combination of the last task. Runs with equal identity share their checks.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CheckWriter {
     pub kind: RootKind,
     /// Name of the root.
     pub root: String,
-    /// Pipeline tasks from the root down; those before the last one with their combination. The
-    /// first one may be a round of a lone loop instead, with a colon before it.
+    /// Pipeline tasks from the root down; all but the last with their combination. The first one
+    /// may instead be a round of a loop without a PipelineRun; then it starts with a colon.
     pub tasks: Vec<String>,
-    /// Which run of the last task it is: an index of a matrix, a round of a loop; empty for the
-    /// only one.
+    /// Which run of the last task it is: an index of a matrix or a round of a loop; empty if there
+    /// is only one.
     pub combination: String,
 }
 
 /// Why a run does not write a check yet. Closed set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum NotSettled {
-    /// A resolver looks for the pipeline or task, or its label is still to be set.
+    /// A resolver still looks for the pipeline or task, or Tekton has not set its label yet.
     AwaitsName,
-    /// The run is a child, and what it is a child of is not known yet.
+    /// The run is a child, and its parent is not known yet.
     AwaitsParent,
 }
 
@@ -115,7 +115,7 @@ impl NotSettled {
     /// All reasons, in declaration order.
     pub const ALL: [Self; 2] = [Self::AwaitsName, Self::AwaitsParent];
 
-    /// The words that people read.
+    /// The words for people.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -128,9 +128,9 @@ impl NotSettled {
 /// The PipelineRun above a run, as far as it is known.
 #[derive(Clone, Copy, Debug)]
 pub enum Above<'a> {
-    /// It may still be heard of, or settle.
+    /// Its event, or its writer, may still come.
     Awaited,
-    /// It was waited for long enough: the run goes by its own facts.
+    /// The wait for it is over: the run uses its own facts.
     Unknown,
     Settled(&'a CheckWriter),
 }
@@ -138,7 +138,7 @@ pub enum Above<'a> {
 /// The writer that `event` speaks for, given what is known above its run.
 ///
 /// # Errors
-/// The facts do not tell yet. At the end of a run they always do.
+/// The facts do not decide it yet. At the end of a run they always do.
 pub fn writer(event: &RunEvent, above: Above<'_>) -> Result<CheckWriter, NotSettled> {
     if !is_child(event) {
         return root(event);
@@ -150,7 +150,7 @@ pub fn writer(event: &RunEvent, above: Above<'_>) -> Result<CheckWriter, NotSett
     }
 }
 
-/// The writer of a run whose end is known and that nothing else will be heard of.
+/// The writer of a run whose end is known and that gets no more events.
 #[must_use]
 pub fn last_resort(event: &RunEvent) -> CheckWriter {
     let ended = RunEvent { state: super::RunState::Error, ..event.clone() };
@@ -193,8 +193,8 @@ fn root(event: &RunEvent) -> Result<CheckWriter, NotSettled> {
     }
 }
 
-/// The root by the name of its pipeline or task. `label` is that name as Tekton sets it in time;
-/// where nothing else is known it sets the run's own name, which names nothing.
+/// The root by the name of its pipeline or task. `label` is that name once Tekton has set it. When
+/// Tekton knows no name it sets the run's own name, which is ignored.
 fn named(event: &RunEvent, label: &str, kind: RootKind) -> Option<Result<CheckWriter, NotSettled>> {
     let naming = &event.naming;
     let is_name = !label.is_empty() && label != event.name;
@@ -212,13 +212,13 @@ fn named(event: &RunEvent, label: &str, kind: RootKind) -> Option<Result<CheckWr
         Reference::Resolver | Reference::Unknown => {
             is_name.then(|| Ok(CheckWriter::of(kind, label)))
         }
-        // Such a label was copied, with the manifest, from another run.
+        // The label was copied with the manifest from another run.
         Reference::Inline => None,
     }
 }
 
-/// The root by the name of something that is not the only kind to have names. No kind and no name
-/// contains the colon between them.
+/// The root by kind and name, for names that several kinds can have. Neither kind nor name contains
+/// the colon between them.
 fn of_kind(root: RootKind, kind: &str, name: &str) -> CheckWriter {
     let name = format!("{}:{}", escaped(kind), escaped(name));
     CheckWriter { root: name, ..CheckWriter::of(root, "") }
@@ -245,9 +245,9 @@ fn generated(event: &RunEvent, many: RootKind, one: RootKind) -> CheckWriter {
     }
 }
 
-/// The root above a child whose PipelineRun was not heard of. A TaskRun's label names the pipeline
-/// of its PipelineRun, and that of a child PipelineRun does while it is queued; the PipelineRun's
-/// own name there means that the pipeline has no other, or is not known yet.
+/// The root above a child whose PipelineRun is unknown. The label of a TaskRun names the pipeline
+/// of its PipelineRun; so does the label of a queued child PipelineRun. If the label holds the
+/// PipelineRun's own name, the pipeline has no other name, or it is not known yet.
 fn root_by_child(event: &RunEvent) -> Result<CheckWriter, NotSettled> {
     if event.is_round() {
         let of_loop = CheckWriter::of(RootKind::CustomRun, &event.parent.name);
@@ -269,7 +269,7 @@ fn root_by_child(event: &RunEvent) -> Result<CheckWriter, NotSettled> {
     Ok(CheckWriter::of(RootKind::PipelineRun, name.unwrap_or(&event.name)))
 }
 
-/// The writer of a child below that of its PipelineRun; that of a round beside that of its loop.
+/// The writer of a child below the writer of its PipelineRun. A round has the path of its loop.
 fn below(event: &RunEvent, parent: CheckWriter) -> CheckWriter {
     let CheckWriter { kind, root, mut tasks, combination } = parent;
     if event.is_round() {
@@ -280,7 +280,7 @@ fn below(event: &RunEvent, parent: CheckWriter) -> CheckWriter {
     if let Some(last) = tasks.last_mut() {
         *last = joined(last, &combination);
     } else if !combination.is_empty() {
-        // Rounds of a lone loop. No task begins like this.
+        // Rounds of a loop without a PipelineRun. No task name begins with a colon.
         tasks.push(joined("", &combination));
     }
     tasks.push(escaped(&event.pipeline_task));
@@ -297,7 +297,7 @@ fn combination_of(event: &RunEvent) -> String {
     if event.naming.iteration.is_empty() {
         return index(&event.name).unwrap_or_else(|| round_of(event));
     }
-    // The loop itself may stand in a matrix.
+    // The loop itself may be part of a matrix.
     let of_loop = match event.naming.owner.as_str() {
         "" => String::new(),
         owner => index(owner).unwrap_or_else(|| format!("run:{}", escaped(owner))),
@@ -312,12 +312,12 @@ fn round_of(event: &RunEvent) -> String {
     }
 }
 
-/// A task with its combination. No part contains the colon that stands between.
+/// A task with its combination. No part contains the colon between them.
 fn joined(task: &str, combination: &str) -> String {
     if combination.is_empty() { task.to_owned() } else { format!("{task}:{combination}") }
 }
 
-/// Keeps names apart from what stands between them: no name of Kubernetes is changed by this.
+/// Escapes the characters used between names. Names of Kubernetes stay as they are.
 fn escaped(name: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if name.chars().all(is_plain) {
@@ -338,15 +338,15 @@ impl CheckWriter {
         Self { kind, root: escaped(name), tasks: Vec::new(), combination: String::new() }
     }
 
-    /// The name of its check, below the context that its run asks for or, where that is empty,
-    /// below `tekton` and the root.
+    /// The name of its check: below the context that its run asks for, else below `tekton` and the
+    /// root.
     #[must_use]
     pub fn check_name(&self, context: &str) -> String {
         let mut name = if context.is_empty() { self.root_name() } else { context.to_owned() };
         let of_loop = [RootKind::CustomTask, RootKind::CustomRuns, RootKind::CustomRun];
         let is_loop = of_loop.contains(&self.kind);
         for (depth, task) in self.tasks.iter().enumerate() {
-            // A round of a lone loop is no task.
+            // A round of a loop without a PipelineRun is not a task.
             if !(is_loop && depth == 0 && task.starts_with(':')) {
                 name.push('/');
             }
@@ -368,14 +368,14 @@ impl CheckWriter {
         self.tasks.join("/").trim_start_matches(':').to_owned()
     }
 
-    /// A text that no other writer has; the identity of a writer beside its namespace.
+    /// A text that no other writer has: the identity of a writer within its namespace.
     #[must_use]
     pub fn identity(&self) -> String {
         self.check_name("")
     }
 }
 
-/// Why the check is called so, for people.
+/// Why the check has this name, for people.
 impl fmt::Display for CheckWriter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} `{}` by {}", self.kind.as_str(), self.root, self.kind.told())?;

@@ -270,7 +270,8 @@ fn adversarial_names_do_not_collide() {
             events.push(child("r", task, &format!("r-{task}-0"), name));
         }
     }
-    // `r-task-0` is the task `task-0`, and the first combination of `task`: Tekton makes one of them.
+    // `r-task-0` can be the task `task-0` or the first combination of `task`: Tekton makes only one
+    // of them.
     let mut seen = BTreeMap::new();
     for event in &events {
         let writer = writer(event, Above::Unknown).unwrap();
@@ -291,15 +292,15 @@ fn names_that_kubernetes_refuses_cannot_forge_a_path() {
     assert!(!name(&forged).unwrap().contains("a/b:0"));
 }
 
-/// The check of every run of [`shaped_runs`]: kind and name of the run, a tab, its check; none for
-/// one whose resolver found nothing and that did not end. A run that was deleted and created again
-/// under its name stands twice.
+/// The check of every run of [`shaped_runs`]: kind and name of the run, a tab, its check. The check
+/// is empty for a run whose resolver found nothing and that did not end. A run that was deleted and
+/// created again with the same name has two lines.
 const SHAPES: &str = include_str!("testdata/shape-checks.tsv");
 
 #[test]
 fn every_recorded_shape_has_its_check_from_any_of_its_events() {
     let events = shaped_runs();
-    // As apply does: the PipelineRuns first, since children wait for them.
+    // PipelineRuns first, as in apply: children wait for them.
     let mut settled: BTreeMap<String, CheckWriter> = BTreeMap::new();
     for _depth in 0..3 {
         for event in &events {

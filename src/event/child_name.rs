@@ -1,11 +1,11 @@
-//! Names that Tekton gives to the runs of a PipelineRun. Made from the parent's name alone, so that
-//! the combination of a matrix can be read from one child, without knowing its siblings.
+//! Names that Tekton gives to the runs of a PipelineRun. They derive from the parent's name alone,
+//! so that one child shows its combination of a matrix without its siblings.
 
 use md5::{Digest, Md5};
 
 /// Longest name of a child: that of a label's value.
 const NAME_BYTES_MAX: usize = 63;
-/// What is left of a parent's name beside the 32 digits of a hash.
+/// What remains of a parent's name next to the 32 digits of a hash.
 const HEAD_BYTES: usize = NAME_BYTES_MAX - 32;
 /// Tekton's own default bound on the combinations of one matrix is 256.
 const COMBINATIONS_MAX: u32 = 256;
@@ -17,7 +17,7 @@ pub(super) enum ChildPlace {
     Only,
     /// A combination of a matrix, from 0.
     Combination(u32),
-    /// Tekton does not name its children like this.
+    /// Tekton does not give this name.
     Foreign,
 }
 
@@ -42,8 +42,8 @@ pub(super) fn place(parent: &str, task: &str, name: &str) -> ChildPlace {
         .map_or(ChildPlace::Foreign, ChildPlace::Combination)
 }
 
-/// `kmeta.ChildName` of knative.dev/pkg: parent and suffix, with a hash in place of what is too
-/// long. <https://github.com/knative/pkg/blob/main/kmeta/names.go>
+/// `kmeta.ChildName` of knative.dev/pkg: parent and suffix, with a hash in place of the part that
+/// is too long. <https://github.com/knative/pkg/blob/main/kmeta/names.go>
 pub(crate) fn child_name(parent: &str, suffix: &str) -> String {
     if parent.len() + suffix.len() <= NAME_BYTES_MAX {
         return format!("{parent}{suffix}");
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn a_long_task_hashes_parent_and_task_together() {
-        // As Tekton 1.12 named it.
+        // The name that Tekton 1.12 gave.
         let task = "a-task-whose-name-is-long-as-well-so-that-tekton-hashes-it";
         let name = "a-run-whose-name-is-as-long-as-a729720b869c38ccab7065e9e9c0e48d";
         assert_eq!(child_name(LONG, &format!("-{task}")), name);

@@ -53,7 +53,7 @@ impl fmt::Debug for CloudEvent {
 /// Reads the CloudEvents of a request; header names are lower case.
 ///
 /// # Errors
-/// The request is refused whole: one malformed event of a batch refuses the batch.
+/// One malformed event of a batch refuses the whole batch.
 pub fn parse(headers: &[(String, String)], body: &[u8]) -> Result<Vec<CloudEvent>, IngestError> {
     let headers = read_headers(headers)?;
     let content_type = headers.get("content-type").copied().unwrap_or_default();
@@ -76,7 +76,7 @@ pub fn parse(headers: &[(String, String)], body: &[u8]) -> Result<Vec<CloudEvent
     Ok(vec![parse_binary(&headers, body)?])
 }
 
-/// The headers that count, each of which may appear once.
+/// The headers that this reader uses; each may appear once.
 fn read_headers(headers: &[(String, String)]) -> Result<BTreeMap<&str, &str>, IngestError> {
     let mut read = BTreeMap::new();
     for (name, value) in headers {
@@ -88,7 +88,7 @@ fn read_headers(headers: &[(String, String)]) -> Result<BTreeMap<&str, &str>, In
     Ok(read)
 }
 
-/// A content type, as far as it decides how to read a body.
+/// The parts of a content type that decide how to read a body.
 struct MediaType {
     /// Type and subtype, in lower case.
     essence: String,
@@ -110,7 +110,8 @@ impl MediaType {
         Self { essence, is_utf8 }
     }
 
-    /// An absent type counts as JSON: some proxies drop it, and the reader finds out.
+    /// An absent type counts as JSON: some proxies drop it, and the JSON reader refuses other
+    /// content.
     fn is_json_text(&self) -> bool {
         let essence = self.essence.as_str();
         let is_json = matches!(essence, "" | "application/json" | "text/json");
@@ -145,7 +146,7 @@ fn header_text(value: &str) -> Option<String> {
     percent_encoding::percent_decode_str(value).decode_utf8().ok().map(Into::into)
 }
 
-/// The inside of a quoted string: a backslash stands before a character that is meant as it is.
+/// The inside of a quoted string; a backslash escapes the next character.
 fn unescaped(inside: &str) -> String {
     let mut text = String::with_capacity(inside.len());
     let mut characters = inside.chars();
@@ -156,7 +157,7 @@ fn unescaped(inside: &str) -> String {
     text
 }
 
-/// `text` when it is JSON; no text is no data.
+/// `text` if it is JSON; empty text means no data.
 pub(super) fn json_bytes(text: &[u8], part: &'static str) -> Result<Vec<u8>, IngestError> {
     if !text.is_empty() {
         let read: Result<&RawValue, _> = serde_json::from_slice(text);

@@ -186,7 +186,7 @@ fn json_goes_by_several_content_types() {
         assert_eq!(parse(&headers, b"{}").unwrap()[0].data, b"{}", "{content_type}");
     }
     assert_eq!(parse(&binary_without("content-type"), b"{}").unwrap()[0].data, b"{}");
-    // Nothing to read, nothing to misread.
+    // An empty body cannot be misread.
     assert!(parse(&binary_with("content-type", "text/plain"), b"").is_ok());
 }
 

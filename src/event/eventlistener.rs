@@ -1,6 +1,6 @@
-//! Events of an EventListener. Their data is the header map of the inbound webhook, or `null`:
-//! of it only the name of the webhook's event is read, since tokens and signatures travel there
-//! in clear. No other value ever becomes a value of ours, not even for a moment.
+//! Events of an EventListener. Their data is the header map of the inbound webhook, or `null`. This
+//! module reads only the name of the webhook's event, since tokens and signatures are in the map in
+//! clear text. It never copies another value.
 
 use super::cloudevent::CloudEvent;
 use super::ingest_error::shown;
@@ -16,8 +16,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Header that names the webhook's event, and the provider that sends it. The first that is
-/// present decides: Gitea sends GitHub's and Gogs' headers beside its own.
+/// Header that names the webhook's event, and the provider that sends it. The first one present
+/// decides: Gitea sends GitHub's and Gogs' headers as well as its own.
 const EVENT_HEADERS: [(&str, &str); 4] = [
     ("x-gitea-event", "gitea"),
     ("x-github-event", "github"),
@@ -31,8 +31,9 @@ const BITBUCKET_SERVER_KEYS: [&str; 2] = ["pr:", "repo:refs_changed"];
 /// Event names are one or two words at every provider.
 const SCM_EVENT_CHARS_MAX: usize = 64;
 
-/// State and rank by the last word of the type; `None` for `done`, which says nothing of success,
-/// and for a word that no EventListener sends as an event (`accepted` is only ever a response).
+/// State and rank by the last word of the type. `None` for `done`, which says nothing about
+/// success, and for a word that no EventListener sends as an event (`accepted` is only ever a
+/// response).
 pub(super) fn of_type(word: &str) -> Option<(RunState, Rank)> {
     match word {
         "started" => Some((RunState::Running, Rank::Started)),
@@ -70,7 +71,7 @@ pub(super) fn decode(
         kind: RunKind::EventListener,
         namespace: namespace.to_owned(),
         name: name.to_owned(),
-        // One id for all events of one request: that request is the run.
+        // All events of one request share one id: that request is the run.
         uid: event.id.clone(),
         resource_version: 0,
         created_at: at,
@@ -116,7 +117,8 @@ fn place(source: &str) -> Option<(&str, &str)> {
     (NameKind::Subdomain.accepts(name) && is_namespace).then_some((namespace, name))
 }
 
-/// What the inbound webhook was, where its headers say so; both empty where they do not.
+/// What the inbound webhook was, by its headers; both fields are empty where the headers do not
+/// say.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Webhook {
     provider: String,
@@ -143,7 +145,7 @@ fn webhook(event: &CloudEvent) -> Result<Webhook, DecodeError> {
     Ok(Webhook { provider: provider.to_owned(), scm_event_type: normalised(&value) })
 }
 
-/// The most telling of the [`EVENT_HEADERS`] in a map: its place in the table, and its value.
+/// The first of the [`EVENT_HEADERS`] that a map has: its place in the table, and its value.
 struct EventHeader(Option<(usize, String)>);
 
 impl<'de> Deserialize<'de> for EventHeader {
@@ -201,7 +203,7 @@ impl HeaderValue {
     }
 }
 
-/// One word for the same thing at every provider.
+/// One word for the same event at every provider.
 fn normalised(event: &str) -> String {
     let starts_with_any = |starts: &[&str]| starts.iter().any(|start| event.starts_with(start));
     let word = match event {
@@ -210,7 +212,7 @@ fn normalised(event: &str) -> String {
         "Issue Hook" => "issues",
         "Note Hook" | "issue:comment_created" => "issue_comment",
         _ if starts_with_any(&["pullrequest:comment_", "pr:comment:"]) => "issue_comment",
-        // Gitea names each kind of review ("pull_request_approved").
+        // Gitea has a name for each kind of review ("pull_request_approved").
         _ if starts_with_any(&["pullrequest:", "pr:", "pull_request_"]) => "pull_request",
         _ if event.starts_with("issue:") => "issues",
         _ => event,

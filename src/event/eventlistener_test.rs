@@ -76,7 +76,7 @@ fn each_word_has_its_state_and_rank() {
         let run = listener(word, "null");
         assert_eq!((run.state, run.rank), (state, rank), "{word}");
     }
-    // F23: an EventListener is done also when it failed.
+    // F23: `done` is sent also after a failure.
     for word in ["done", "accepted", "running", "queued", ""] {
         assert_eq!(of_type(word), None, "{word}");
     }

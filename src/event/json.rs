@@ -1,5 +1,5 @@
-//! A run event in the JSON names of the Go relay: input of jq, body of the webhook, report in a
-//! dead letter, and the override of a replay.
+//! A run event in the JSON names of the Go relay. It is the input of jq, the body of the webhook,
+//! the report in a dead letter, and the override of a replay.
 
 use super::context::RunContext;
 use super::redaction::without_url_secrets;
@@ -71,7 +71,7 @@ pub fn to_json(event: &RunEvent, context: &RunContext) -> Value {
     object
 }
 
-/// The keys that [`to_json`] gives, those of unknown times and numbers included.
+/// The keys that [`to_json`] writes, including those of unknown times and numbers.
 pub const JSON_KEYS: [&str; 39] = [
     "accumulator_group_id",
     "annotations",
@@ -134,7 +134,7 @@ fn named_list(values: &[NamedValue]) -> Option<Value> {
     (!values.is_empty()).then(|| list.collect())
 }
 
-/// Why an override cannot be laid over an event. The event is unchanged.
+/// Why an override does not apply to an event. The event is unchanged.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum OverrideError {
     /// A field that is unknown, or that identifies the run.
@@ -145,7 +145,7 @@ pub enum OverrideError {
     Value { field: String, expected: &'static str },
 }
 
-/// Fields that a replay may change: what it is about, never which run it is.
+/// Fields that a replay may change. None of them identifies the run.
 const OVERRIDABLE: [&str; 12] = [
     "provider",
     "api_base_url",
@@ -161,7 +161,7 @@ const OVERRIDABLE: [&str; 12] = [
     "discussion_number",
 ];
 
-/// Lays the fields of `payload` over an event.
+/// Overrides fields of an event with those of `payload`.
 ///
 /// # Errors
 /// A field is unknown or has a value of the wrong kind.

@@ -1,9 +1,9 @@
-//! What is kept of the maps of a run. Whoever may create runs fills them at will, so that only
-//! entries which somebody reads are stored.
+//! Which entries of a run's maps are kept. Anyone who may create runs controls their content, so
+//! only entries that are read are stored.
 
 use std::collections::BTreeSet;
 
-/// Which entries of one map are read.
+/// The entries of one map that are read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeptNames {
     named: BTreeSet<String>,
@@ -11,24 +11,24 @@ pub struct KeptNames {
 }
 
 impl KeptNames {
-    /// These and no other.
+    /// These names and no other.
     pub fn only<N: Into<String>>(names: impl IntoIterator<Item = N>) -> Self {
         Self { named: names.into_iter().map(Into::into).collect(), is_all: false }
     }
 
-    /// Something walks over all entries, and nothing names one.
+    /// A rule iterates over all entries and names none.
     #[must_use]
     pub fn all() -> Self {
         Self { named: BTreeSet::new(), is_all: true }
     }
 
-    /// Whether something walks over all entries.
+    /// Whether a rule iterates over all entries.
     #[must_use]
     pub fn is_all(&self) -> bool {
         self.is_all
     }
 
-    /// Whether something names this entry: it is kept before those that are merely walked over.
+    /// Whether a rule names this entry. Named entries are kept before the others.
     #[must_use]
     pub fn names(&self, name: &str) -> bool {
         self.named.contains(name)
@@ -53,7 +53,7 @@ impl KeptNames {
 }
 
 /// Which params, results, labels and annotations are kept: those that a rule, a template or a
-/// program names, all of them where one walks over them (rule 18). Nothing by default.
+/// program names, and all of a map that one iterates over (rule 18). Nothing by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Keep {
     /// Params and results.
@@ -63,7 +63,7 @@ pub struct Keep {
 }
 
 impl Keep {
-    /// Whatever a run has, within the bounds of `event::bounds`.
+    /// Everything that a run has, within the bounds of `event::bounds`.
     #[must_use]
     pub fn all() -> Self {
         Self { values: KeptNames::all(), labels: KeptNames::all(), annotations: KeptNames::all() }
@@ -76,7 +76,7 @@ impl Keep {
         self.annotations.add_all();
     }
 
-    /// Takes over what another text reads.
+    /// Adds what another text reads.
     pub fn extend(&mut self, other: Self) {
         self.values.extend(other.values);
         self.labels.extend(other.labels);

@@ -1,4 +1,4 @@
-//! 128-bit keys: how an event, a run or an effect is recognised without keeping its text.
+//! 128-bit keys that identify an event, a run or an effect without its text.
 
 use std::fmt;
 

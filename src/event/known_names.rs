@@ -1,16 +1,16 @@
-//! Which names of an event are final, so that filters and rules may decide by them. Labels may have
-//! been copied from another run or from the parent; Tekton sets its own when the run is resolved.
+//! Which names of an event are final, so that filters and rules may decide by them. Labels may be
+//! copies from another run or from the parent; Tekton sets its own when it resolves the run.
 
 use super::naming::Reference;
 use super::run::{Parent, RunEvent, RunKind};
 use super::run_state::Rank;
 
-/// Beginning of the reasons under which Tekton still looks for a pipeline or task.
+/// Prefix of the reasons under which Tekton still looks for a pipeline or task.
 const RESOLVING: &str = "Resolving";
 
 impl RunEvent {
-    /// Whether no later event of the run can have another Pipeline name. True of what belongs to no
-    /// pipeline.
+    /// Whether no later event of the run can have another Pipeline name. Also true for a run
+    /// without a pipeline.
     #[must_use]
     pub fn has_final_pipeline_name(&self) -> bool {
         let name = self.pipeline_name.as_str();
@@ -36,7 +36,8 @@ impl RunEvent {
         }
     }
 
-    /// Whether no later event of the run can have another Task name. True of what has no Task.
+    /// Whether no later event of the run can have another Task name. Also true for a run without a
+    /// Task.
     #[must_use]
     pub fn has_final_task_name(&self) -> bool {
         let name = self.task_name.as_str();
@@ -53,8 +54,8 @@ impl RunEvent {
         }
     }
 
-    /// Whether Tekton has labelled the run, as far as its place in its life tells: it does so before
-    /// the run works.
+    /// Whether Tekton has labelled the run, judged by its state: Tekton does so before the run
+    /// starts.
     fn are_labels_set(&self) -> bool {
         self.rank >= Rank::Running && !self.reason.starts_with(RESOLVING)
     }
@@ -65,7 +66,8 @@ mod tests {
     use super::super::{RunState, recorded_run, shaped_runs};
     use super::*;
 
-    /// A PipelineRun `ci-1`, and a TaskRun of that name, while a resolver looks for what they run.
+    /// A PipelineRun `ci-1`, and a TaskRun of that name, while a resolver looks for their pipeline
+    /// or task.
     fn resolving(kind: RunKind) -> RunEvent {
         let mut run = recorded_run(8);
         (run.kind, run.rank, run.state) = (kind, Rank::Running, RunState::Pending);

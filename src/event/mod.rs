@@ -1,4 +1,4 @@
-//! What happened: CloudEvents from Tekton, decoded into facts about one run. Pure.
+//! CloudEvents from Tekton, decoded into facts about one run. Pure.
 
 mod annotations;
 mod bounds;

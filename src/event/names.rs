@@ -1,5 +1,5 @@
-//! What names Kubernetes, Tekton and forges give, and which characters text may have. A name that
-//! none of them would give comes from somebody else, and is refused rather than repaired.
+//! Which names Kubernetes, Tekton and forges give, and which characters text may have. A name that
+//! none of them would give has another origin; the relay refuses it and does not repair it.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -9,23 +9,23 @@ const SUBDOMAIN_CHARS_MAX: usize = 253;
 /// The longest part of an owner's or repository's name at any forge (GitLab's).
 const FORGE_NAME_CHARS_MAX: usize = 255;
 
-/// The kinds of names, each with what it accepts.
+/// The kinds of names, each with its accepted form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NameKind {
-    /// Of an object: an RFC 1123 subdomain.
+    /// An object: an RFC 1123 subdomain.
     Subdomain,
-    /// Of a namespace: an RFC 1123 label.
+    /// A namespace: an RFC 1123 label.
     Label,
     /// The value of a label.
     LabelValue,
-    /// Of a definition that a run refers to, which other kinds of objects may have.
+    /// A definition that a run refers to; other kinds of objects may have its name.
     Reference,
-    /// `metadata.uid`, or what a foreign sender has in its place.
+    /// `metadata.uid`, or the stand-in of another sender.
     Uid,
 }
 
 impl NameKind {
-    /// What is accepted, for the sender that is refused.
+    /// The accepted form, for the answer to the sender.
     pub(super) fn accepted(self) -> &'static str {
         match self {
             Self::Subdomain => {
@@ -92,8 +92,8 @@ pub fn is_forge_owner(text: &str) -> bool {
     text.len() <= 4 * FORGE_NAME_CHARS_MAX && text.split('/').all(is_forge_name)
 }
 
-/// Characters that move a cursor, end a line, turn the direction of a text, or are read by programs
-/// alone: the deprecated format characters, byte order marks and tags.
+/// Characters that move a cursor, end a line, change the direction of a text, or are meant for
+/// programs alone: the deprecated format characters, byte order marks and tags.
 fn is_unseen(c: char) -> bool {
     let turns = matches!(
         c,
@@ -102,8 +102,8 @@ fn is_unseen(c: char) -> bool {
     c.is_control() || turns || matches!(c, '\u{feff}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// `text` as people may be shown it: a space for each end of a line and tab, and U+FFFD for each
-/// other character that would act instead of being seen.
+/// `text` as people may see it. A space replaces each line end and tab; U+FFFD replaces each other
+/// control character.
 pub(super) fn visible(text: &str) -> Cow<'_, str> {
     if !text.contains(is_unseen) {
         return Cow::Borrowed(text);
@@ -116,7 +116,7 @@ pub(super) fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.chars().map(shown).collect())
 }
 
-/// As [`visible`], for values that have lines: ends of lines and tabs stay.
+/// Like [`visible`], for values with several lines: line ends and tabs stay.
 pub(super) fn visible_lines(text: &str) -> Cow<'_, str> {
     let is_unseen = |c| is_unseen(c) && !matches!(c, '\n' | '\r' | '\t');
     if !text.contains(is_unseen) {
@@ -126,8 +126,8 @@ pub(super) fn visible_lines(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.chars().map(shown).collect())
 }
 
-/// `text` for a terminal: characters that would act on it are written as `\u001b`, which JSON reads
-/// back as what it was. Ends of lines and tabs stay.
+/// `text` for a terminal. Characters that would control it become `\u001b` escapes, which JSON
+/// reads back unchanged. Line ends and tabs stay.
 #[must_use]
 pub fn escaped(text: &str) -> Cow<'_, str> {
     spelt_out(text, |c| is_unseen(c) && !matches!(c, '\n' | '\t'))

@@ -1,4 +1,4 @@
-//! Facts that tell which pipeline or task a run is of, beside the labels that Tekton sets in time.
+//! Facts that name the pipeline or task of a run, in addition to the labels that Tekton sets later.
 
 /// How a run names its pipeline or task.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -8,26 +8,26 @@ pub enum Reference {
     Unknown,
     /// By name, in its own namespace.
     Name(String),
-    /// Through a resolver: the name is known when it was found.
+    /// Through a resolver: the name is known once the resolver has found it.
     Resolver,
-    /// It is written out in the run.
+    /// The definition is inline in the run.
     Inline,
 }
 
-/// What names a run's pipeline or task as far as one event tells. Every part may be empty.
+/// What one event says about the name of a run's pipeline or task. Every part may be empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Naming {
     pub reference: Reference,
-    /// A resolver has found what it was asked for.
+    /// The resolver has found the definition.
     pub is_resolved: bool,
     /// `metadata.generateName`.
     pub generate_name: String,
     /// Name of the file's PipelineRun that Pipelines-as-Code started, from its label.
     pub original_name: String,
-    /// Kind and API group of a custom task, as `Approval.example.dev`; of a TaskRun the kind that it
-    /// refers to, empty for a Task.
+    /// Kind and API group of a custom task, as `Approval.example.dev`. For a TaskRun the kind it
+    /// refers to; empty for a Task.
     pub custom_kind: String,
-    /// Which round of a loop it is, from the label of the loop's controller.
+    /// The round of a loop, from the label of the loop's controller.
     pub iteration: String,
     /// Name of the CustomRun that owns it.
     pub owner: String,

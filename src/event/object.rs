@@ -1,6 +1,6 @@
-//! The part of a Tekton object that is read. Everything else, `managedFields` first of all, is
-//! passed over by the JSON reader without being kept. Any field may be absent or null: what
-//! cannot be done without is decided by the decoder, not here.
+//! The fields of a Tekton object that are read. The JSON reader skips everything else,
+//! `managedFields` first of all, without keeping it. Any field may be absent or null: the decoder
+//! decides which ones are required.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -9,8 +9,8 @@ use std::borrow::{Borrow, Cow};
 use std::collections::BTreeMap;
 use std::ops::Deref;
 
-/// Text that is borrowed from the event where it holds no escapes. (An `Option<Cow<str>>` would
-/// be copied: serde borrows a `Cow` only where it is the field itself.)
+/// Text borrowed from the event if it holds no escapes. (serde copies an `Option<Cow<str>>`: it
+/// borrows a `Cow` only as a field of its own.)
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(transparent)]
 pub(super) struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
@@ -122,7 +122,7 @@ pub(super) struct Spec<'a> {
     pub pipeline_ref: Option<RawReference<'a>>,
     #[serde(borrow)]
     pub task_ref: Option<RawReference<'a>>,
-    /// `ref` in the v1alpha1 Runs before them.
+    /// `ref` in the older v1alpha1 Runs.
     #[serde(borrow, alias = "ref")]
     pub custom_ref: Option<RawReference<'a>>,
     #[serde(borrow)]
@@ -131,7 +131,7 @@ pub(super) struct Spec<'a> {
     pub task_spec: Option<Displayed<'a>>,
     #[serde(borrow)]
     pub pipeline_spec: Option<Displayed<'a>>,
-    /// Of TaskRuns and CustomRuns: how often they are tried again.
+    /// Retries of TaskRuns and CustomRuns.
     #[serde(borrow)]
     pub retries: Option<&'a RawValue>,
 }
@@ -179,7 +179,7 @@ pub(super) struct Status<'a> {
     /// CustomRuns, and all runs of v1.
     #[serde(borrow)]
     pub results: Option<Vec<NamedJson<'a>>>,
-    /// Only their number counts; elements of no size take no memory.
+    /// Only their number is used; elements without a size take no memory.
     pub retries_status: Option<Vec<IgnoredAny>>,
     #[serde(borrow)]
     pub child_references: Option<Vec<Child<'a>>>,

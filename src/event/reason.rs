@@ -1,9 +1,9 @@
-//! The state of a run from its `Succeeded` condition. The reason decides: Tekton reports cancel,
-//! timeout and set-up errors under the same event type as a failed build.
+//! The state of a run from its `Succeeded` condition. The reason decides: Tekton reports
+//! cancellation, timeout and set-up errors under the same event type as a failed build.
 
 use super::run_state::{Rank, RunState};
 
-/// Reasons under which an undecided run waits rather than works.
+/// Reasons of an undecided run that waits and does not work.
 const WAITING: [&str; 8] = [
     "PipelineRunPending",
     "TaskRunPending",
@@ -19,7 +19,7 @@ const WAITING: [&str; 8] = [
 const CANCELED: [&str; 5] =
     ["Cancelled", "TaskRunCancelled", "CustomRunCancelled", "RunCancelled", "PipelineRunCancelled"];
 
-/// Beginnings of reasons that say the run could not be set up, and so tell nothing of the build.
+/// Prefixes of reasons that say the run could not be set up. They say nothing about the build.
 /// `Param` covers ParameterMissing, ParameterTypeMismatch and ParamArrayIndexingInvalid.
 const SET_UP_PREFIXES: [&str; 5] = ["Couldnt", "Invalid", "Param", "Object", "InitContainer"];
 const SET_UP_SUFFIXES: [&str; 2] = ["ValidationFailed", "ResolutionFailed"];
@@ -63,8 +63,8 @@ pub(super) fn of_condition(status: ConditionStatus, reason: &str) -> (RunState, 
     }
 }
 
-/// State and rank by the last word of the event type, where there is no condition.
-/// `None` for a word that no controller sends.
+/// State and rank by the last word of the event type, for events without a condition. `None` for a
+/// word that no controller sends.
 pub(super) fn of_type(word: &str) -> Option<(RunState, Rank)> {
     Some(match word {
         "queued" => (RunState::Pending, Rank::Queued),

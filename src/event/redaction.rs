@@ -1,10 +1,10 @@
-//! What may never be kept, whatever a rule asks for: values under names that promise a secret,
-//! and the credentials inside URLs.
+//! What is never kept, whatever a rule asks for: values under names that suggest a secret, and the
+//! credentials inside URLs.
 
 use std::borrow::Cow;
 
-/// Parts of names, in lower case, whose values are never kept. A harmless value lost under such
-/// a name is named in `cut`; a secret kept would be on every disk of the cluster.
+/// Parts of names, in lower case, whose values are never kept. A harmless value dropped under such
+/// a name is listed in `cut`; a secret that is kept would be on every disk of the cluster.
 const SECRET_WORDS: [&str; 12] = [
     "token",
     "secret",
@@ -20,7 +20,7 @@ const SECRET_WORDS: [&str; 12] = [
     "kubeconfig",
 ];
 
-/// Endings that contain a secret word and name something public: the key of an issue.
+/// Endings that contain a secret word and mean something public: the key of an issue.
 const PUBLIC_ENDINGS: [&str; 3] = ["issue-key", "issue_key", "issuekey"];
 
 /// Stands between the scheme of a URL and its authority.
@@ -37,8 +37,8 @@ pub(super) fn may_be_secret(name: &str) -> bool {
     !is_public && SECRET_WORDS.iter().any(|word| name.contains(word))
 }
 
-/// The text with the userinfo and the query of every URL in it removed. Borrowed when there is
-/// nothing to remove.
+/// The text without the userinfo and the query of every URL in it. Borrowed if there is nothing to
+/// remove.
 pub(super) fn without_url_secrets(text: &str) -> Cow<'_, str> {
     if !text.contains(AUTHORITY_MARK) {
         return Cow::Borrowed(text);
@@ -56,7 +56,7 @@ pub(super) fn without_url_secrets(text: &str) -> Cow<'_, str> {
     if kept == text { Cow::Borrowed(text) } else { Cow::Owned(kept) }
 }
 
-/// Characters that no URL holds unencoded, and that text puts around one.
+/// Characters that a URL never holds unencoded and that text puts around one.
 fn ends_url(character: char) -> bool {
     character.is_whitespace() || matches!(character, '"' | '\'' | '<' | '>' | '`' | '|' | '\\')
 }
@@ -64,7 +64,7 @@ fn ends_url(character: char) -> bool {
 /// Appends host and path of a URL that begins with its authority.
 fn push_public_part(url: &str, kept: &mut String) {
     let mut url = url.split('?').next().unwrap_or_default();
-    // A second URL may follow without a space in between: "https://a,https://u:p@b".
+    // A second URL may follow without a space between: "https://a,https://u:p@b".
     while let Some(mark) = url.find(AUTHORITY_MARK) {
         push_host_and_path(&url[..mark], kept);
         kept.push_str(AUTHORITY_MARK);

@@ -1,5 +1,5 @@
-//! [`RunEvent`]: the facts of one CloudEvent about one run. It is what the log replicates, so it
-//! holds names and states, never bodies, secrets or bookkeeping fields of Kubernetes.
+//! [`RunEvent`]: the facts of one CloudEvent about one run. The log replicates it, so it holds
+//! names and states, never bodies, secrets or bookkeeping fields of Kubernetes.
 
 use super::naming::Naming;
 use super::{Key, Rank, RunState};
@@ -7,10 +7,10 @@ use crate::clock::Timestamp;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Tekton's reason of a failure that its pipeline ignores.
+/// Tekton's reason for a failure that the pipeline ignores.
 const REASON_IGNORED: &str = "FailureIgnored";
 
-/// Whether a run of a pipeline in this state, for this reason, failed without making it fail.
+/// Whether this state and reason are a failure that does not fail the pipeline.
 #[must_use]
 pub fn is_ignored(state: RunState, reason: &str) -> bool {
     state == RunState::Failure && reason == REASON_IGNORED
@@ -41,7 +41,7 @@ impl RunKind {
         }
     }
 
-    /// The kind written as `text`, if it is one.
+    /// The kind that `text` names, if there is one.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
@@ -54,7 +54,7 @@ impl fmt::Display for RunKind {
     }
 }
 
-/// The PipelineRun that a run belongs to, or the CustomRun whose loop it is a round of. Either
+/// The PipelineRun that a run belongs to, or the CustomRun whose loop the run is a round of. Either
 /// field may be empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Parent {
@@ -67,7 +67,7 @@ pub struct Parent {
 pub struct ChildRef {
     pub name: String,
     pub pipeline_task: String,
-    /// What people read in place of the name; empty when the pipeline gives none.
+    /// What people read instead of the name; empty when the pipeline gives none.
     pub display_name: String,
 }
 
@@ -105,7 +105,7 @@ pub struct Scm {
     pub provider: String,
     pub api_base_url: String,
     pub commit_sha: String,
-    /// The check name the run asks for; empty when it leaves that to us.
+    /// The check name that the run asks for; empty when the relay chooses it.
     pub context: String,
     /// The branch or tag, from `scm.ref`.
     pub ref_name: String,
@@ -127,7 +127,7 @@ pub struct RunEvent {
     pub kind: RunKind,
     pub namespace: String,
     pub name: String,
-    /// `metadata.uid`; for foreign senders without one a stable stand-in, see `event::tekton`.
+    /// `metadata.uid`; for a sender without uids a stable stand-in, see `event::tekton`.
     pub uid: String,
     /// `metadata.resourceVersion` when it is a number, else 0.
     pub resource_version: u64,
@@ -138,8 +138,8 @@ pub struct RunEvent {
     pub reason: String,
     /// The condition's message, up to a bound.
     pub message: String,
-    /// Length of `status.retriesStatus`, `spec.retries` at most: which attempt of a TaskRun or
-    /// CustomRun this is, from 0.
+    /// The attempt of a TaskRun or CustomRun, from 0: the length of `status.retriesStatus`, at most
+    /// `spec.retries`.
     pub attempt: u32,
     /// `lastTransitionTime` of the condition.
     pub last_transition: Timestamp,
@@ -171,16 +171,16 @@ pub struct RunEvent {
 }
 
 impl RunEvent {
-    /// Recognises one emission: the sender's own retries carry the same three attributes.
-    /// The type is part of it because an EventListener uses one id for all its events.
+    /// Identifies one emission: the sender's own retries carry the same three attributes. The type
+    /// is part of the key because an EventListener uses one id for all its events.
     #[must_use]
     pub fn delivery_key(&self) -> Key {
         Key::of(&["delivery", &self.ce_source, &self.ce_id, &self.ce_type])
     }
 
-    /// Recognises one transition of one run, however often and under whatever ids it is sent.
+    /// Identifies one transition of one run, however often and under whatever ids it is sent.
     ///
-    /// A terminal transition is named by its attempt alone: copies of it may differ in time,
+    /// A terminal transition has only its attempt as a name: copies of it may differ in time,
     /// resource version and message (`docs/EVENTS.md`, "Key table").
     #[must_use]
     pub fn transition_key(&self) -> Key {
@@ -217,7 +217,7 @@ impl RunEvent {
         parts.next().unwrap_or_default().to_owned()
     }
 
-    /// The place of this event in the life of its run: what is lower comes too late.
+    /// The place of this event in the life of its run. An event with a lower place is late.
     #[must_use]
     pub fn position(&self) -> Position {
         Position {
@@ -228,8 +228,8 @@ impl RunEvent {
         }
     }
 
-    /// The run whose slot this event belongs to: a TaskRun and its PipelineRun meet on one owner.
-    /// A PipelineRun is its own root even when another PipelineRun owns it.
+    /// The run whose slot this event belongs to: a TaskRun and its PipelineRun have one owner. A
+    /// PipelineRun is its own root even when another PipelineRun owns it.
     #[must_use]
     pub fn root_uid(&self) -> &str {
         match self.kind {
@@ -243,7 +243,7 @@ impl RunEvent {
         }
     }
 
-    /// A digest of what may still be added to a known transition: labels, annotations, results.
+    /// A digest of the facts that a known transition may still gain: labels, annotations, results.
     #[must_use]
     pub fn facts_digest(&self) -> u64 {
         let mut hash = xxhash_rust::xxh3::Xxh3Default::new();
@@ -258,9 +258,9 @@ impl RunEvent {
         hash.digest()
     }
 
-    /// Whether the run failed and its pipeline was told to go on all the same (`onError: continue`).
-    /// The controller of a custom task chooses its reasons itself, and a root has no pipeline above
-    /// it.
+    /// Whether the run failed and its pipeline goes on (`onError: continue`). False for custom
+    /// tasks, whose controllers choose their own reasons, and for roots, which have no pipeline
+    /// above them.
     #[must_use]
     pub fn is_ignored(&self) -> bool {
         let is_of_pipeline = self.parent != Parent::default() && !self.is_round();
@@ -268,14 +268,13 @@ impl RunEvent {
         is_tektons && is_of_pipeline && is_ignored(self.state, &self.reason)
     }
 
-    /// Whether the run is a round of a loop, and nothing but the loop's CustomRun says where it
-    /// belongs.
+    /// Whether the run is a round of a loop that only the loop's CustomRun places.
     #[must_use]
     pub fn is_round(&self) -> bool {
         !self.naming.owner.is_empty() && self.naming.owner == self.parent.name
     }
 
-    /// Takes out what members of the first feature level do not know.
+    /// Removes what members of the first feature level do not know.
     pub fn keep_first_level(&mut self) {
         if self.is_round() {
             self.parent = Parent::default();

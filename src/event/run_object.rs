@@ -25,7 +25,7 @@ const LABEL_PIPELINE_RUN: &str = "tekton.dev/pipelineRun";
 const LABEL_PIPELINE_RUN_UID: &str = "tekton.dev/pipelineRunUID";
 const LABEL_MEMBER_OF: &str = "tekton.dev/memberOf";
 const LABEL_ORIGINAL_NAME: &str = "pipelinesascode.tekton.dev/original-prname";
-/// Loop controllers say here which round it is: `custom.tekton.dev/pipelineLoopIteration`.
+/// Loop controllers set the round here: `custom.tekton.dev/pipelineLoopIteration`.
 const LABEL_CUSTOM: &str = "custom.tekton.dev/";
 const LABEL_ITERATION: &str = "Iteration";
 const LABEL_TRIGGER: &str = "triggers.tekton.dev/trigger";
@@ -38,7 +38,7 @@ const LOOP_KINDS: [&str; 2] = ["CustomRun", "Run"];
 pub(super) struct ResolvedOrigin<'a> {
     pub event: &'a CloudEvent,
     pub kind: RunKind,
-    /// State and rank where the object carries no condition.
+    /// State and rank for an object without a condition.
     pub by_type: (RunState, Rank),
     pub received_at: Timestamp,
 }
@@ -68,7 +68,7 @@ pub(super) fn run_event(
     let label = |key: &str| metadata.labels.get(key);
     let task = [label(LABEL_TASK), named(&spec.task_ref), named(&spec.custom_ref)];
     let pipeline = [label(LABEL_PIPELINE), named(&spec.pipeline_ref)];
-    // The spec has the display name before the status has it: a queued run is named for good.
+    // The spec has the display name before the status does, so a queued run has its final name.
     let task_display = [displayed(&status.task_spec), displayed(&spec.task_spec)];
     let pipeline_display = [displayed(&status.pipeline_spec), displayed(&spec.pipeline_spec)];
     let event = origin.event;
@@ -115,7 +115,7 @@ pub(super) fn run_event(
     })
 }
 
-/// What tells a run from all others.
+/// What distinguishes a run from all others.
 struct Identity {
     name: String,
     namespace: String,
@@ -124,7 +124,7 @@ struct Identity {
 
 fn identity(origin: ResolvedOrigin<'_>, metadata: &Metadata<'_>) -> Result<Identity, DecodeError> {
     let event_type = &origin.event.event_type;
-    // Cutting one of these would make two runs one.
+    // A cut here would merge two runs.
     let whole = |field, text: &Option<Text<'_>>| {
         let text = as_str(text);
         let (event_type, bytes, bytes_max) = (event_type.clone(), text.len(), NAME_BYTES_MAX);
@@ -145,7 +145,7 @@ fn identity(origin: ResolvedOrigin<'_>, metadata: &Metadata<'_>) -> Result<Ident
         return Err(DecodeError::Missing { event_type, field: "metadata.name" });
     }
     if uid.is_empty() {
-        // Of two runs of one name the time of creation tells which is meant.
+        // The time of creation distinguishes two runs of one name.
         let created = as_str(&metadata.creation_timestamp);
         let key = Key::of(&["no-uid", origin.kind.as_str(), &namespace, &name, created]);
         uid = format!("no-uid-{key}");
@@ -153,8 +153,8 @@ fn identity(origin: ResolvedOrigin<'_>, metadata: &Metadata<'_>) -> Result<Ident
     Ok(Identity { name, namespace, uid })
 }
 
-/// Refuses names that nothing of Kubernetes can have: what carries one was made by hand, and a name
-/// goes into links, commands and messages as it is.
+/// Refuses names that Kubernetes objects cannot have. Such an object was made by hand, and names go
+/// into links, commands and messages unchanged.
 struct KeptNames<'a> {
     event_type: &'a str,
 }
@@ -226,7 +226,7 @@ fn outcome(by_type: (RunState, Rank), status: &Status<'_>, bounds: &mut Bounds<'
     let conditions = status.conditions.iter().flatten();
     let conditions = conditions.filter(|condition| as_str(&condition.kind) == "Succeeded");
     let decided = conditions.map(|condition| (decided(by_type, condition), condition));
-    // Kubernetes has one of a type. Of several the worse counts, and of two alike the first.
+    // Kubernetes has one condition of a type. Of several the worst counts; of equal ones the first.
     let worst =
         decided.reduce(|one, two| if two.0.0.badness() > one.0.0.badness() { two } else { one });
     let Some(((state, rank), condition)) = worst else {
@@ -243,7 +243,7 @@ fn outcome(by_type: (RunState, Rank), status: &Status<'_>, bounds: &mut Bounds<'
     }
 }
 
-/// What one condition says. Beside an event type that says the run failed it is no success.
+/// What one condition says. It is not a success when the event type says that the run failed.
 fn decided(by_type: (RunState, Rank), condition: &StatusCondition<'_>) -> (RunState, Rank) {
     let by_condition = condition_status(condition)
         .map_or(by_type, |status| of_condition(status, as_str(&condition.reason)));
@@ -260,8 +260,8 @@ fn condition_status(condition: &StatusCondition<'_>) -> Option<ConditionStatus> 
     }
 }
 
-/// How many attempts came before. A run has no more of them than its spec allows, and a PipelineRun
-/// is never tried again.
+/// How many attempts came before. At most as many as the spec allows; a PipelineRun is never
+/// retried.
 fn attempt(kind: RunKind, spec: &Spec<'_>, status: &Status<'_>) -> u32 {
     let is_retried = matches!(kind, RunKind::TaskRun | RunKind::CustomRun);
     let retries = spec.retries.filter(|_| is_retried).map(RawValue::get);
@@ -271,7 +271,7 @@ fn attempt(kind: RunKind, spec: &Spec<'_>, status: &Status<'_>) -> u32 {
 }
 
 /// The owner that made the run, if it is of one of these kinds. The other owners of an object only
-/// say when it may be deleted.
+/// decide when it may be deleted.
 fn controller<'m, 'e>(
     metadata: &'m Metadata<'e>,
     kinds: &[&str],
@@ -281,7 +281,7 @@ fn controller<'m, 'e>(
     owner.filter(|owner| kinds.contains(&as_str(&owner.kind)))
 }
 
-/// What names the run's pipeline or task beside its labels.
+/// What names the run's pipeline or task, in addition to its labels.
 fn naming(
     kind: RunKind,
     (metadata, spec, status): (&Metadata<'_>, &Spec<'_>, &Status<'_>),
@@ -295,7 +295,7 @@ fn naming(
         RunKind::EventListener => return Naming::default(),
     };
     let loops = controller(metadata, &LOOP_KINDS);
-    // A run that has started may still have to be resolved.
+    // A run that has started may still need its resolver.
     let is_at_work = rank >= Rank::Running && state != RunState::Pending;
     Naming {
         reference: self::reference(reference.as_ref(), written_out.is_some(), bounds),
@@ -343,8 +343,8 @@ fn iteration<'m>(metadata: &'m Metadata<'_>) -> &'m str {
     metadata.labels.iter().find(|(key, _)| is_round(key)).map_or("", |(_, value)| value)
 }
 
-/// What a run belongs to: the PipelineRun that made it, with what the owner reference leaves open
-/// from the labels; else the PipelineRun of the labels; else the CustomRun that made it.
+/// What a run belongs to: the PipelineRun that made it, completed from the labels; else the
+/// PipelineRun of the labels; else the CustomRun that made it.
 fn parent(kind: RunKind, metadata: &Metadata<'_>, bounds: &mut Bounds<'_>) -> Parent {
     let by_labels =
         [LABEL_PIPELINE_RUN_UID, LABEL_PIPELINE_RUN].map(|label| metadata.labels.get(label));
@@ -362,8 +362,8 @@ fn parent(kind: RunKind, metadata: &Metadata<'_>, bounds: &mut Bounds<'_>) -> Pa
     Parent { uid: bounds.name("parent.uid", uid), name: bounds.name("parent.name", name) }
 }
 
-/// A PipelineRun copies the labels of its own Pipeline, so that they make it a child only where an
-/// owner says so too.
+/// Whether the labels are copies from the PipelineRun's own Pipeline. They make it a child only if
+/// an owner agrees.
 fn are_labels_its_own(kind: RunKind, metadata: &Metadata<'_>, [uid, name]: [&str; 2]) -> bool {
     let mut owners = metadata.owner_references.iter().flatten();
     let is_named = |owner: &OwnerReference<'_>| {

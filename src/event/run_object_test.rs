@@ -25,7 +25,7 @@ fn typed(kind: &str, word: &str, root: &str, object: &str, keep: &Keep) -> RunEv
     }
 }
 
-/// A TaskRun with these members beside its name and uid.
+/// A TaskRun with these members in addition to its name and uid.
 fn task_run(metadata: &str, members: &str) -> RunEvent {
     let object = format!(r#"{{"metadata":{{"name":"r","uid":"u"{metadata}}}{members}}}"#);
     decoded("taskrun", "taskRun", &object, &Keep::all())

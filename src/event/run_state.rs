@@ -37,8 +37,8 @@ impl RunState {
         Self::ALL.into_iter().find(|state| state.as_str() == text)
     }
 
-    /// How bad the state is, the worst highest. What is under way is worse than a success, which must
-    /// not stand for it; what could not be decided is worse than what failed.
+    /// How bad the state is; the worst is the highest. A run under way is worse than a success, so
+    /// that no success hides it. An undecided run is worse than a failed one.
     #[must_use]
     pub fn badness(self) -> u8 {
         match self {
@@ -66,8 +66,8 @@ impl fmt::Display for RunState {
     }
 }
 
-/// How far a run has come. A lower rank never overwrites a higher one within an attempt
-/// (facts: Tekton sends `running` after `successful` whenever it had to retry).
+/// How far a run has come. Within an attempt a lower rank never overwrites a higher one (facts:
+/// Tekton sends `running` after `successful` whenever it had to retry).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Rank {
     Queued,

@@ -1,5 +1,5 @@
-//! What a run is called at its forge: the check name and the description. How a forge writes
-//! references to issues and people is the template functions' business.
+//! The names of a run at its forge: the check name and the description. Template functions write
+//! the references to issues and people.
 
 use super::run::{RunEvent, RunKind};
 use super::run_state::RunState;
@@ -8,7 +8,7 @@ use super::run_state::RunState;
 /// From level 2 on [`super::check`] decides.
 ///
 /// A TaskRun never writes under the `scm.context` of its PipelineRun, whose annotations Tekton
-/// copies to it: its own name is appended.
+/// copies to it: the relay appends the TaskRun's own name.
 #[must_use]
 pub fn check_name(event: &RunEvent) -> String {
     let context = event.scm.context.as_str();
@@ -43,7 +43,7 @@ pub fn own_name(event: &RunEvent) -> &str {
     names.into_iter().find(|name| !name.is_empty()).map_or("", String::as_str)
 }
 
-/// The condition's message, or a word for the state. Not cut: targets have their own bounds.
+/// The condition's message, or a word for the state. Not cut here: targets have their own bounds.
 #[must_use]
 pub fn description(event: &RunEvent) -> String {
     let said = said(event);

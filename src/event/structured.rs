@@ -1,5 +1,5 @@
 //! CloudEvents in the JSON format: structured mode and batch mode. The text of `data` stays as
-//! it was sent.
+//! sent.
 
 use super::cloudevent::{Attributes, BATCH_EVENTS_MAX, CloudEvent, json_bytes};
 use super::ingest_error::IngestError;
@@ -28,7 +28,7 @@ pub(super) fn parse_batch(body: &[u8]) -> Result<Vec<CloudEvent>, IngestError> {
     items.iter().enumerate().map(in_batch).collect()
 }
 
-/// An event before its attributes are known to be text. Extensions are passed over.
+/// An event before its attributes are checked to be text. Extensions are skipped.
 #[derive(Deserialize)]
 struct Envelope<'a> {
     #[serde(borrow)]
@@ -47,7 +47,7 @@ struct Envelope<'a> {
     data: Option<&'a RawValue>,
     #[serde(borrow)]
     data_base64: Option<&'a RawValue>,
-    /// Version 0.3 marks base64 here instead of in the name of the data.
+    /// Version 0.3 marks base64 here and not in the name of the data.
     #[serde(borrow)]
     datacontentencoding: Option<&'a RawValue>,
 }

@@ -1,5 +1,5 @@
-//! Tekton's event types: which are about a run, and where the run stands in their data. What is
-//! not in the table is ignored, never guessed: a later format may mean something else.
+//! Tekton's event types: which of them are about a run, and where their data holds it. A type that
+//! is not in the table is ignored, never guessed: a later format may mean something else.
 
 use super::cloudevent::CloudEvent;
 use super::keep::Keep;
@@ -13,20 +13,20 @@ use crate::clock::Timestamp;
 const TYPE_PREFIX: &str = "dev.tekton.event.";
 const TYPE_SUFFIX: &str = ".v1";
 
-/// What a CloudEvent turned out to be.
+/// The result of decoding a CloudEvent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decoded {
     /// The facts about one run.
     Run(Box<RunEvent>),
-    /// Not about a run we follow: answered 202 and counted.
+    /// Not about a run of a known kind: answered 202 and counted.
     Ignored {
         /// The CloudEvents `type`.
         event_type: String,
     },
 }
 
-/// Why an event of a known Tekton type could not be read. Nothing was stored; sending the same
-/// again cannot help.
+/// Why an event of a known Tekton type could not be read. Nothing was stored, and the same event
+/// would fail again.
 ///
 /// No variant carries the JSON reader's own error: its text quotes values of the data.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,13 +34,13 @@ pub enum DecodeError {
     /// The data is not the JSON that the type promises.
     #[error("data of {event_type} is malformed at line {line} column {column}")]
     Json { event_type: String, line: usize, column: usize },
-    /// The run itself, or what tells it from others, is absent.
+    /// The run, or a field that identifies it, is absent.
     #[error("data of {event_type} lacks {field}")]
     Missing { event_type: String, field: &'static str },
-    /// A name is longer than any that Kubernetes gives.
+    /// A name is longer than Kubernetes allows.
     #[error("{field} in data of {event_type} has {bytes} bytes, at most {bytes_max} are accepted")]
     TooLong { event_type: String, field: &'static str, bytes: usize, bytes_max: usize },
-    /// A name that no object of Kubernetes, and no part of Tekton, can have.
+    /// A name that neither Kubernetes nor Tekton can give.
     #[error("{field} in data of {event_type} is {value:?}, accepted: {accepted}")]
     Name { event_type: String, field: &'static str, value: String, accepted: &'static str },
     /// The source of an EventListener's event does not end in its name.
@@ -50,7 +50,7 @@ pub enum DecodeError {
     Source { event_type: String, value: String },
 }
 
-/// Reads the facts of a CloudEvent. `received_at` stands in for an absent `time`.
+/// Reads the facts of a CloudEvent. `received_at` replaces an absent `time`.
 ///
 /// # Errors
 /// The type is one of Tekton's, but its data is malformed.
@@ -77,7 +77,7 @@ pub fn decode(
 /// The types that are decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum EventType {
-    /// `by_type` holds where the object carries no condition.
+    /// `by_type` is used for an object without a condition.
     Run {
         root: Root,
         by_type: (RunState, Rank),
@@ -102,13 +102,13 @@ impl EventType {
     }
 }
 
-/// The key of the data under which the run stands.
+/// The key of the data that holds the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Root {
     TaskRun,
     PipelineRun,
     CustomRun,
-    /// v1alpha1 Runs, sent by Tekton 0.34 to 0.46; what became CustomRuns.
+    /// v1alpha1 Runs, sent by Tekton 0.34 to 0.46; later CustomRuns.
     Run,
 }
 
