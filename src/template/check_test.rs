@@ -1,4 +1,4 @@
-//! What is refused when a template is loaded, and where; which results a template mentions.
+//! What a template is refused for at load, and where; which results a template mentions.
 
 use crate::event::{Keep, KeptNames};
 use crate::template::limits::{ELSE_MAX, NESTING_MAX, TEMPLATE_BYTES_MAX};

@@ -1,5 +1,5 @@
-//! What of a template is written out in it, and what depends on the data: only the latter is
-//! escaped where it is printed.
+//! Which parts of a template are literals, and which depend on the data: only the latter are
+//! escaped where they are printed.
 
 use gotmpl::parse::{BranchNode, Expr, ListNode, Node, PipeNode, SmolStr};
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,7 +26,7 @@ pub(super) fn is_constant_pipe(pipe: &PipeNode, constants: &BTreeSet<SmolStr>) -
     expressions.all(|expression| is_constant(expression, constants))
 }
 
-/// The variables that are only ever given constants, in any of the bodies.
+/// The variables that get only constants, in any of the bodies.
 pub(super) fn constant_variables<'t>(
     bodies: impl Iterator<Item = &'t ListNode>,
 ) -> BTreeSet<SmolStr> {
@@ -36,7 +36,7 @@ pub(super) fn constant_variables<'t>(
     constant.map(|(name, _)| name).collect()
 }
 
-/// Variables, and whether all that they are given is constant.
+/// Variables, and whether every value they get is constant.
 #[derive(Default)]
 struct Assigned(BTreeMap<SmolStr, bool>);
 
@@ -48,7 +48,7 @@ impl Assigned {
                 Node::Action(action) => self.pipe(&action.pipe),
                 Node::If(branch) | Node::With(branch) => self.branch(branch),
                 Node::Range(branch) => {
-                    // What is walked over differs from what is written out.
+                    // `range` gives its variables the elements, which are not the literal itself.
                     branch.pipe.decl.iter().for_each(|name| self.give(name, false));
                     self.branch(branch);
                 }

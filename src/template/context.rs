@@ -1,28 +1,28 @@
-//! Where in a text the next piece of data stands: within code, within the address of a link, in a
-//! table. It is judged by what was written so far, and where in doubt it is plain text, whose
-//! escapes are safe everywhere.
+//! Where in a text the next piece of data goes: within code, within the address of a link, in a
+//! table. The text so far decides. In doubt the place is plain text, whose escapes are safe
+//! everywhere.
 
 use super::escape::{DATA_END, DATA_START};
 use super::html::ends_in_code;
 
-/// A longer line is not looked at, in bytes: a text of many pieces on one line would be looked at
-/// once for each of them.
+/// Longest line that is examined, in bytes: a line of many pieces is examined once for each of
+/// them.
 const LINE_BYTES_MAX: usize = 4096;
 
-/// How far the end of a code span is looked for, in characters.
+/// How far to look for the end of a code span, in characters.
 const SPAN_CHARS_MAX: usize = 1024;
 
 /// Backticks or tildes that start a code block.
 const FENCE_CHARS_MIN: usize = 3;
 
-/// What data stands in.
+/// The place of data in a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TextContext {
     /// Within a line of text.
     Text,
     /// At the start of a line of text.
     LineStart,
-    /// In a row of a table, or a line that starts a code block: a line break would end it.
+    /// In a row of a table, or in a line that starts a code block: a line break would end it.
     OneLine,
     /// In the address of a link.
     Address,
@@ -32,10 +32,10 @@ pub(super) enum TextContext {
     CodeBlock,
 }
 
-/// A fence that is open: its character, and how many of them.
+/// An open fence: its character and its length.
 type Fence = (char, usize);
 
-/// A text as far as it is written.
+/// The text written so far.
 #[derive(Debug, Default)]
 pub(super) struct WrittenText {
     text: String,
@@ -47,7 +47,7 @@ pub(super) struct WrittenText {
 }
 
 impl WrittenText {
-    /// Writes on.
+    /// Appends text.
     pub(super) fn push(&mut self, more: &str) {
         for part in more.split_inclusive('\n') {
             self.text.push_str(part);
@@ -75,7 +75,7 @@ impl WrittenText {
         self.text.get(self.line_start..).unwrap_or_default()
     }
 
-    /// The place of data that stands before `after`, in which data is marked.
+    /// The place of data before `after`, in which data is marked.
     pub(super) fn place_in_markdown(&self, after: &str) -> TextContext {
         let line = self.line();
         if self.fence.is_some() {
@@ -119,10 +119,10 @@ impl WrittenText {
     }
 }
 
-/// The fence that is open after a line.
+/// The open fence after a line.
 fn after_line(open: Option<Fence>, line: &str) -> Option<Fence> {
     let start = line.trim_start_matches(' ');
-    // Deeper indented it is text, or code by its indentation.
+    // With a deeper indent it is text, or code by its indent.
     let found = (line.len() - start.len() <= 3).then(|| fence_of(start)).flatten();
     match (open, found) {
         (None, found) => found,
@@ -168,8 +168,8 @@ fn open_span(line: &str) -> Option<usize> {
     open
 }
 
-/// Whether a span of so many backticks is ended on the line that goes on with `after`. Without its
-/// end it is none, and its backticks are text.
+/// Whether the line that continues with `after` closes a span of so many backticks. Without a
+/// closing run the backticks are text.
 fn ends_span(after: &str, backticks: usize) -> bool {
     let mut is_data = false;
     let mut run = 0;

@@ -1,4 +1,4 @@
-//! What templates read: events and summaries as engine values, under the field names of
+//! The data of templates: events and summaries as engine values, under the field names of
 //! [`super::shape`].
 
 use super::time::{millis_of, short_duration};
@@ -12,9 +12,9 @@ use gotmpl::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// State word of a member that was announced but never heard of.
+/// State word of a member that was announced and sent no event.
 const UNKNOWN_STATE: &str = "unknown";
-/// State word of a task that its pipeline left out.
+/// State word of a task that its pipeline skipped.
 const SKIPPED: &str = "skipped";
 
 /// The data of one rendering. Build it once and render any number of templates with it.
@@ -164,7 +164,7 @@ fn text_map(map: &BTreeMap<String, String>) -> Value {
     Value::Map(Arc::new(entries.collect()))
 }
 
-/// Nil when absent, so that `if .PRNumber` asks whether there is one.
+/// Nil if absent, so that `if .PRNumber` tests for it.
 fn number(number: Option<u64>) -> Value {
     number.map_or(Value::Nil, |number| Value::Int(i64::try_from(number).unwrap_or(i64::MAX)))
 }

@@ -18,8 +18,8 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-/// Name of the text itself among the templates it defines. No quoted name is equal to it, because
-/// quotes would have to hold a NUL, which a config file cannot.
+/// Name of the text itself among the templates it defines. No quoted name equals it: it contains a
+/// NUL, which a config file cannot hold.
 const MAIN: &str = "\0main";
 
 /// A template whose syntax, names and functions have been checked.
@@ -30,7 +30,7 @@ pub struct Template {
     keep: Keep,
 }
 
-/// Why a text is no template, and where.
+/// Why a text is not a valid template, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{line}:{column}: {message}")]
 pub struct TemplateError {
@@ -54,7 +54,7 @@ pub enum RenderError {
     /// A defect of the relay or of its template engine.
     #[error("rendering panicked: {message}")]
     Panicked { message: String },
-    /// Anything else the engine refuses; it gives no position.
+    /// Any other error of the engine; it gives no position.
     #[error(transparent)]
     Engine(gotmpl::TemplateError),
 }
@@ -77,13 +77,13 @@ impl Template {
     ///
     /// # Errors
     /// The data does not fit a call of the template, or a limit is reached. No partial output is
-    /// given.
+    /// returned.
     pub fn render(&self, data: &Data) -> Result<String, RenderError> {
         self.render_for(data, Markup::Plain)
     }
 
-    /// Renders the template with `data`, which is escaped wherever it is printed but by `raw`; the
-    /// template's own text stands as it is.
+    /// Renders the template with `data`. All printed data is escaped, except by `raw`; the
+    /// template's own text stays as it is.
     ///
     /// # Errors
     /// As [`Template::render`].
@@ -137,7 +137,7 @@ impl From<gotmpl::TemplateError> for RenderError {
     }
 }
 
-/// The parser recurses once per `else if`, so these are bounded before it runs.
+/// The parser recurses once per `else if`, so their number is bounded before it runs.
 fn check_size(text: &str) -> Result<(), Located> {
     if text.len() > TEMPLATE_BYTES_MAX {
         return Err(Located { place: Place::START, fault: TemplateFault::TooLong });
@@ -154,7 +154,7 @@ fn parse(text: &str) -> Result<(ListNode, Vec<DefineNode>), TemplateError> {
     let parsed = Parser::new(text, "{{", "}}").and_then(Parser::parse);
     parsed.map_err(|error| {
         let unlocated = error.to_string();
-        // Where the parser knows no position it says 0.
+        // The parser reports position 0 if it knows none.
         if let Engine::Parse { line, col, message, .. } | Engine::Lex { line, col, message, .. } =
             error
         {

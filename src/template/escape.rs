@@ -1,25 +1,25 @@
-//! Escaping of run data for the place it is shown in, so that a message from a run does not turn
-//! into markup. Templates mark what they print ([`marked`]); once a text is rendered, each mark is
-//! escaped for the place where it stands ([`escape_marked`]): the text of the template is trusted,
-//! the data is not.
+//! Escaping of run data for the place where it appears, so that a message from a run does not turn
+//! into markup. Templates mark what they print ([`marked`]). Once a text is rendered,
+//! [`escape_marked`] escapes each mark for its place: the text of the template is trusted, the data
+//! is not.
 
 use super::context::{TextContext, WrittenText};
 use super::html::for_html;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// Borders of data in a rendered text: noncharacters, which no text is allowed to hold.
+/// Borders of data in a rendered text: noncharacters, which no text may hold.
 pub(super) const DATA_START: char = '\u{fdd0}';
 pub(super) const DATA_END: char = '\u{fdd1}';
 
-/// Keeps what follows it from being taken for markup, and is not seen.
+/// Invisible. Keeps the following character from starting markup.
 const ZERO_WIDTH_SPACE: char = '\u{200b}';
 
-/// ASCII characters that start markup in the Markdown of GitHub, GitLab and Gitea. CommonMark lets
-/// each of them be taken literally after a backslash.
+/// ASCII characters that start markup in the Markdown of GitHub, GitLab and Gitea. CommonMark takes
+/// each of them literally after a backslash.
 const MARKDOWN_SPECIAL: &str = "\\`*_[]|~#!";
 
-/// What an address may hold: the reserved and unreserved characters of RFC 3986 and `%`, but for
-/// parentheses, which may end a link, and `@`, which may mention somebody.
+/// Characters that an address keeps: the reserved and unreserved characters of RFC 3986 and `%`,
+/// except parentheses, which may end a link, and `@`, which may mention a user.
 const ADDRESS: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
@@ -40,10 +40,10 @@ const ADDRESS: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'=')
     .remove(b'%');
 
-/// How the target of a text reads it.
+/// How the target reads a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Markup {
-    /// As it stands.
+    /// Unchanged.
     Plain,
     /// Markdown with HTML in it, as forges show it.
     Markdown,
@@ -58,12 +58,12 @@ pub(super) fn marked(text: &str) -> String {
     format!("{DATA_START}{}{DATA_END}", unmarked(text))
 }
 
-/// `text` without anything that could pass for a border of data.
+/// `text` without the border characters of data.
 pub(super) fn unmarked(text: &str) -> String {
     text.replace([DATA_START, DATA_END], "")
 }
 
-/// A rendered text with its data escaped, each piece for the place where it stands.
+/// A rendered text with its data escaped, each piece for its place.
 pub(super) fn escape_marked(rendered: &str, markup: Markup) -> String {
     let mut written = WrittenText::default();
     let mut rest = rendered;
@@ -108,7 +108,7 @@ fn for_slack(data: &str, place: TextContext) -> String {
 }
 
 /// Escapes text for use within a line of Markdown, or of the HTML in it. `@name` stays readable and
-/// mentions nobody; an address stays one, since forges make a link of it as it stands.
+/// mentions no user. An address stays an address, since forges turn it into a link as it is.
 #[must_use]
 pub fn escape_markdown(text: &str) -> String {
     let words = text.split_inclusive(char::is_whitespace);
@@ -125,7 +125,7 @@ fn is_address(word: &str) -> bool {
     word.starts_with("https://") || word.starts_with("http://")
 }
 
-/// Where the address ends that a word starts with: before the punctuation of the sentence.
+/// The end of the address at the start of a word: before the punctuation of the sentence.
 fn address_end(word: &str) -> usize {
     word.trim_end_matches(|next: char| next.is_whitespace() || ".,;:!?)'\"".contains(next)).len()
 }
@@ -145,8 +145,8 @@ fn escape_word(escaped: &mut String, mut before: Option<char>, word: &str) {
     }
 }
 
-/// Escapes text for Slack's mrkdwn, where three characters control links and mentions, and for its
-/// look-alikes, in which `@name` mentions. Emphasis (`*`, `_`) has no escape there.
+/// Escapes text for Slack's mrkdwn, where three characters control links and mentions, and for
+/// services like Slack, where `@name` mentions a user. Emphasis (`*`, `_`) has no escape there.
 #[must_use]
 pub fn escape_slack(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
@@ -164,20 +164,20 @@ pub fn escape_slack(text: &str) -> String {
     escaped
 }
 
-/// Percent-encodes what could end the address of a link, in Markdown as in Slack. What is encoded
-/// already stays.
+/// Percent-encodes what could end the address of a link, in Markdown and in Slack. Encoded parts
+/// stay as they are.
 #[must_use]
 pub fn escape_address(text: &str) -> String {
     utf8_percent_encode(text, ADDRESS).to_string()
 }
 
-/// Within a word `@` mentions nobody: addresses and digests (`name@sha256:`) stay whole.
+/// `@` within a word mentions no user: e-mail addresses and digests (`name@sha256:`) stay whole.
 fn may_mention(before: Option<char>) -> bool {
     before.is_none_or(|before| !before.is_ascii_alphanumeric() && before != '_')
 }
 
-/// Several lines of Markdown: none of them may start a list, a code block or a rule. The first one
-/// `is_at_line_start` of what was written, or goes on a line.
+/// Several lines of Markdown. No line may start a list, a code block or a rule; the first line only
+/// counts if it `is_at_line_start`.
 fn escape_block(data: &str, is_at_line_start: bool) -> String {
     let lines = data.split(['\n', '\r']).enumerate();
     let lines = lines.filter(|(index, line)| *index == 0 || !line.trim().is_empty());
@@ -203,8 +203,8 @@ fn escape_line_start(line: &str) -> String {
     }
 }
 
-/// Within the quotes of an attribute every special character is an entity: it reads the same, and
-/// is no markup should there be no attribute after all.
+/// Within the quotes of an attribute every special character becomes an entity. It reads the same,
+/// and is no markup even if the attribute turns out not to be one.
 fn escape_attribute(data: &str) -> String {
     let entity = |next: char| match next {
         '&' | '<' | '>' | '"' | '\'' | '@' => format!("&#{};", u32::from(next)),
@@ -214,8 +214,7 @@ fn escape_attribute(data: &str) -> String {
     one_line(data).chars().map(entity).collect()
 }
 
-/// Within code nothing is markup but its end. A `<` that would start a tag does not, should the
-/// code stand in HTML.
+/// Within code only its end is markup. A `<` is broken as well, in case the code is inside HTML.
 fn code(data: &str) -> String {
     let mut kept = String::with_capacity(data.len());
     let mut characters = data.chars().peekable();
@@ -229,7 +228,7 @@ fn code(data: &str) -> String {
     kept
 }
 
-/// No line of it ends the code block.
+/// No line of the data ends the code block.
 fn code_block(data: &str) -> String {
     let line = |line: &str| match line.trim_start().starts_with(['`', '~']) {
         true => format!("{ZERO_WIDTH_SPACE}{line}"),

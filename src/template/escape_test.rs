@@ -1,4 +1,4 @@
-//! What data may do in each place of a text: nothing.
+//! Data changes nothing in any place of a text.
 
 use super::super::{Data, DataKind, Template, fixture};
 use super::*;

@@ -126,7 +126,7 @@ pub(super) fn summary() -> Summary {
     }
 }
 
-/// Renders `text` over [`data`]; a fault of compiling or rendering as its text.
+/// Renders `text` over [`data`]; returns the text of an error of compiling or rendering.
 pub(super) fn render(text: &str) -> String {
     match Template::compile(text, DataKind::Event) {
         Ok(template) => template.render(&data()).unwrap_or_else(|error| format!("failed {error}")),

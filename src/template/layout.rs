@@ -1,4 +1,4 @@
-//! Go's time layouts, in which a reference date (Mon Jan 2 15:04:05 2006) stands for the format.
+//! Go's time layouts, in which parts of a reference date (Mon Jan 2 15:04:05 2006) are the format.
 
 use super::time::{TIME_MS_MAX, ZERO_TIME_MS};
 use jiff::Timestamp;
@@ -63,7 +63,7 @@ const fn zone(zulu: bool, colon: bool, minutes: bool, seconds: bool) -> Element 
     Element::Zone { zulu, colon, minutes, seconds }
 }
 
-/// Elements by the text that stands for them; of two that start alike the longer comes first.
+/// Elements by their text; of two with the same start the longer comes first.
 const ELEMENTS: &[(&str, Element)] = &[
     ("January", Element::MonthName),
     ("Jan", Element::ShortMonthName),
@@ -104,11 +104,11 @@ const ELEMENTS: &[(&str, Element)] = &[
 struct Moment<'z> {
     civil: DateTime,
     offset_seconds: i32,
-    /// What the zone is called at that moment, where it has a name.
+    /// The name of the zone at that moment, if it has one.
     zone_name: Option<&'z str>,
 }
 
-/// Formats a moment in a fixed zone. The moment is in milliseconds since 1970, held between the
+/// Formats a moment in a fixed zone. The moment is in milliseconds since 1970, clamped between the
 /// zero time and the end of the calendar.
 pub(super) fn format_time(millis: i64, offset_seconds: i32, layout: &str) -> String {
     format_in_zone(millis, offset_seconds, None, layout)
@@ -148,7 +148,7 @@ pub(super) fn month_name(month: i8) -> &'static str {
     name_at(&MONTHS, month)
 }
 
-/// English name of a weekday, Monday being 1.
+/// English name of a weekday; Monday is 1.
 pub(super) fn weekday_name(weekday: i8) -> &'static str {
     name_at(&WEEKDAYS, weekday)
 }
@@ -166,7 +166,7 @@ pub(super) fn civil(millis: i64) -> DateTime {
 
 /// The element at the start of `rest`, and its length.
 fn element(rest: &str) -> Option<(usize, Element)> {
-    // A space-padded day before a year is an underscore before a year.
+    // `_2006` is not a space-padded day: it is an underscore before a year.
     if rest.starts_with("_2006") {
         return None;
     }
@@ -177,8 +177,8 @@ fn element(rest: &str) -> Option<(usize, Element)> {
     (!is_word).then_some((text.len(), *element))
 }
 
-/// A fraction of a second at the start of `rest`: a point or comma and a run of one digit, 0 to
-/// print all digits, 9 to leave out trailing zeros. Gives its length and text.
+/// A fraction of a second at the start of `rest`: a point or comma and a run of one digit. The
+/// digit 0 prints all digits, 9 drops trailing zeros. Returns its length and text.
 fn fraction(rest: &str, moment: &Moment<'_>) -> Option<(usize, String)> {
     let mut characters = rest.chars();
     let separator = characters.next().filter(|first| matches!(first, '.' | ','))?;

@@ -53,7 +53,7 @@ fn fractions_take_a_point_or_a_comma() {
     assert_eq!(utc("05.00"), "09.12");
     assert_eq!(utc("05,000"), "09,120");
     assert_eq!(utc("05.999"), "09.12");
-    // Digits after the run make it no fraction; `01` is the month again.
+    // A digit after the run makes it no fraction; `01` is the month.
     assert_eq!(utc("05.0001"), "09.0003");
     assert_eq!(format_time(0, 0, "05.999"), "00");
 }

@@ -1,33 +1,33 @@
-//! Bounds of templates, and cutting text to the bounds of others. A template is written by an
-//! administrator, but its data comes from anyone who can start a run.
+//! Bounds of templates, and cutting of text to the bounds of targets. An administrator writes a
+//! template; its data comes from anyone who can start a run.
 
 use super::functions::FunctionError;
 
-/// Longest template text: four times the largest one seen in use, and a bound on compile time.
+/// Longest template text: four times the largest seen in use. It also bounds compile time.
 pub(super) const TEMPLATE_BYTES_MAX: usize = 64 * 1024;
 
-/// Longest output, and longest text any function may make: the widest comment that a supported
-/// provider takes is 1,000,000 characters (GitLab).
+/// Longest output, and longest text that a function may make. The longest comment of a supported
+/// provider has 1,000,000 characters (GitLab).
 pub(super) const OUTPUT_BYTES_MAX: usize = 1024 * 1024;
 
-/// Iterations of all `range` loops of one rendering: a PipelineRun has at most some hundred tasks.
+/// Iterations of all `range` loops of one rendering: a PipelineRun has at most a few hundred tasks.
 pub(super) const RANGE_ITERATIONS_MAX: u64 = 10_000;
 
-/// Elements, in total, of a list or map that a function makes.
+/// Total number of elements in a list or map that a function makes.
 pub(super) const ITEMS_MAX: usize = 10_000;
 
-/// How deep lists and maps made by functions may nest.
+/// Nesting depth of lists and maps that functions make.
 pub(super) const VALUE_DEPTH_MAX: usize = 16;
 
-/// How deep blocks, calls and parentheses may nest, through `template` calls as well: both the
-/// parser and the engine recurse, and the stack of a worker thread is 2 MiB.
+/// Nesting depth of blocks, calls and parentheses, including `template` calls. Both the parser and
+/// the engine recurse, and the stack of a worker thread is 2 MiB.
 pub(super) const NESTING_MAX: usize = 48;
 
 /// `else` branches of one template: the parser recurses once for each `else if` of a chain.
 pub(super) const ELSE_MAX: usize = 128;
 
-/// Nodes of a template after every `template` call is replaced by what it calls. Calls that call
-/// twice double at each level, so this bounds the time of a rendering without output.
+/// Nodes of a template after each `template` call is replaced by its body. Templates that call
+/// another one twice double at each level, so this also bounds a rendering without output.
 pub(super) const NODES_MAX: usize = 20_000;
 
 /// Largest width or precision in a `printf` format: a format of a few bytes must not make output
@@ -41,10 +41,10 @@ pub(super) const PRINTF_DIRECTIVES_MAX: usize = 64;
 /// Compiled size of a regular expression.
 pub(super) const PATTERN_BYTES_MAX: usize = 1024 * 1024;
 
-/// Stands for what was cut off.
+/// Replaces the part that was cut off.
 const ELLIPSIS: &str = "...";
 
-/// Cuts `text` to at most `chars_max` characters, the last three being `...` where they fit.
+/// Cuts `text` to at most `chars_max` characters; the last three are `...` where they fit.
 #[must_use]
 pub fn truncate_chars(text: &str, chars_max: usize) -> String {
     truncate_by(text, chars_max, |_| 1)
@@ -86,12 +86,12 @@ fn prefix_bytes(text: &str, max: usize, size: fn(char) -> usize) -> usize {
     text.len()
 }
 
-/// Text under construction that refuses to grow past [`OUTPUT_BYTES_MAX`].
+/// Text that refuses to grow past [`OUTPUT_BYTES_MAX`].
 #[derive(Debug, Default)]
 pub(super) struct BoundedText(String);
 
 impl BoundedText {
-    /// Appends `part`, or fails and leaves the text as it was.
+    /// Appends `part`. On an error the text is unchanged.
     pub(super) fn push(&mut self, part: &str) -> Result<(), FunctionError> {
         if self.0.len() + part.len() > OUTPUT_BYTES_MAX {
             return Err(FunctionError::TextTooLong);
@@ -105,7 +105,7 @@ impl BoundedText {
     }
 }
 
-/// Lets the engine print into it; the engine sees a write error at the bound.
+/// The engine prints into it and gets a write error at the bound.
 impl std::fmt::Write for BoundedText {
     fn write_str(&mut self, part: &str) -> std::fmt::Result {
         self.push(part).map_err(|_| std::fmt::Error)

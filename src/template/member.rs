@@ -1,5 +1,5 @@
-//! Reading a name behind a dot when rendering: fields of records, keys of maps, methods of times
-//! and durations.
+//! Reads a name after a dot when rendering: fields of records, keys of maps, methods of times and
+//! durations.
 
 use super::functions::{Args, FunctionError};
 use super::layout::{civil, format_time, month_name, weekday_name};
@@ -61,7 +61,7 @@ fn method_args(owner: Shape, name: &str) -> Option<usize> {
     }
 }
 
-/// The methods of [`TIME_METHODS`]; `None` for a name that is not among them.
+/// The methods of [`TIME_METHODS`]; `None` for another name.
 fn time_method(millis: i64, name: &str, args: &Args<'_>) -> Result<Option<Value>, FunctionError> {
     debug_assert!(TIME_METHODS.iter().any(|(known, _, _)| *known == name));
     let date = civil(millis);
@@ -89,7 +89,7 @@ fn time_method(millis: i64, name: &str, args: &Args<'_>) -> Result<Option<Value>
     }))
 }
 
-/// The methods of [`DURATION_METHODS`]; `None` for a name that is not among them.
+/// The methods of [`DURATION_METHODS`]; `None` for another name.
 fn duration_method(
     nanos: i64,
     name: &str,
@@ -111,7 +111,7 @@ fn duration_method(
     }))
 }
 
-/// Whole units and the rest are converted apart, as Go does, which keeps the fraction exact.
+/// Whole units and the rest are converted separately, as in Go: this keeps the fraction exact.
 #[expect(clippy::cast_precision_loss, reason = "Go's methods give float64 too")]
 fn in_units(nanos: i64, unit: i64) -> f64 {
     (nanos / unit) as f64 + (nanos % unit) as f64 / unit as f64

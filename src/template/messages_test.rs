@@ -1,4 +1,4 @@
-//! Whole messages, in the style people write them for comments, chat, mail and tickets.
+//! Whole messages, in the style of real comments, chats, mails and tickets.
 
 use super::fixture::{context, event, render, summary};
 use super::{Data, DataKind, RenderError, Template};

@@ -1,5 +1,5 @@
 //! Go templates over run events: compiled and checked once at load, rendered under limits. Pure:
-//! no clock, no file, no randomness, so the same text and data always give the same output.
+//! without clock, files and randomness, so equal text and data give equal output.
 
 mod check;
 mod constants;

@@ -1,5 +1,5 @@
-//! Where in a template's text something stands. The engine reports no positions when it renders,
-//! so every call carries its [`Place`] as a hidden first argument.
+//! A place in a template's text. The engine reports no positions when it renders, so every call
+//! carries its [`Place`] as a hidden first argument.
 
 use gotmpl::Value;
 use gotmpl::parse::Pos;
@@ -15,10 +15,10 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// The first character of a text: for faults of the text as a whole.
+    /// The first character of a text: the place of errors of the whole text.
     pub(super) const START: Self = Self { line: 1, column: 1 };
 
-    /// The place of a byte offset, held at the end of the text.
+    /// The place of a byte offset; past the end it is the end of the text.
     pub(super) fn of_offset(text: &str, offset: usize) -> Self {
         let before = text.get(..offset).unwrap_or(text);
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
@@ -32,12 +32,12 @@ impl Place {
         Self::of_offset(text, pos.offset)
     }
 
-    /// The form that travels through the engine as an argument.
+    /// The form that the engine passes on as an argument.
     pub(super) fn pack(self) -> i64 {
         (i64::from(self.line) << COLUMN_BITS) | i64::from(self.column)
     }
 
-    /// Reads the packed form back; anything else is the start of the text.
+    /// Reads the packed form; any other value gives the start of the text.
     pub(super) fn unpack(value: Option<&Value>) -> Self {
         let Some(Value::Int(packed)) = value else { return Self::START };
         let line = u32::try_from(packed >> COLUMN_BITS);
@@ -53,7 +53,7 @@ fn count(text: &str) -> usize {
     text.chars().count()
 }
 
-/// Texts are bounded far below this, so the hold never shows.
+/// Saturates. Texts are bounded far below this.
 fn bounded(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX >> 1)
 }

@@ -1,6 +1,6 @@
-//! Turns a parsed tree into one the engine runs as Go would: chains of names become calls that
-//! know records, times and durations, every call carries its place, and printing goes through
-//! Go's text forms. Runs after the checks, on trees they accepted.
+//! Turns a parsed tree into one that the engine runs as Go would. Chains of names become calls that
+//! know records, times and durations; every call carries its place; printing uses Go's text forms.
+//! Runs after the checks, on trees that passed.
 
 use super::constants::{is_constant, is_constant_pipe};
 use super::functions::{
@@ -13,17 +13,17 @@ use gotmpl::parse::{
 };
 use std::collections::BTreeSet;
 
-/// Functions whose result is printed as it is: what they hold of the data is no markup.
+/// Functions whose result is printed unescaped: it holds no markup from the data.
 const TRUSTED: [&str; 4] = ["raw", "IssueRef", "PRRef", "UserMention"];
 
 /// How an action prints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Printing {
-    /// What the template itself says.
+    /// Literal text of the template.
     Own,
-    /// What the data says.
+    /// Data.
     Data,
-    /// A format of the template's, with data in it.
+    /// A format of the template with data in it.
     Format,
 }
 
@@ -31,7 +31,7 @@ enum Printing {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rewriter<'t> {
     pub text: &'t str,
-    /// Variables that only ever hold what is written out in the template.
+    /// Variables that hold only literals of the template.
     pub constants: &'t BTreeSet<SmolStr>,
 }
 
@@ -70,8 +70,8 @@ impl Rewriter<'_> {
         }
     }
 
-    /// An action without a declaration prints: what is written out in the template as it is,
-    /// anything else as data.
+    /// An action without a declaration prints. Literals are printed unchanged; everything else is
+    /// data.
     fn action(self, action: ActionNode) -> ActionNode {
         let pos = action.pos;
         if !action.pipe.decl.is_empty() {
@@ -108,7 +108,7 @@ impl Rewriter<'_> {
         self.pipe_showing(pipe, SHOWN)
     }
 
-    /// A pipeline in which the arguments of a `printf` at its end go through `shown`.
+    /// A pipeline; if it ends in `printf`, the arguments go through `shown`.
     fn pipe_showing(self, pipe: PipeNode, shown: &'static str) -> PipeNode {
         let last = pipe.commands.len().saturating_sub(1);
         let commands = pipe.commands.into_iter().enumerate();
@@ -119,7 +119,8 @@ impl Rewriter<'_> {
         PipeNode { commands: commands.collect(), ..pipe }
     }
 
-    /// A command becomes one or more: `is_piped` when it receives the result of the one before.
+    /// A command becomes one or more. `is_piped` is true if it receives the result of the previous
+    /// one.
     fn command(
         self,
         command: CommandNode,
@@ -184,7 +185,7 @@ impl Rewriter<'_> {
         }
     }
 
-    /// `and` and `or` stay with the engine, which evaluates only as many arguments as needed.
+    /// The engine runs `and` and `or`: it evaluates only as many arguments as needed.
     fn named_call(self, pos: Pos, name: SmolStr, args: Vec<Expr>) -> CommandNode {
         if name != "and" && name != "or" {
             return self.call(pos, &name, args);
@@ -194,7 +195,7 @@ impl Rewriter<'_> {
         CommandNode { pos, args: all }
     }
 
-    /// `printf` stays with the engine; what goes in and comes out is checked around it.
+    /// The engine runs `printf`; checks run before and after it.
     fn printf(
         self,
         pos: Pos,
@@ -222,7 +223,7 @@ impl Rewriter<'_> {
         commands
     }
 
-    /// Reads `names` one after the other; `args` go to the last.
+    /// Reads `names` in sequence; `args` go to the last.
     fn member(self, pos: Pos, base: Expr, names: Vec<SmolStr>, args: Vec<Expr>) -> CommandNode {
         let count = i64::try_from(names.len()).unwrap_or(i64::MAX);
         let mut all = vec![Expr::Number(pos, Number::Int(count)), base];

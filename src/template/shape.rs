@@ -1,16 +1,16 @@
-//! What is known about values before any run is seen: the fields of the data, their kinds, and
-//! the methods of times and durations. Load-time checks and documentation rest on these tables.
+//! What is known about values before any run: the fields of the data, their kinds, and the methods
+//! of times and durations. Load-time checks and documentation use these tables.
 
 use std::ops::RangeInclusive;
 
-/// Which data a template is written for.
+/// The kind of data that a template is written for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DataKind {
     /// One event of one run.
     Event,
     /// The members of a PipelineRun or group.
     Summary,
-    /// Who writes a check.
+    /// The writer of a check.
     Check,
 }
 
@@ -36,8 +36,8 @@ pub(super) enum Shape {
     Number,
     Time,
     Duration,
-    /// The labels: a map from names to text, in which an absent key reads as "" and whose used names
-    /// matter. So the annotations and the parameters.
+    /// The labels: a map from names to text. An absent key reads as "", and the used keys are
+    /// recorded. Annotations and parameters work the same way.
     Labels,
     Annotations,
     Params,
@@ -51,14 +51,14 @@ pub(super) enum Shape {
     Check,
 }
 
-/// What a name behind a dot stands for.
+/// What a name after a dot means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ShapeMember {
     Field(Shape),
     Method { args: RangeInclusive<usize>, result: Shape },
 }
 
-/// Fields of an event, by the names of the Go relay, then our own.
+/// Fields of an event: those of the Go relay, then our own.
 pub(super) const EVENT_FIELDS: &[(&str, Shape)] = &[
     ("Provider", Shape::Text),
     ("Resource", Shape::Text),
@@ -136,7 +136,7 @@ pub(super) const TASK_FIELDS: &[(&str, Shape)] = &[
     ("Skipped", Shape::Bool),
 ];
 
-/// What is settled of a check: the parts that its name may be made of.
+/// The settled facts of a check: its name may be made of these.
 pub(super) const CHECK_FIELDS: &[(&str, Shape)] = &[
     ("Kind", Shape::Text),
     ("Pipeline", Shape::Text),
@@ -184,7 +184,7 @@ pub(super) const DURATION_METHODS: &[(&str, usize, Shape)] = &[
 ];
 
 impl Shape {
-    /// What `name` stands for on a value of this shape; `None` when there is no such member.
+    /// What `name` means on a value of this shape; `None` if there is no such member.
     pub(super) fn member(self, name: &str) -> Option<ShapeMember> {
         match self {
             Self::Any => Some(ShapeMember::Method { args: 0..=usize::MAX, result: Self::Any }),
@@ -206,7 +206,7 @@ impl Shape {
         }
     }
 
-    /// The members that a value of this shape has; none where any name is one.
+    /// The members of a value of this shape; empty if it takes any name.
     pub(super) fn member_names(self) -> Vec<&'static str> {
         let fields = |of: &[(&'static str, Self)]| of.iter().map(|(name, _)| *name).collect();
         let methods =
@@ -255,7 +255,7 @@ impl Shape {
         }
     }
 
-    /// Whether the value is a record, which has fields but no text of its own.
+    /// Whether the value is a record, which has fields and no text of its own.
     pub(super) fn is_record(self) -> bool {
         match self {
             Self::Event
@@ -279,7 +279,7 @@ impl Shape {
         }
     }
 
-    /// The word for it in error messages.
+    /// The word in error messages.
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Any => "a value",

@@ -1,15 +1,15 @@
-//! Times and durations as Go knows them: the zero time, differences, rounding, and the default
-//! text forms. All times are UTC; there is no clock here.
+//! Times and durations as in Go: the zero time, differences, rounding, and the default text forms.
+//! All times are UTC; there is no clock here.
 
 use super::layout::format_time;
 use crate::clock::Timestamp;
 use std::time::Duration;
 
-/// Go's zero time, 0001-01-01T00:00:00Z, in milliseconds since 1970. It stands for "not known".
+/// Go's zero time, 0001-01-01T00:00:00Z, in milliseconds since 1970. It means "unknown".
 pub(super) const ZERO_TIME_MS: i64 = -62_135_596_800_000;
 
-/// Latest moment a template can reach: the last second that the calendar can show in every zone,
-/// 9999-12-30T22:00:00Z.
+/// Latest moment of a template, 9999-12-30T22:00:00Z: the last second that the calendar can show in
+/// every zone.
 pub(super) const TIME_MS_MAX: i64 = 253_402_207_200_000;
 
 pub(super) const NANOS_PER_MS: i64 = 1_000_000;
@@ -34,18 +34,17 @@ pub(super) fn time_text(millis: i64) -> String {
     format_time(millis, 0, TIME_LAYOUT)
 }
 
-/// `later - earlier` in nanoseconds, held at the ends of the range as in Go.
+/// `later - earlier` in nanoseconds, clamped to the range as in Go.
 pub(super) fn difference(later: i64, earlier: i64) -> i64 {
     later.saturating_sub(earlier).saturating_mul(NANOS_PER_MS)
 }
 
-/// `millis` moved by a duration, held within the years a time can have.
+/// `millis` moved by a duration, clamped to the years a time can have.
 pub(super) fn moved(millis: i64, nanos: i64) -> i64 {
     millis.saturating_add(nanos / NANOS_PER_MS).clamp(ZERO_TIME_MS, TIME_MS_MAX)
 }
 
-/// The duration cut towards zero to a multiple of `unit`; unchanged for a unit that is not
-/// positive.
+/// The duration cut towards zero to a multiple of `unit`; unchanged if `unit` is not positive.
 pub(super) fn truncated(nanos: i64, unit: i64) -> i64 {
     if unit <= 0 { nanos } else { nanos - nanos % unit }
 }
@@ -84,8 +83,8 @@ pub(super) fn duration_text(nanos: i64) -> String {
     }
 }
 
-/// Reads a duration as Go's `ParseDuration` does: `1h30m`, `1.5h`, `-90s`, `0`. `None` for a text
-/// that is none, or is beyond the range.
+/// Reads a duration as Go's `ParseDuration` does: `1h30m`, `1.5h`, `-90s`, `0`. `None` if the text
+/// is not a duration or is beyond the range.
 pub(super) fn parse_duration(text: &str) -> Option<i64> {
     const UNITS: [(&str, f64); 8] = [
         ("h", 3.6e12),

@@ -1,5 +1,5 @@
-//! Values the engine does not know by itself: times, durations and records, carried as maps with
-//! a hidden key; and the text forms of all values, as Go prints them.
+//! Values that the engine does not have: times, durations and records, as maps with a hidden key.
+//! Also the text forms of all values, as Go prints them.
 
 use super::time::{duration_text, time_text};
 use gotmpl::Value;
@@ -11,14 +11,14 @@ const TIME_KEY: &str = "\0time";
 const DURATION_KEY: &str = "\0duration";
 const RECORD_KEY: &str = "\0record";
 
-/// Floats from here on, and below [`FLOAT_SMALL`], are printed with an exponent (Go's `%v`).
+/// From here on, and below [`FLOAT_SMALL`], floats are printed with an exponent (Go's `%v`).
 const FLOAT_LARGE: f64 = 1e21;
 const FLOAT_SMALL: f64 = 1e-4;
 
 /// The entries of a map value.
 pub(super) type Entries = BTreeMap<Arc<str>, Value>;
 
-/// A value by what it means to a template.
+/// A value by its meaning in a template.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum ValueKind<'a> {
     Nil,
@@ -38,7 +38,7 @@ pub(super) enum ValueKind<'a> {
 }
 
 impl<'a> ValueKind<'a> {
-    /// Looks at a value. Unsigned numbers beyond `i64` are held at its end.
+    /// Classifies a value. Unsigned numbers beyond `i64` become its maximum.
     pub(super) fn of(value: &'a Value) -> Self {
         match value {
             Value::Nil => Self::Nil,
@@ -63,7 +63,7 @@ impl<'a> ValueKind<'a> {
         if entries.contains_key(RECORD_KEY) { Self::Record(entries) } else { Self::Map(entries) }
     }
 
-    /// The word for it in error messages.
+    /// The word in error messages.
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Nil => "nil",
@@ -80,7 +80,7 @@ impl<'a> ValueKind<'a> {
         }
     }
 
-    /// Whether Go's sprig calls the value empty. A duration of zero is; a time never is.
+    /// Whether Go's sprig calls the value empty. A zero duration is empty; a time never is.
     pub(super) fn is_empty(self) -> bool {
         match self {
             Self::Nil => true,

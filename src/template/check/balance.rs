@@ -1,11 +1,11 @@
-//! Blocks that are never closed and ends that close nothing. The parser accepts both in silence:
-//! it ends an open block with the text, and drops what follows a stray end.
+//! Blocks that are never closed and ends that close nothing. The parser accepts both without an
+//! error: it closes an open block at the end of the text, and drops what follows a stray end.
 
 use super::{Located, TemplateFault};
 use crate::template::place::Place;
 use gotmpl::parse::{DefineNode, ListNode, Node, Parser, Pos};
 
-/// An action appended to a text: where the parser puts it tells whether all blocks are closed.
+/// An action appended to a text. Its place in the parsed tree shows whether all blocks are closed.
 const MARK: &str = "\n{{0}}";
 
 const OPENING: &str = "{{";
@@ -66,7 +66,7 @@ fn within(block: Pos, list: &ListNode, end: usize) -> Found {
     }
 }
 
-/// Looks at the last node only: the mark ends whatever list it is in.
+/// Looks at the last node only: the mark is the last node of its list.
 fn search(list: &ListNode, end: usize) -> Found {
     match list.nodes.last() {
         Some(Node::Action(action)) if action.pos.offset >= end => Found::Here,

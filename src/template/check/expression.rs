@@ -38,7 +38,7 @@ impl<'t> Checker<'t> {
         Ok(())
     }
 
-    /// A variable that is given values of different shapes can be anything from then on.
+    /// A variable that gets values of different shapes can be anything from then on.
     fn assign(&mut self, pos: Pos, name: &SmolStr, shape: Shape) -> Checked<()> {
         let known = self.scopes.iter_mut().rev().find_map(|scope| scope.get_mut(name));
         match known {
@@ -211,7 +211,7 @@ impl<'t> Checker<'t> {
             let keep = self.keep.clone();
             let shape = self.expression(argument, dot)?;
             match read_name {
-                // Reading one name is not reading all of them.
+                // Reading one name does not read all of them.
                 Some(name) if index == 0 && is_named(shape) => {
                     self.keep = keep;
                     self.note(shape, name);
@@ -221,7 +221,7 @@ impl<'t> Checker<'t> {
             shapes.push(shape);
         }
         shapes.extend(call.piped.as_ref().map(|piped| piped.shape));
-        // What a function does with a whole event is not known.
+        // What a function does with a whole event is unknown.
         if shapes.contains(&Shape::Event) {
             self.keep.add_all();
         }
@@ -235,7 +235,7 @@ impl<'t> Checker<'t> {
         }
     }
 
-    /// Used as a whole: which entries matter is not known.
+    /// Used as a whole: it is unknown which entries matter.
     fn note_whole(&mut self, shape: Shape) {
         if let Some(names) = self.names_of(shape) {
             names.add_all();
@@ -298,7 +298,7 @@ fn unknown(name: &str) -> TemplateFault {
     }
 }
 
-/// What is known about the result of functions that hand on a part of their arguments.
+/// What is known about the result of functions that return a part of their arguments.
 fn refined(name: &str, args: &[Shape]) -> Option<Shape> {
     match (name, args) {
         ("index" | "get", [Shape::Labels | Shape::Annotations | Shape::Params, _]) => {

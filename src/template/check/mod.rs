@@ -1,5 +1,5 @@
-//! Checks a parsed template before it is used: blocks, names, functions and sizes. What passes
-//! can still fail on the data of a run, but not on a spelling mistake.
+//! Checks a parsed template before it is used: blocks, names, functions and sizes. A template that
+//! passes can still fail on the data of a run, but not on a spelling mistake.
 
 mod balance;
 mod expression;
@@ -22,8 +22,8 @@ type Checked<T> = Result<T, Located>;
 /// The name of the data itself, bound in every template.
 const ROOT: &str = "$";
 
-/// Checks the trees of `text` for data of the given shape, and tells what they
-/// read of params, results, labels and annotations.
+/// Checks the trees of `text` for data of the given shape, and returns what they read of params,
+/// results, labels and annotations.
 ///
 /// # Errors
 /// The first fault found, in the order of execution.
@@ -63,7 +63,7 @@ struct Checker<'t> {
     text: &'t str,
     bodies: BTreeMap<&'t str, &'t ListNode>,
     visited: BTreeSet<&'t str>,
-    /// Names of the templates whose call is being followed.
+    /// Names of the templates that are being called.
     calling: Vec<&'t str>,
     /// Variables in sight, innermost scope last.
     scopes: Vec<BTreeMap<SmolStr, Shape>>,
@@ -79,7 +79,7 @@ impl<'t> Checker<'t> {
         Located { place: Place::of(self.text, pos), fault }
     }
 
-    /// Follows a body with variables of its own, as a `template` call does.
+    /// Checks a body with variables of its own, as a `template` call does.
     fn template(&mut self, body: &'t ListNode, dot: Shape) -> Checked<()> {
         let scope = BTreeMap::from([(SmolStr::from(ROOT), dot)]);
         let scopes = std::mem::replace(&mut self.scopes, vec![scope]);
@@ -121,7 +121,7 @@ impl<'t> Checker<'t> {
         Ok(())
     }
 
-    /// `if` and `with`, which differ in what `.` is inside.
+    /// `if` and `with`; they differ in the value of `.` inside.
     fn branch(&mut self, branch: &'t BranchNode, dot: Shape, is_with: bool) -> Checked<()> {
         self.count_node(branch.pos)?;
         self.scopes.push(BTreeMap::new());

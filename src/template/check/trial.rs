@@ -1,5 +1,5 @@
-//! Calls tried at load. What a template writes out is known, and of the rest at least its kind: a
-//! call that fails with these whatever the data is fails for every event.
+//! Calls tried at load. The value of a literal is known; of other arguments at least the kind is. A
+//! call that fails with these whatever the data is would fail for every event.
 
 use super::{Checked, Checker, TemplateFault};
 use crate::template::functions::{Args, FunctionError, try_call};
@@ -18,14 +18,14 @@ const HOUR_NANOS: i64 = 3_600_000_000_000;
 /// Functions whose first argument is a layout of Go.
 const LAYOUT_FUNCTIONS: [&str; 3] = ["date", "dateInZone", "date_in_zone"];
 
-/// Functions that fail because the template says so, or whose arguments are looked at elsewhere.
+/// Functions that fail because the template says so, or whose arguments are checked elsewhere.
 const UNTRIED: [&str; 2] = ["fail", "required"];
 
-/// What is known of an argument.
+/// What is known about an argument.
 #[derive(Clone, Debug)]
 pub(super) struct KnownArgument {
     pub shape: Shape,
-    /// Its value where the template writes it out.
+    /// Its value, if the template writes it as a literal.
     pub constant: Option<Value>,
 }
 
@@ -34,7 +34,7 @@ impl KnownArgument {
         Self { shape, constant: None }
     }
 
-    /// Whether a value of another kind can never stand here.
+    /// Whether the argument can never be of another kind.
     fn is_definite(&self) -> bool {
         self.constant.is_some()
             || !matches!(
@@ -43,8 +43,8 @@ impl KnownArgument {
             )
     }
 
-    /// Whether it compares with the same kinds of values as the sample. A number that the event lacks
-    /// equals nothing at all.
+    /// Whether it compares with the same kinds of values as the sample. A number that the event
+    /// lacks is nil, which equals no number.
     fn is_comparable(&self) -> bool {
         self.constant.is_some() || matches!(self.shape, Shape::Integer | Shape::Bool)
     }
@@ -67,7 +67,7 @@ impl KnownArgument {
     }
 }
 
-/// The value of an expression that is written out, calls of functions included.
+/// The value of an expression of literals, including calls of functions.
 pub(super) fn constant(expression: &Expr) -> Option<Value> {
     match expression {
         Expr::String(_, text) => Some(Value::from(&**text)),
@@ -103,7 +103,7 @@ fn constant_pipe(pipe: &PipeNode) -> Option<Value> {
 }
 
 impl Checker<'_> {
-    /// Tries a call of a function with what is known of its arguments.
+    /// Tries a call of a function with what is known about its arguments.
     pub(super) fn try_function(
         &self,
         pos: Pos,
@@ -122,7 +122,7 @@ impl Checker<'_> {
         self.blame(pos, name, error, arguments)
     }
 
-    /// Tries a method of a time or duration with what is known of its arguments.
+    /// Tries a method of a time or duration with what is known about its arguments.
     pub(super) fn try_method(
         &self,
         pos: Pos,
@@ -144,7 +144,7 @@ impl Checker<'_> {
         }
     }
 
-    /// Refuses the call if no data can be the cause of its failure.
+    /// Refuses the call if no data can cause its failure.
     fn blame(
         &self,
         pos: Pos,
@@ -183,7 +183,7 @@ impl Checker<'_> {
         Err(self.at(pos, TemplateFault::Argument { name: name.to_owned(), error }))
     }
 
-    /// A layout in which nothing stands for a part of a time gives the same text for every time.
+    /// Refuses a layout without any part of a time: it gives the same text for every time.
     fn check_layout(&self, pos: Pos, name: &str, layout: Option<&Value>) -> Checked<()> {
         let Some(layout) = layout.and_then(Value::as_str) else { return Ok(()) };
         let [first, second] = MOMENTS_MS.map(|moment| format_time(moment, 0, layout));

@@ -1,5 +1,5 @@
-//! What a call says about the run, checked against what a run can say: words of a field that holds
-//! one of a closed set, parts of a text that no text has, formats without their arguments.
+//! Checks what a call says about the run against what a run can say: words of a closed set, parts
+//! of a text that cannot exist, formats with a wrong number of arguments.
 
 use super::trial::KnownArgument;
 use super::{Checked, Checker, TemplateFault};
@@ -11,7 +11,7 @@ use gotmpl::parse::{Expr, Pos};
 /// Functions that compare their first argument with each of the others.
 const COMPARING: [&str; 2] = ["eq", "ne"];
 
-/// Signs that make an argument of a format count otherwise: a width, or an argument by its number.
+/// Signs that change how a format counts its arguments: a width, or an argument by its number.
 const COUNTED_OTHERWISE: [char; 2] = ['*', '['];
 
 impl Checker<'_> {
@@ -61,7 +61,8 @@ impl Checker<'_> {
         }
     }
 
-    /// Refuses a part that no text and no list has: from behind its own end, or before the start.
+    /// Refuses a part that no text or list can have: one that starts after its own end, or before
+    /// the start.
     pub(super) fn check_slice(
         &self,
         pos: Pos,
@@ -82,7 +83,7 @@ impl Checker<'_> {
         if is_wrong { Err(self.at(pos, TemplateFault::SliceOutOfOrder)) } else { Ok(()) }
     }
 
-    /// Refuses a format that is written out and has more or fewer directives than arguments follow.
+    /// Refuses a literal format whose number of directives differs from the number of arguments.
     pub(super) fn check_printf(&self, name: &str, args: &[Expr], got: usize) -> Checked<()> {
         let Some(Expr::String(pos, format)) = args.first() else { return Ok(()) };
         let wanted = directives(format).filter(|_| name == "printf");
@@ -94,12 +95,12 @@ impl Checker<'_> {
     }
 }
 
-/// How many arguments a format prints; `None` where its directives do not take one each.
+/// How many arguments a format prints; `None` if a directive does not take exactly one.
 fn directives(format: &str) -> Option<usize> {
     let mut count = 0;
     let mut characters = format.chars();
     while characters.any(|c| c == '%') {
-        // Flags, width and precision stand between the sign and its verb.
+        // Flags, width and precision are between the sign and its verb.
         let verb = characters.find(|c| !matches!(c, '0'..='9' | '.' | '+' | '-' | '#' | ' '));
         if verb.is_some_and(|verb| COUNTED_OTHERWISE.contains(&verb)) {
             return None;

@@ -1,4 +1,4 @@
-//! The arguments of a call, read as the kinds a function wants.
+//! The arguments of a call, converted to the kinds that a function takes.
 
 use super::FunctionError;
 use crate::template::value::{Entries, ValueKind, text_of};
@@ -23,7 +23,7 @@ impl<'a> Args<'a> {
         self.0.get(start..).unwrap_or_default()
     }
 
-    /// The argument at `index`, nil when there is none.
+    /// The argument at `index`; nil if absent.
     pub(super) fn value(&self, index: usize) -> &'a Value {
         self.0.get(index).unwrap_or(&Value::Nil)
     }
@@ -36,7 +36,7 @@ impl<'a> Args<'a> {
         Err(FunctionError::ArgumentCount { wanted: wanted..=wanted, got: self.len() })
     }
 
-    /// A text; numbers, truth values, times and durations are taken as they print.
+    /// A text; numbers, truth values, times and durations count as they print.
     pub(in crate::template) fn text(&self, index: usize) -> Result<Cow<'a, str>, FunctionError> {
         let value = self.value(index);
         match ValueKind::of(value) {
@@ -54,12 +54,12 @@ impl<'a> Args<'a> {
         }
     }
 
-    /// A whole number; a number is cut, a text must be one.
+    /// A whole number. Fractions are cut; a text must be a whole number.
     pub(super) fn integer(&self, index: usize) -> Result<i64, FunctionError> {
         to_integer(self.value(index)).ok_or_else(|| self.wrong(index, "a whole number"))
     }
 
-    /// A whole number that cannot be negative; negative ones are taken as 0.
+    /// A whole number; negative ones count as 0.
     pub(super) fn count(&self, index: usize) -> Result<usize, FunctionError> {
         Ok(usize::try_from(self.integer(index)?).unwrap_or(0))
     }
@@ -99,7 +99,7 @@ impl<'a> Args<'a> {
         }
     }
 
-    /// Milliseconds since 1970; a whole number is taken as seconds since 1970, as sprig does.
+    /// Milliseconds since 1970; a whole number counts as seconds since 1970, as in sprig.
     pub(in crate::template) fn time(&self, index: usize) -> Result<i64, FunctionError> {
         const MS_PER_SECOND: i64 = 1_000;
         match ValueKind::of(self.value(index)) {
@@ -117,7 +117,7 @@ impl<'a> Args<'a> {
         }
     }
 
-    /// Nanoseconds; a whole number is taken as nanoseconds, as Go does.
+    /// Nanoseconds; a whole number counts as nanoseconds, as in Go.
     pub(in crate::template) fn duration(&self, index: usize) -> Result<i64, FunctionError> {
         match ValueKind::of(self.value(index)) {
             ValueKind::Duration(nanos) | ValueKind::Integer(nanos) => Ok(nanos),
@@ -174,7 +174,7 @@ pub(super) fn to_number(value: &Value) -> Option<f64> {
     }
 }
 
-/// The whole part, held at the ends of the range.
+/// The whole part, clamped to the range.
 #[expect(clippy::cast_possible_truncation, reason = "`as` holds at the ends, NaN becomes 0")]
 pub(super) fn cut(number: f64) -> i64 {
     number as i64

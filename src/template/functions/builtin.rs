@@ -1,4 +1,5 @@
-//! Go's built-in functions, with positions and with times and durations where Go has them.
+//! Go's built-in functions, with the positions of errors, and with times and durations as Go has
+//! them.
 
 use super::{Args, Function, FunctionError, MANY, integer, text, truth, value};
 use crate::template::limits::BoundedText;
@@ -33,7 +34,7 @@ fn equal_to_any(args: &Args<'_>) -> Result<Value, FunctionError> {
     Ok(Value::Bool(false))
 }
 
-/// Nil equals only nil; other values compare within their kind, whole numbers with numbers too.
+/// Nil equals only nil; other values compare within their kind, whole numbers also with numbers.
 fn equal(left: &Value, right: &Value) -> Result<bool, FunctionError> {
     match (ValueKind::of(left), ValueKind::of(right)) {
         (ValueKind::Nil, ValueKind::Nil) => Ok(true),
@@ -104,8 +105,8 @@ fn index(args: &Args<'_>) -> Result<Value, FunctionError> {
     Ok(found)
 }
 
-/// An element of a list, the value of a map ("" where absent), a byte of a text. A list of
-/// results also takes the name of one, "" where absent.
+/// An element of a list, the value of a map ("" if absent), a byte of a text. For a list of
+/// results, also the value under a name, "" if absent.
 fn element(value: &Value, key: &Value, position: usize) -> Result<Value, FunctionError> {
     match (ValueKind::of(value), ValueKind::of(key)) {
         (ValueKind::List(items), ValueKind::Integer(index)) => {
@@ -164,7 +165,7 @@ fn out_of_range(index: i64, length: usize) -> FunctionError {
     FunctionError::OutOfRange { index, length }
 }
 
-/// Part of a list or text, from the second to before the third argument; of a text, in bytes.
+/// Part of a list or text, from the second argument to before the third; for a text, in bytes.
 fn slice(args: &Args<'_>) -> Result<Value, FunctionError> {
     let subject = args.value(0);
     let Some(length) = subject.len() else {
@@ -177,7 +178,7 @@ fn slice(args: &Args<'_>) -> Result<Value, FunctionError> {
     subject.slice(Some(start), Some(end)).map_err(|_| out_of_range(bound, length))
 }
 
-/// Joined; a space stands between two arguments when neither is a text.
+/// Joins the arguments, with a space between two if neither is a text.
 fn print(args: &Args<'_>) -> Result<Value, FunctionError> {
     let mut joined = BoundedText::default();
     let mut after_text = true;

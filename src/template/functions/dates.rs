@@ -85,7 +85,7 @@ fn offset(zone: &str) -> Option<i32> {
     is_offset.then_some(sign * (hours * 3_600 + minutes * 60))
 }
 
-/// The largest unit of a duration, also of one that is written as text: `2h10m5s` is `2h`.
+/// The largest unit of a duration, also of a duration as text: `2h10m5s` is `2h`.
 fn duration_round(args: &Args<'_>) -> Result<Value, FunctionError> {
     let nanos = if let ValueKind::Text(text) = ValueKind::of(args.value(0)) {
         let wrong = || FunctionError::BadDuration { text: text.to_owned() };

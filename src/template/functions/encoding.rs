@@ -25,7 +25,7 @@ fn json(args: &Args<'_>) -> Json {
     to_json(args.value(0))
 }
 
-/// Records take the JSON names of events, times RFC 3339, durations their nanoseconds.
+/// Records take the JSON names of events, times are RFC 3339, durations are nanoseconds.
 fn to_json(value: &Value) -> Json {
     match ValueKind::of(value) {
         ValueKind::Nil | ValueKind::Function => Json::Null,
@@ -44,7 +44,7 @@ fn to_json(value: &Value) -> Json {
     }
 }
 
-/// Go's encoder writes the characters that HTML would read as `\u` sequences.
+/// Go's encoder writes the characters that HTML would interpret as `\u` sequences.
 fn web_safe(json: &str) -> String {
     json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
 }

@@ -10,7 +10,7 @@ use std::ops::RangeInclusive;
 pub(in crate::template) enum FunctionError {
     #[error("takes {}, not {got}", argument_words(wanted))]
     ArgumentCount { wanted: RangeInclusive<usize>, got: usize },
-    /// `position` counts arguments from 1, a piped value being the last.
+    /// `position` counts arguments from 1; a piped value is the last.
     #[error("argument {position} must be {wanted}, not {got}")]
     WrongKind { position: usize, wanted: &'static str, got: &'static str },
     #[error("{owner} has no field or method `{name}`")]

@@ -1,5 +1,5 @@
-//! Functions no user can name: the rewritten tree calls them where the engine's own behaviour
-//! differs from Go's or lacks a position. Their names start with NUL, which no identifier can.
+//! Functions that users cannot name. The rewritten tree calls them where the engine's own behaviour
+//! differs from Go's or lacks a position. Their names start with NUL, which an identifier cannot.
 
 use super::{Args, Function, FunctionError, MANY, text, value};
 use crate::template::escape::{marked, unmarked};
@@ -10,7 +10,8 @@ use crate::template::value::{ValueKind, text_of};
 use gotmpl::Value;
 use std::sync::Arc;
 
-/// Reads a chain of names: the number of names, the value, the names, arguments of the last one.
+/// Reads a chain of names. Arguments: the number of names, the value, the names, the arguments of
+/// the last one.
 pub(in crate::template) const MEMBER: &str = "\0member";
 /// Turns what an action prints into text.
 pub(in crate::template) const PRINT: &str = "\0print";
@@ -24,7 +25,7 @@ pub(in crate::template) const SHOWN: &str = "\0shown";
 pub(in crate::template) const SHOWN_DATA: &str = "\0shown-data";
 /// Checks the result of a `printf`.
 pub(in crate::template) const PRINTED: &str = "\0printed";
-/// Checks that `range` can walk over a value.
+/// Checks that `range` can iterate over a value.
 pub(in crate::template) const WALK: &str = "\0walk";
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -56,8 +57,8 @@ fn format(args: &Args<'_>) -> Result<Value, FunctionError> {
     Ok(Value::from(&*format))
 }
 
-/// A format is text with no width or precision beyond the bound, written out or taken from an
-/// argument (`*`), which is refused because its value is not known here.
+/// Checks that a format is text without a width or precision beyond the bound. A width or precision
+/// from an argument (`*`) is refused, because its value is unknown here.
 pub(super) fn check_format(format: &str) -> Result<(), FunctionError> {
     if format.matches('%').count() > PRINTF_DIRECTIVES_MAX {
         return Err(FunctionError::TooManyDirectives);
@@ -93,7 +94,7 @@ pub(in crate::template) fn is_plain_format(format: &str) -> bool {
     true
 }
 
-/// The engine prints only plain values: what it does not know becomes text.
+/// The engine prints only plain values: other values become text.
 fn shown(value: &Value) -> Value {
     match ValueKind::of(value) {
         ValueKind::Time(_) | ValueKind::Duration(_) | ValueKind::Record(_) => {
@@ -112,7 +113,7 @@ fn shown(value: &Value) -> Value {
     }
 }
 
-/// Numbers and truth values are no text that anybody chose.
+/// Numbers and truth values cannot hold text of a user.
 fn shown_data(value: &Value) -> Value {
     match ValueKind::of(value) {
         ValueKind::Nil

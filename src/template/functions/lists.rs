@@ -1,4 +1,4 @@
-//! Lists of sprig. Every function gives a new list; none changes its argument.
+//! Lists of sprig. Every function returns a new list; none changes its argument.
 
 use super::{Args, Function, FunctionError, MANY, text, truth, value};
 use crate::template::limits::{BoundedText, ITEMS_MAX};
@@ -65,7 +65,7 @@ fn unique(args: &Args<'_>) -> Result<Value, FunctionError> {
     made(kept)
 }
 
-/// `join separator list`; anything but a list is joined as a list of one.
+/// `join separator list`; a single value counts as a list of one.
 fn join(args: &Args<'_>) -> Result<Value, FunctionError> {
     let separator = args.text(0)?;
     let items = match args.value(1) {
@@ -87,7 +87,7 @@ fn join(args: &Args<'_>) -> Result<Value, FunctionError> {
     Ok(Value::from(joined.into_string()))
 }
 
-/// The whole numbers from 0 to before n.
+/// The whole numbers from 0 to n - 1.
 fn until(args: &Args<'_>) -> Result<Value, FunctionError> {
     let end = args.integer(0)?;
     if usize::try_from(end).is_ok_and(|end| end > ITEMS_MAX) {

@@ -26,7 +26,7 @@ fn is_full(value: &&Value) -> bool {
     !ValueKind::of(value).is_empty()
 }
 
-/// `default fallback value`; without a value the fallback.
+/// `default fallback value`; returns the fallback without a value.
 fn default(args: &Args<'_>) -> Result<Value, FunctionError> {
     let is_given = args.len() > 1 && is_full(&args.value(1));
     Ok(args.value(usize::from(is_given)).clone())

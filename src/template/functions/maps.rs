@@ -1,4 +1,4 @@
-//! Maps of sprig. Every function gives a new map; none changes its argument.
+//! Maps of sprig. Every function returns a new map; none changes its argument.
 
 use super::{Args, Function, FunctionError, MANY, truth, value};
 use crate::template::limits::ITEMS_MAX;
@@ -20,7 +20,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     value("pluck", 1..=MANY, pluck),
 ];
 
-/// `dict key value ...`; a last key without a value has "".
+/// `dict key value ...`; a last key without a value gets "".
 fn dict(args: &Args<'_>) -> Result<Value, FunctionError> {
     let mut entries = Entries::new();
     for position in (0..args.len()).step_by(2) {
@@ -31,7 +31,7 @@ fn dict(args: &Args<'_>) -> Result<Value, FunctionError> {
     Ok(Value::Map(Arc::new(entries)))
 }
 
-/// The keys of all arguments, each map's in order.
+/// The keys of all arguments, in the order of each map.
 fn keys(args: &Args<'_>) -> Result<Value, FunctionError> {
     let mut names = Vec::new();
     for position in 0..args.len() {
@@ -43,7 +43,7 @@ fn keys(args: &Args<'_>) -> Result<Value, FunctionError> {
     Ok(names.into())
 }
 
-/// The entries whose key is named (`pick`) or not named (`omit`) by the other arguments.
+/// The entries whose key the other arguments name (`pick`) or do not name (`omit`).
 fn chosen(args: &Args<'_>, is_kept: bool) -> Result<Value, FunctionError> {
     let names = args.from(1);
     let is_named = |key: &str| names.iter().any(|name| name.as_str() == Some(key));
@@ -52,7 +52,7 @@ fn chosen(args: &Args<'_>, is_kept: bool) -> Result<Value, FunctionError> {
     Ok(Value::Map(Arc::new(entries.collect())))
 }
 
-/// `pluck key map ...`: the values under one key, of the maps that have it.
+/// `pluck key map ...`: the values under one key, from the maps that have it.
 fn pluck(args: &Args<'_>) -> Result<Value, FunctionError> {
     let key = args.text(0)?;
     let mut found = Vec::new();

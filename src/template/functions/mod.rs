@@ -1,5 +1,5 @@
-//! The functions templates may call: Go's built-ins, a part of sprig, and the relay's own. They
-//! are tables of pure functions; whatever needs a clock, randomness, the network, the process
+//! The functions templates may call: Go's built-ins, a part of sprig, and the relay's own. They are
+//! tables of pure functions. A function that needs a clock, randomness, the network, the process
 //! environment or Go's reflection is refused by name when a template is loaded.
 
 mod args;
@@ -75,7 +75,7 @@ const fn value(name: &'static str, args: RangeInclusive<usize>, call: Call) -> F
     function(name, args, Shape::Any, call)
 }
 
-/// Every function a user may write, but for `and`, `or` and `printf`, which the engine runs.
+/// Every function that a user may write, except `and`, `or` and `printf`, which the engine runs.
 pub(super) fn all() -> impl Iterator<Item = &'static Function> {
     [
         builtin::FUNCTIONS,
@@ -94,14 +94,14 @@ pub(super) fn all() -> impl Iterator<Item = &'static Function> {
     .flatten()
 }
 
-/// Functions that the engine runs itself, with what the checks need to know about them.
+/// Functions that the engine runs itself, with what the checks need to know.
 const ENGINE_FUNCTIONS: &[(&str, RangeInclusive<usize>, Shape)] = &[
     ("and", 1..=MANY, Shape::Any),
     ("or", 1..=MANY, Shape::Any),
     ("printf", 1..=PRINTF_DIRECTIVES_MAX + 1, Shape::Text),
 ];
 
-/// What the checks know about a function: how many arguments it takes and what it gives.
+/// What the checks know about a function: its number of arguments and its result.
 pub(super) fn signature(name: &str) -> Option<(RangeInclusive<usize>, Shape)> {
     let engine = ENGINE_FUNCTIONS.iter().find(|(known, _, _)| *known == name);
     if let Some((_, args, result)) = engine {
@@ -110,7 +110,7 @@ pub(super) fn signature(name: &str) -> Option<(RangeInclusive<usize>, Shape)> {
     all().find(|known| known.name == name).map(|known| (known.args.clone(), known.result))
 }
 
-/// Checks a first argument that is written out in the template: a pattern or a format.
+/// Checks a literal first argument: a pattern or a format.
 ///
 /// # Errors
 /// The call would fail whatever the data.
@@ -125,8 +125,8 @@ pub(super) fn check_literal(name: &str, literal: &str) -> Result<(), FunctionErr
     Ok(())
 }
 
-/// Calls a function as a rendering would; `None` for one that the engine runs itself, and for a
-/// name that is none.
+/// Calls a function as a rendering would; `None` for a function of the engine and for an unknown
+/// name.
 pub(super) fn try_call(name: &str, args: &[Value]) -> Option<Result<Value, FunctionError>> {
     all().find(|known| known.name == name).map(|function| run(function, &Args::new(args)))
 }
@@ -136,7 +136,7 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
     ENGINE_FUNCTIONS.iter().map(|(name, _, _)| *name).chain(all().map(|known| known.name))
 }
 
-/// The functions in the form the engine takes. Each expects its place as first argument.
+/// The functions in the form that the engine takes. Each takes its place as first argument.
 pub(super) fn engine_functions() -> FuncMap {
     all()
         .chain(hidden::FUNCTIONS)
@@ -166,10 +166,10 @@ fn run(function: &Function, args: &Args<'_>) -> Result<Value, FunctionError> {
     Ok(made)
 }
 
-/// The engine's error type has a place only for syntax errors; it is the one form in which a
-/// place comes back out of a rendering.
+/// The engine's error type has a place only for syntax errors, and only this form returns a place
+/// from a rendering.
 fn fault_at(place: Place, function: &str, error: &FunctionError) -> TemplateError {
-    // The hidden functions stand for syntax, which has no name to show.
+    // The hidden functions implement syntax, which has no name to show.
     let message =
         if function.starts_with('\0') { error.to_string() } else { format!("{function}: {error}") };
     TemplateError::Parse {
@@ -180,14 +180,14 @@ fn fault_at(place: Place, function: &str, error: &FunctionError) -> TemplateErro
     }
 }
 
-/// Refuses results beyond the bounds. Shared parts count as often as they appear, because that is
-/// how often they would be printed.
+/// Refuses results beyond the bounds. A shared part counts as often as it appears, because it is
+/// printed that often.
 fn admit(made: &Value) -> Result<(), FunctionError> {
     let mut room = Room { items: ITEMS_MAX, bytes: OUTPUT_BYTES_MAX };
     room.take(made, VALUE_DEPTH_MAX)
 }
 
-/// What a value may still hold.
+/// How much a value may still hold.
 struct Room {
     items: usize,
     bytes: usize,

@@ -5,7 +5,7 @@ use super::{Args, Function, FunctionError, MANY, function, integer};
 use crate::template::shape::Shape;
 use gotmpl::Value;
 
-/// Digits behind the point that `round` can keep of a 64-bit number.
+/// Digits after the point that `round` can keep of a 64-bit number.
 const DIGITS_MAX: i64 = 300;
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -49,14 +49,14 @@ fn divided(args: &Args<'_>, step: fn(i64, i64) -> i64) -> Result<Value, Function
     fold(args, step)
 }
 
-/// `round number digits`: to that many digits behind the point, none when left out.
+/// `round number digits`: keeps that many digits after the point, 0 by default.
 fn round(args: &Args<'_>) -> Result<Value, FunctionError> {
     let digits = if args.len() > 1 { args.integer(1)? } else { 0 };
     let digits = i32::try_from(digits.clamp(-DIGITS_MAX, DIGITS_MAX)).unwrap_or(0);
     let number = args.number(0)?;
     let scale = 10_f64.powi(digits);
     let rounded = (number * scale).round() / scale;
-    // Beyond the precision of the number there is nothing to round.
+    // The number has no digits at this precision.
     Ok(Value::Float(if rounded.is_finite() { rounded } else { number }))
 }
 

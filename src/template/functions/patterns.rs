@@ -25,7 +25,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
 /// Compiles a pattern under the size bound.
 ///
 /// # Errors
-/// The pattern is not one, or too large.
+/// The pattern is invalid or too large.
 pub(super) fn compile_pattern(pattern: &str) -> Result<Regex, FunctionError> {
     let compiled = RegexBuilder::new(pattern).size_limit(PATTERN_BYTES_MAX).build();
     compiled.map_err(|error| FunctionError::Pattern(Box::new(error)))
@@ -35,23 +35,23 @@ fn is_match(args: &Args<'_>) -> Result<Value, FunctionError> {
     Ok(Value::Bool(compile_pattern(&args.text(0)?)?.is_match(&args.text(1)?)))
 }
 
-/// The first match, "" when there is none.
+/// The first match, "" if there is none.
 fn find(args: &Args<'_>) -> Result<Value, FunctionError> {
     let (pattern, text) = (compile_pattern(&args.text(0)?)?, args.text(1)?);
     Ok(Value::from(pattern.find(&text).map_or("", |found| found.as_str())))
 }
 
-/// `regexFindAll pattern text n`: the first n matches, all when n is negative.
+/// `regexFindAll pattern text n`: the first n matches, or all if n is negative.
 fn find_all(args: &Args<'_>) -> Result<Value, FunctionError> {
     let (pattern, text) = (compile_pattern(&args.text(0)?)?, args.text(1)?);
     let matches = pattern.find_iter(&text).take(at_most(args.integer(2)?));
     Ok(matches.map(|found| Value::from(found.as_str())).collect::<Vec<_>>().into())
 }
 
-/// `regexReplaceAll pattern text replacement`; `$1` and `${name}` stand for groups.
+/// `regexReplaceAll pattern text replacement`; `$1` and `${name}` are groups.
 fn replace_all(args: &Args<'_>) -> Result<Value, FunctionError> {
     let replacement = args.text(2)?;
-    // Each group is at most the whole match, so this is the longest an expansion can be.
+    // A group is at most the whole match, so this is the longest possible expansion.
     let groups = replacement.matches('$').count();
     let longest = |found: usize| groups.saturating_mul(found).saturating_add(replacement.len());
     replace(args, |captures| {
@@ -87,14 +87,14 @@ fn replace<'a>(
     Ok(Value::from(replaced.into_string()))
 }
 
-/// `regexSplit pattern text n`: at most n parts, all when n is negative.
+/// `regexSplit pattern text n`: at most n parts, or all if n is negative.
 fn split(args: &Args<'_>) -> Result<Value, FunctionError> {
     let (pattern, text) = (compile_pattern(&args.text(0)?)?, args.text(1)?);
     let parts = pattern.splitn(&text, at_most(args.integer(2)?));
     Ok(parts.map(Value::from).collect::<Vec<_>>().into())
 }
 
-/// One more than a list may have is enough for the result to be refused.
+/// One more than the bound of a list is enough: the result is refused.
 fn at_most(count: i64) -> usize {
     usize::try_from(count).map_or(ITEMS_MAX + 1, |count| count.min(ITEMS_MAX + 1))
 }

@@ -1,4 +1,4 @@
-//! How issues, pull requests and users are written so that a provider links them.
+//! How to write issues, pull requests and users so that a provider links them.
 
 use super::{Args, Function, FunctionError, text};
 use crate::template::value::{ValueKind, text_of};
@@ -33,7 +33,7 @@ enum Provider {
 }
 
 impl Provider {
-    /// Takes the names of annotations; the Go relay's tables spell some with an underscore.
+    /// Accepts the names of annotations; the Go relay's tables spell some with an underscore.
     fn of(name: &str) -> Self {
         match name {
             "gitlab" => Self::GitLab,
@@ -43,7 +43,7 @@ impl Provider {
         }
     }
 
-    /// Whether a number may carry the repository it belongs to.
+    /// Whether a number may include its repository.
     fn links_across(self) -> bool {
         match self {
             Self::GitLab | Self::Other => true,
@@ -52,15 +52,15 @@ impl Provider {
     }
 }
 
-/// Whether a provider could have a user, group or repository of this name. What is printed here is
-/// not escaped, so that nothing else is.
+/// Whether a provider could have a user, group or repository of this name. References are printed
+/// unescaped, so they may hold nothing else.
 fn is_name(text: &str) -> bool {
     let is_part = |next: char| next.is_ascii_alphanumeric() || "-_./".contains(next);
     !text.is_empty() && text.chars().all(is_part)
 }
 
-/// `provider number owner repository` as `owner/repository#number`, without the repository where
-/// it is not named, not linked, or no name. Empty when there is no number.
+/// `provider number owner repository` as `owner/repository#number`. The repository is left out if
+/// it is absent, invalid, or not linked by the provider. Empty without a number.
 fn reference(args: &Args<'_>, mark: &str) -> Result<Value, FunctionError> {
     let provider = Provider::of(&args.text(0)?);
     let number = args.value(1);

@@ -1,4 +1,4 @@
-//! Functions of sprig and Go that templates here may not call, and why.
+//! Functions of sprig and Go that templates may not call, and why.
 
 const ENVIRONMENT: &str = "templates cannot read the environment";
 const NETWORK: &str = "templates cannot use the network";
@@ -54,7 +54,7 @@ const REFUSED: &[(&str, &[&str])] = &[
     (NO_FUNCTIONS, &["call"]),
 ];
 
-/// Why a function is refused; `None` for a function that is simply not known.
+/// Why a function is refused; `None` for an unknown function.
 pub(in crate::template) fn refusal(name: &str) -> Option<&'static str> {
     REFUSED.iter().find(|(_, names)| names.contains(&name)).map(|(reason, _)| *reason)
 }

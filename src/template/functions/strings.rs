@@ -51,7 +51,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Ok(parts.collect::<BTreeMap<_, _>>().into())
     }),
     text("toString", 1..=1, |args| made(&text_of(args.value(0)))),
-    // As the last word of an action it keeps what is printed from being escaped.
+    // As the last function of an action it turns off the escaping of its output.
     text("raw", 1..=1, |args| made(&text_of(args.value(0)))),
 ];
 
@@ -76,7 +76,7 @@ fn repeat(args: &Args<'_>) -> Result<Value, FunctionError> {
     made(&repeated.into_string())
 }
 
-/// `substr start end text`; a negative start is the beginning, a negative end is the end.
+/// `substr start end text`; a negative start means the beginning, a negative end the end.
 fn substring(args: &Args<'_>) -> Result<Value, FunctionError> {
     let (start, end, text) = (args.count(0)?, args.integer(1)?, args.text(2)?);
     let end = usize::try_from(end).unwrap_or(usize::MAX);
@@ -94,14 +94,14 @@ fn truncate(args: &Args<'_>) -> Result<Value, FunctionError> {
     made(&text.chars().skip(skipped).collect::<String>())
 }
 
-/// `abbrev n text`; below four characters there is no room to abbreviate, and sprig does not.
+/// `abbrev n text`; like sprig it leaves the text as it is below four characters.
 fn abbreviate(args: &Args<'_>) -> Result<Value, FunctionError> {
     const WIDTH_MIN: usize = 4;
     let (width, text) = (args.count(0)?, args.text(1)?);
     if width < WIDTH_MIN { made(&text) } else { made(&truncate_chars(&text, width)) }
 }
 
-/// The arguments that are not nil, each as `form` makes it, with spaces between.
+/// The arguments that are not nil, each converted by `form`, with spaces between.
 fn each(args: &Args<'_>, form: fn(&Value) -> String) -> Result<Value, FunctionError> {
     let mut joined = BoundedText::default();
     let present =
@@ -151,8 +151,8 @@ fn indent(args: &Args<'_>, before: &str) -> Result<Value, FunctionError> {
     made(&indented.into_string())
 }
 
-/// `replace old new text`. The result is built under the bound: a short `old` and a long `new`
-/// multiply.
+/// `replace old new text`. The bound applies while the result is built: a short `old` and a long
+/// `new` multiply.
 fn replace(args: &Args<'_>) -> Result<Value, FunctionError> {
     let (old, new, text) = (args.text(0)?, args.text(1)?, args.text(2)?);
     let mut replaced = BoundedText::default();
@@ -166,8 +166,8 @@ fn replace(args: &Args<'_>) -> Result<Value, FunctionError> {
     made(&replaced.into_string())
 }
 
-/// Go's `strings.Split`: without a separator every character is a part. Stops one past the bound
-/// of a list, where the result is refused.
+/// Go's `strings.Split`: without a separator it splits into characters. Stops one past the bound of
+/// a list; the result is then refused.
 fn split<'a>(text: &'a str, separator: &'a str) -> impl Iterator<Item = &'a str> {
     let drops_ends = separator.is_empty();
     let parts = text.split(separator).filter(move |part| !drops_ends || !part.is_empty());

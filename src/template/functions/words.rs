@@ -21,7 +21,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     }),
 ];
 
-/// The name under which JSON shows a field: `APIBaseURL` is `api_base_url`.
+/// The name of a field in JSON: `APIBaseURL` is `api_base_url`.
 pub(super) fn json_name(field: &str) -> String {
     words(field).join("_").to_lowercase()
 }
@@ -30,8 +30,8 @@ fn lower_words(text: &str, separator: &str) -> Result<Value, FunctionError> {
     Ok(Value::from(words(text).join(separator).to_lowercase()))
 }
 
-/// The words of a name: split at separators, before a capital that follows a small letter or
-/// digit, and before the last capital of a run that a small letter follows.
+/// The words of a name. It splits at separators, before a capital after a small letter or digit,
+/// and before the last capital of a run if a small letter follows.
 fn words(text: &str) -> Vec<String> {
     let characters: Vec<char> = text.chars().collect();
     let mut words = Vec::new();
@@ -59,7 +59,7 @@ fn starts_word(before: Option<char>, character: char, after: Option<char>) -> bo
     character.is_uppercase() && (before.is_lowercase() || before.is_numeric() || ends_run)
 }
 
-/// The text with the first letter of every word raised or lowered.
+/// The text with the first letter of every word in upper or lower case.
 fn first_letters(text: &str, is_upper: bool) -> String {
     let mut changed = String::with_capacity(text.len());
     let mut in_word = false;
