@@ -1,6 +1,6 @@
-//! The checker's tables against the evaluator: what they allow must work, operators that they
-//! forbid must fail, and results must have the promised type. Holds the two together across
-//! releases of `cel`.
+//! The checker's tables against the evaluator: calls they allow must work, operators they forbid
+//! must fail, and results must have the promised type. It keeps both in step across releases of
+//! `cel`.
 
 use super::event_vars::ENVIRONMENT;
 use super::fixture::{pipeline_run, vars};
@@ -10,7 +10,7 @@ use super::*;
 use cel::common::ast::operators as op;
 use cel::{ExecutionError, Value};
 
-/// A value of each type, such that every function that takes the type takes the value.
+/// A value of each type; every function that takes the type takes the value.
 const SAMPLES: [(Type, &str); 15] = [
     (Type::Bool, "true"),
     (Type::Int, "1"),
@@ -29,7 +29,7 @@ const SAMPLES: [(Type, &str); 15] = [
     (Type::Kind, "int"),
 ];
 
-/// Texts that functions read as something more than text.
+/// Texts for functions that parse their text.
 fn sample(function: &str, of: Type) -> &'static str {
     match (function, of) {
         ("bool", Type::Text) => "'true'",
@@ -123,14 +123,14 @@ fn operators_work_on_exactly_the_types_that_the_table_allows() {
                 let text = format!("({left_text} {symbol} {right_text})");
                 match operators::result(name, &[left, right]) {
                     Ok(promised) => assert_yields(&text, promised),
-                    // The evaluator adds anything it can loop over to a list; CEL does not.
+                    // The evaluator adds anything iterable to a list; CEL does not.
                     Err(_) if name == op::ADD && left == Type::List => {}
-                    // The evaluator compares what can never be equal, and says so.
+                    // The evaluator compares values that can never be equal, and returns false.
                     Err(_) if [op::EQUALS, op::NOT_EQUALS].contains(&name) => {
                         let answer = Value::Bool(name == op::NOT_EQUALS);
                         assert_eq!(evaluate(&text), Ok(answer), "{text}");
                     }
-                    // What && and || do not look at may be anything.
+                    // && and || may skip an operand, so it may be anything.
                     Err(_) if [op::LOGICAL_AND, op::LOGICAL_OR].contains(&name) => {}
                     Err(_) => assert!(evaluate(&text).is_err(), "{text}"),
                 }

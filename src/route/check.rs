@@ -1,5 +1,5 @@
 //! The static check of a rule: names, calls, operand types, depth. The evaluator would find the
-//! same mistakes only when an event reaches them; here they stop the configuration. It also learns
+//! same mistakes only when an event reaches them; this check refuses them at load. It also collects
 //! which params, results, labels and annotations a rule names, because only those are kept.
 
 use super::constants::check_constant;
@@ -17,12 +17,12 @@ use cel::common::ast::{
 };
 use std::collections::BTreeSet;
 
-/// Deepest tree of a rule. Written rules stay below 15. The evaluator recurses and takes up to
-/// 40 KiB a level in a debug build: 1.25 MiB of the 2 MiB that a worker's stack has.
+/// Deepest tree of a rule. Written rules stay below 15. The evaluator recurses and uses up to 40
+/// KiB a level in a debug build: 1.25 MiB of the 2 MiB of a worker's stack.
 pub(super) const DEPTH_MAX: usize = 32;
 
 /// Deepest nesting of `all`, `exists`, `map` and the like. With two, and lists as long as a rule
-/// can be, a rule takes about a million steps; with three a single one could take minutes.
+/// can hold, a rule takes about a million steps; with three it could take minutes.
 pub(super) const LOOP_DEPTH_MAX: usize = 2;
 
 /// A mistake, at the node with this id.
@@ -38,15 +38,16 @@ impl ExpressionFault {
     }
 }
 
-/// What a check has found out.
+/// The results of a check.
 #[derive(Debug)]
 pub(super) struct Checked {
     pub(super) result: Type,
-    /// What the rule reads by name; all of a map where it computes a name or uses it whole.
+    /// The entries that the rule reads by name; all of a map if the rule computes a name or uses
+    /// the map as a whole.
     pub(super) keep: Keep,
-    /// Nodes `has(map.name)` on maps in which an absent name reads as "".
+    /// Nodes `has(map.name)` on maps where an absent name reads as "".
     pub(super) presence_tests: BTreeSet<u64>,
-    /// What is allowed and hardly meant.
+    /// What is allowed but probably a mistake.
     pub(super) doubts: Vec<ExpressionFault>,
 }
 
@@ -68,12 +69,11 @@ pub(super) fn check(rule: &IdedExpr) -> Result<Checked, ExpressionFault> {
     Ok(Checked { result, keep, presence_tests, doubts })
 }
 
-/// A variable in sight.
+/// A variable in scope.
 struct Variable {
     name: String,
     of: Type,
-    /// The texts that it stands for one after another, each with its node, where a loop goes over a
-    /// list that is written out.
+    /// The texts of a literal list that a loop goes over, each with its node.
     texts: Vec<(u64, String)>,
 }
 
@@ -94,8 +94,7 @@ struct Checker {
 }
 
 impl Checker {
-    /// Infers the type of a value that goes on as a whole, so that nothing is known about which
-    /// of its names are read.
+    /// Infers the type of a value that is used as a whole, so that any of its names may be read.
     fn value(&mut self, node: &IdedExpr) -> Result<Type, ExpressionFault> {
         let of = self.place(node)?;
         self.note_whole(of);
@@ -177,7 +176,7 @@ impl Checker {
         if !select.test {
             return self.entry_of(id, of, &select.field);
         }
-        // Asking for a field that no event has is the one way to name it: the answer is no.
+        // `has` with a field that no event has is valid: the answer is no.
         self.note(of, &select.field);
         if matches!(of, Type::Labels | Type::Annotations | Type::Values) {
             self.presence_tests.insert(id);
@@ -220,7 +219,7 @@ impl Checker {
         }
     }
 
-    /// Looks at each text that is compared with what may be a field.
+    /// Checks each text that is compared with what may be a field.
     fn comparison(&mut self, field: &IdedExpr, text: &IdedExpr) -> Result<(), ExpressionFault> {
         let texts = if let Expr::Ident(name) = &text.expr {
             self.known(name).map(|known| known.texts.clone())
@@ -350,7 +349,7 @@ impl Checker {
         Ok(row.result)
     }
 
-    /// What the arguments of some functions mean beyond their types.
+    /// Checks of arguments beyond their types, for some functions.
     fn arguments(&mut self, name: &str, arguments: &[IdedExpr]) -> Result<(), ExpressionFault> {
         for argument in arguments {
             match (name, literal_text(argument)) {
@@ -399,7 +398,7 @@ impl Checker {
             let message = format!("loops are nested deeper than {LOOP_DEPTH_MAX} levels");
             return Err(ExpressionFault::new(id, message));
         }
-        // The rewriting of isPR() and its like relies on `event` meaning the event everywhere.
+        // The rewriting of isPR() and similar functions needs `event` to mean the event everywhere.
         if of.iter_var == EVENT {
             return Err(ExpressionFault::new(
                 id,
@@ -424,7 +423,8 @@ impl Checker {
         self.value(&of.loop_cond)?;
         self.value(&of.loop_step)?;
         self.loop_depth -= 1;
-        // The result is taken after the loop: its variable is gone, what it built is not.
+        // The result is computed after the loop: the loop variable is out of scope, the accumulator
+        // is not.
         self.scope.truncate(outer + 1);
         let result = self.value(&of.result);
         self.scope.truncate(outer);
@@ -454,7 +454,7 @@ pub(super) fn literal_text(node: &IdedExpr) -> Option<&str> {
     Some(text.inner())
 }
 
-/// The texts of a list that is written out, each with its node.
+/// The texts of a literal list, each with its node.
 fn literal_texts(node: &IdedExpr) -> Vec<(u64, String)> {
     let Expr::List(list) = &node.expr else { return Vec::new() };
     let texts = list.elements.iter().filter_map(|node| Some((node.id, literal_text(node)?)));

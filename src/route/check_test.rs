@@ -1,4 +1,4 @@
-//! Tests of the static check: what it refuses, where, and what it learns about names.
+//! Tests of the static check: what it refuses, where, and which names it collects.
 
 use super::super::fixture::{pipeline_run, vars};
 use super::super::{CelError, Condition, RULE_BYTES_MAX, TextExpression};
@@ -174,7 +174,7 @@ fn the_result_must_fit_its_place() {
         TextExpression::compile("event.PRNumber").unwrap_err().message,
         "expression must yield string, yields int"
     );
-    // Known only when evaluated: let through.
+    // The types are known only at evaluation: accepted.
     for rule in ["event[event.Namespace]", "[true][0]", "{'a': true}.a", "isPR() ? true : dyn(1)"] {
         assert!(Condition::compile(rule).is_ok(), "{rule}");
         assert!(TextExpression::compile(rule).is_ok(), "{rule}");
@@ -199,7 +199,7 @@ fn depth_is_bounded() {
     assert!(Condition::compile(&sum(DEPTH_MAX - 1)).is_ok());
     let message = format!("expression is nested deeper than {DEPTH_MAX} levels");
     assert_eq!(fault(&sum(DEPTH_MAX)).2, message);
-    // Chains of && and || are balanced by the parser and may be long.
+    // The parser balances chains of && and ||, so they may be long.
     assert!(Condition::compile(&vec!["isPR()"; 400].join(" || ")).is_ok());
 }
 

@@ -1,4 +1,4 @@
-//! Arguments that a rule writes out: what can be told of them at load, by the evaluator itself.
+//! Literal arguments of a rule, checked at load by the evaluator itself.
 
 use super::event_vars::ENVIRONMENT;
 use cel::Context;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 /// The name of the argument in the calls below.
 const ARGUMENT: &str = "argument";
 
-/// Refuses an argument with which `function` fails whatever the event is.
+/// Refuses an argument with which `function` fails for every event.
 ///
 /// # Errors
 /// What is wrong with the argument.

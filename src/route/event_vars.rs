@@ -1,6 +1,6 @@
-//! [`EventVars`]: one event as the variable `event` of rules. Built once per event and read by
-//! every rule, so that no rule can see another event's data. Also holds the functions that rules
-//! are rewritten to and that plain CEL lacks; they too see nothing but their arguments.
+//! [`EventVars`]: one event as the variable `event` of rules. It is built once per event and read
+//! by every rule, so that no rule can see data of another event. It also holds the functions that
+//! rules are rewritten to and that plain CEL lacks; they too see only their arguments.
 
 use super::pattern::{PATTERN_TYPE, Pattern};
 use super::text_map::TextMap;
@@ -17,22 +17,22 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
-/// `@duration_ms(started, finished)`: the length of the run, 0 while either end is unknown.
+/// `@duration_ms(started, finished)`: the length of the run, 0 if either end is unknown.
 pub(super) const DURATION_MS: &str = "@duration_ms";
 
 /// `@matches(text, pattern)`: matches with a pattern that was compiled at load.
 pub(super) const MATCHES: &str = "@matches";
 
-/// The fields that Tekton may set late, by labels.
+/// The fields that Tekton may set late, through labels.
 const PIPELINE_NAME: &str = "PipelineName";
 const TASK_NAME: &str = "TaskName";
 pub(super) const LATE_FIELDS: [&str; 2] = [PIPELINE_NAME, TASK_NAME];
 
-/// Seconds from the Unix epoch to the first moment of year 1, which is what an unknown time reads
-/// as: it is Go's zero time, and existing rules compare with it.
+/// Seconds from the Unix epoch to the start of year 1. An unknown time has this value: it is Go's
+/// zero time, and existing rules compare with it.
 const ZERO_TIME_SECONDS: i64 = -62_135_596_800;
 
-/// The functions that rules may call, as the evaluator finds them. Holds no data of any event.
+/// The functions that rules may call, in the form of the evaluator. It holds no data of any event.
 pub(super) static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| {
     // Rules have no optional syntax: absent names already read as "".
     let mut env = Env::stdlib().with_optional_support(false);
@@ -56,7 +56,7 @@ pub(super) static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| {
 /// One event, ready to be read by rules.
 pub struct EventVars {
     scope: Context<'static, 'static>,
-    /// Fields of names that a later event of the run may change.
+    /// Fields with names that a later event of the run may change.
     unsettled: Vec<&'static str>,
 }
 
@@ -67,8 +67,8 @@ impl fmt::Debug for EventVars {
 }
 
 impl EventVars {
-    /// Makes the variables of `event`. `context` adds what no single event knows: the check name,
-    /// the dashboard link and the state of the previous run.
+    /// Makes the variables of `event`. `context` adds what no single event has: the check name, the
+    /// dashboard link and the state of the previous run.
     #[must_use]
     pub fn new(event: &RunEvent, context: &RunContext) -> Self {
         let mut fields = Fields::new();
@@ -90,7 +90,7 @@ impl EventVars {
         self.unsettled.iter().any(|name| fields.contains(name))
     }
 
-    /// The scope that a rule is evaluated in.
+    /// The scope for the evaluation of a rule.
     pub(super) fn scope(&self) -> &Context<'static, 'static> {
         &self.scope
     }
@@ -202,7 +202,7 @@ fn repository(repository: &Repository) -> CelMap<'static> {
     CelMap::from(HashMap::from(fields))
 }
 
-/// The evaluator has matched the argument types before; the errors stand for its mistakes.
+/// The evaluator has already matched the argument types; these errors would be its defects.
 pub(super) fn argument<'a, 'b, 'v, T>(
     arguments: &'a [CowVal<'b, 'v>],
     place: usize,

@@ -1,6 +1,6 @@
 //! Rules: CEL expressions that are parsed, checked and rewritten at load, and evaluated for one
-//! event at a time. A rule holds nothing of the events it has seen, so that any number of threads
-//! can share it. Only this file calls the CEL parser and evaluator.
+//! event at a time. A rule keeps nothing of the events it has seen, so any number of threads can
+//! share it. Only this file calls the CEL parser and evaluator.
 
 use super::check::{ExpressionFault, check};
 use super::event_vars::{ENVIRONMENT, EventVars, LATE_FIELDS};
@@ -18,7 +18,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-/// Longest rule, in bytes. The longest ones written by hand are some 500; parsing and evaluating
+/// Longest rule, in bytes. The longest ones written by hand have some 500; parsing and evaluation
 /// take time and stack in proportion.
 pub const RULE_BYTES_MAX: usize = 4096;
 
@@ -27,10 +27,10 @@ pub const RULE_BYTES_MAX: usize = 4096;
 /// comes only after it. 20 MiB was measured to suffice for the worst texts of [`RULE_BYTES_MAX`].
 const COMPILE_STACK_BYTES: usize = 64 << 20;
 
-/// What is said of a rule that is false for every event.
+/// The text for a rule that is false for every event.
 pub(super) const NEVER_TRUE: &str = "the rule can never be true: its conditions exclude each other";
 
-/// Why a text is no rule. Nothing was built.
+/// Why a text is not a valid rule. Nothing was built.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{line}:{column}: {message}")]
 pub struct CelError {
@@ -57,7 +57,7 @@ pub enum EvaluateError {
     /// The rule ended in a value of the wrong type.
     #[error("rule must yield {wanted}, yielded {got}")]
     WrongType {
-        /// The type that the place of the rule asks for.
+        /// The type that this place of the rule needs.
         wanted: &'static str,
         /// The CEL type of the value.
         got: String,
@@ -67,7 +67,7 @@ pub enum EvaluateError {
     Panicked,
 }
 
-/// A rule that says yes or no, as in `when`.
+/// A rule that returns yes or no, as in `when`.
 #[derive(Clone)]
 pub struct Condition(Arc<Rule>);
 
@@ -81,11 +81,11 @@ impl Condition {
         Rule::compile(text, Type::Bool).map(|rule| Self(Arc::new(rule)))
     }
 
-    /// The answer for an event. A rule that reads a name which is not final yet says no: a later event
-    /// of the run has the name, and is decided by it.
+    /// The answer for an event. A rule that reads a name which is not final yet returns no: a later
+    /// event of the run has the name, and the rule decides on that event.
     ///
     /// # Errors
-    /// The rule failed for this event, or gave something else than a bool.
+    /// The rule failed for this event, or returned something other than a bool.
     pub fn evaluate(&self, vars: &EventVars) -> Result<bool, EvaluateError> {
         let read = |value: &dyn Val| value.downcast_ref::<CelBool>().map(|bool| *bool.inner());
         let is_wanted = self.0.evaluate(vars, Type::Bool, read)?;
@@ -104,19 +104,19 @@ impl Condition {
         &self.0.keep
     }
 
-    /// Whether the rule is true whatever the event says, and is not just `true`.
+    /// Whether the rule is true for every event, and is not just `true`.
     #[must_use]
     pub fn holds_always(&self) -> bool {
         self.0.verdict == Possibility::Always
     }
 
-    /// Whether the rule is false and reads nothing of the event: a rule that was switched off.
+    /// Whether the rule is false without reading the event: a rule that was switched off.
     #[must_use]
     pub fn is_never(&self) -> bool {
         self.0.verdict == Possibility::Never
     }
 
-    /// What the rule may say and hardly means, each with its place.
+    /// Probable mistakes in the rule, each with its place.
     #[must_use]
     pub fn doubts(&self) -> &[CelError] {
         &self.0.doubts
@@ -145,7 +145,7 @@ impl TextExpression {
     /// The text for an event.
     ///
     /// # Errors
-    /// The rule failed for this event, or gave something else than a string.
+    /// The rule failed for this event, or returned something other than a string.
     pub fn evaluate(&self, vars: &EventVars) -> Result<String, EvaluateError> {
         let read = |value: &dyn Val| {
             value.downcast_ref::<CelString<'_>>().map(|text| text.inner().to_owned())
@@ -247,7 +247,7 @@ fn reads(node: &mut IdedExpr, field: &str) -> bool {
     field_of(node) == Some(field) || children(&mut node.expr).into_iter().any(|n| reads(n, field))
 }
 
-/// The answer of a rule that has one without an event.
+/// The answer of a rule that does not read the event.
 fn constant(tree: &IdedExpr, patterns: &Patterns) -> Option<bool> {
     let mut scope = Context::with_env(Arc::clone(&ENVIRONMENT));
     scope.set_variable_resolver(patterns);
@@ -256,14 +256,14 @@ fn constant(tree: &IdedExpr, patterns: &Patterns) -> Option<bool> {
     value.as_ref().downcast_ref::<CelBool>().map(|truth| *truth.inner())
 }
 
-/// Runs an evaluation. A panic in it is an answer of this rule, not the end of the process: the
-/// rule and the event are only read, so nothing is left half changed.
+/// Runs an evaluation. A panic in it becomes an answer of this rule and does not end the process:
+/// the rule and the event are only read, so no data is half changed.
 fn caught<T>(evaluation: impl FnOnce() -> Result<T, EvaluateError>) -> Result<T, EvaluateError> {
     catch_unwind(AssertUnwindSafe(evaluation)).unwrap_or(Err(EvaluateError::Panicked))
 }
 
-/// Runs a compilation where it cannot overflow the stack, which would end the process, and where
-/// a panic in the parser is an answer.
+/// Runs a compilation on a stack that it cannot overflow, since an overflow would end the process.
+/// A panic in the parser becomes an error.
 fn on_deep_stack<T: Send>(
     compilation: impl FnOnce() -> Result<T, CelError> + Send,
 ) -> Result<T, CelError> {
@@ -297,8 +297,8 @@ fn syntax_error(text: &str, errors: &ParseErrors) -> CelError {
     }
 }
 
-/// The parser's message without what only its authors can use: nested errors in debug form, and
-/// the list of all tokens that could have followed.
+/// The parser's message without the parts that only its authors can use: nested errors in debug
+/// form, and the list of all tokens that could have followed.
 fn syntax_message(parser: &str) -> String {
     if parser.contains("Recursion limit") {
         return "syntax error: brackets are nested too deep".to_owned();

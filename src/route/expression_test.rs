@@ -136,7 +136,7 @@ fn syntax_errors_have_a_place_and_one_line() {
 
 #[test]
 fn the_deepest_rules_are_evaluated_on_a_worker_stack() {
-    // (opening, innermost, closing). Tests run on 2 MiB, as workers do.
+    // (opening, innermost, closing). Tests run on 2 MiB of stack, as workers do.
     let rows = [
         ("1 + ", "1", "", 30),
         ("string(size(", "'x'", "))", 15),

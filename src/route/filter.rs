@@ -7,7 +7,7 @@ use crate::event::{Parent, RunEvent, RunKind};
 /// The type ending of the events that `ignore_unknown` drops.
 const UNKNOWN_TYPE_SUFFIX: &str = ".unknown.v1";
 
-/// Names let in and names kept out: globs in lower case, matched without regard to ASCII case.
+/// Allowed and denied names: globs in lower case, matched without regard to ASCII case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AllowDeny {
     /// When not empty, only these names pass.
@@ -16,13 +16,13 @@ pub struct AllowDeny {
     pub deny: Vec<NamePattern>,
 }
 
-/// The names that an event has for one list. Several name the same thing: the Task, and the task
-/// of the Pipeline that runs it.
+/// The names of an event for one list. Several can name the same thing: the Task, and the task of
+/// the Pipeline that runs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Names<'e> {
-    /// Without those that are empty.
+    /// Without empty names.
     known: Vec<&'e str>,
-    /// Whether no further name can come with a later event of the run.
+    /// Whether no later event of the run can add a name.
     are_settled: bool,
 }
 
@@ -34,9 +34,9 @@ impl<'e> Names<'e> {
 }
 
 impl AllowDeny {
-    /// Whether an event with these names passes; `None` when the list is about something that the
-    /// event has not. A list that needs a name which is not known yet says no: a later event of
-    /// the run has the name, and is decided by it.
+    /// Whether an event with these names passes; `None` if the list does not apply to the event. A
+    /// list that needs a name which is not known yet returns no: a later event of the run has the
+    /// name, and the list decides on that event.
     fn admits(&self, names: Option<&Names<'_>>) -> bool {
         let Some(names) = names else { return true };
         let is_among = |patterns: &[NamePattern]| {
@@ -64,7 +64,7 @@ pub struct NameFilter {
 }
 
 impl NameFilter {
-    /// Whether the action wants events under these names.
+    /// Whether the action accepts events with these names.
     #[must_use]
     pub fn admits(&self, event: &RunEvent) -> bool {
         let final_name = |name, is_final| if is_final { name } else { "" };
@@ -104,11 +104,11 @@ pub struct EventFilter {
     pub allow_customrun: bool,
     /// Lets EventListeners in.
     pub allow_eventlistener: bool,
-    /// Drops the `unknown` events that Tekton sends beside `running`.
+    /// Drops the `unknown` events that Tekton sends along with `running`.
     pub ignore_unknown: bool,
     /// When not empty, only namespaces that this list admits pass.
     pub allow_namespaces: Vec<NamePattern>,
-    /// Namespaces that this list admits are kept out, even when allowed.
+    /// Namespaces that this list admits are dropped, even when allowed.
     pub deny_namespaces: Vec<NamePattern>,
 }
 

@@ -1,16 +1,16 @@
-//! [`NamePattern`]: the glob that filters and policies are written in. It reads patterns as Go's
-//! `path.Match` does, because existing filter lists were written for that, and it refuses a broken
-//! pattern instead of ignoring it.
+//! [`NamePattern`]: the glob of filters and policies. It reads patterns like Go's `path.Match`,
+//! because existing filter lists use that syntax, and it refuses a broken pattern and does not
+//! ignore it.
 
 use std::str::Chars;
 
-/// Longest pattern, in bytes: four times a namespace name (63), room for classes and escapes.
+/// Longest pattern, in bytes: four times a namespace name (63), with room for classes and escapes.
 pub const PATTERN_BYTES_MAX: usize = 256;
 
-/// Why a text is no pattern. Nothing was built.
+/// Why a text is not a valid pattern. Nothing was built.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PatternError {
-    /// There is nothing to match.
+    /// The text is empty.
     #[error("pattern is empty")]
     Empty,
     /// The text is longer than [`PATTERN_BYTES_MAX`].
@@ -27,9 +27,9 @@ pub enum PatternError {
     DanglingEscape(String),
 }
 
-/// A parsed glob over names of namespaces, tasks, repositories and the like: `*`, `?`, `[a-z]`,
-/// `[^a-z]`, `\` escapes the next character, and a leading `!` takes names out that an earlier
-/// pattern let in.
+/// A parsed glob over names of namespaces, tasks, repositories and similar: `*`, `?`, `[a-z]`,
+/// `[^a-z]`. `\` escapes the next character. A leading `!` excludes names that an earlier pattern
+/// admitted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamePattern {
     is_negated: bool,
@@ -38,9 +38,9 @@ pub struct NamePattern {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Token {
-    /// Any characters but `/`, also none.
+    /// Any number of characters except `/`, also zero.
     AnyRun,
-    /// One character but `/`.
+    /// One character except `/`.
     AnyOne,
     Exactly(char),
     Class {
@@ -80,13 +80,13 @@ impl NamePattern {
         Ok(Self { is_negated, tokens: tokens(glob)? })
     }
 
-    /// Whether the pattern takes names out.
+    /// Whether the pattern excludes names.
     #[must_use]
     pub fn is_negated(&self) -> bool {
         self.is_negated
     }
 
-    /// The same, for names whose ASCII case does not count: they have to be in lower case.
+    /// The same pattern for names without regard to ASCII case; such names must be in lower case.
     #[must_use]
     pub fn in_lower_case(self) -> Self {
         let lower = |token| match token {
@@ -96,8 +96,8 @@ impl NamePattern {
         Self { tokens: self.tokens.into_iter().map(lower).collect(), ..self }
     }
 
-    /// Whether a list of patterns lets `namespace` in: the last pattern that matches decides, and
-    /// a list in which none matches does not.
+    /// Whether a list of patterns admits `namespace`: the last match decides, and without a match
+    /// the answer is no.
     #[must_use]
     pub fn any_admits(patterns: &[Self], namespace: &str) -> bool {
         let name: Vec<char> = namespace.chars().collect();
@@ -107,8 +107,8 @@ impl NamePattern {
             .is_some_and(|pattern| !pattern.is_negated)
     }
 
-    /// Greedy matching that goes back to the last `*` only, so it takes at most
-    /// (pattern length x name length) steps.
+    /// Greedy matching that goes back to the last `*` only: at most (pattern length x name length)
+    /// steps.
     fn glob_matches(&self, name: &[char]) -> bool {
         let (mut at_token, mut at_char) = (0, 0);
         let mut last_run: Option<(usize, usize)> = None;
@@ -149,7 +149,7 @@ fn tokens(glob: &str) -> Result<Vec<Token>, PatternError> {
             '\\' => Token::Exactly(escaped(glob, &mut rest)?),
             other => Token::Exactly(other),
         };
-        // Two in a row match what one does.
+        // Two in a row match the same as one.
         if token != Token::AnyRun || tokens.last() != Some(&Token::AnyRun) {
             tokens.push(token);
         }
@@ -169,7 +169,7 @@ fn class(glob: &str, rest: &mut Chars<'_>) -> Result<Token, PatternError> {
     }
     let mut ranges = Vec::new();
     loop {
-        // A `]` closes only after something: the first one is malformed, as in Go.
+        // A `]` closes only a class with content: as the first character it is malformed, as in Go.
         if rest.as_str().starts_with(']') && !ranges.is_empty() {
             rest.next();
             return Ok(Token::Class { is_negated, ranges });

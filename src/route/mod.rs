@@ -1,5 +1,5 @@
-//! Which integration actions see an event: CEL rules, filters by name, kind and namespace. Pure:
-//! it says why a route owes nothing, and leaves what is owed to the planner.
+//! Which integration actions see an event: CEL rules, filters by name, kind and namespace. Pure: it
+//! says why a route owes nothing, and the planner decides what is owed.
 
 mod check;
 mod constants;

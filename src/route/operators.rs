@@ -1,11 +1,11 @@
-//! Types of operators: what they yield, and which operands they can never take. An operand whose
-//! type is known only when evaluated is let through.
+//! Types of operators: what they yield, and which operands they can never take. An operand with a
+//! type that is known only at evaluation is accepted.
 
 use super::vocabulary::Type;
 use cel::common::ast::operators as op;
 
-/// Operators that this table knows, with the word that messages use. Index, `in` and `? :` are
-/// not among them: they need more than the types of their operands.
+/// Operators that this table knows, with the word that messages use. Index, `in` and `? :` are not
+/// in the table: they need more than the types of their operands.
 const OPERATORS: [(&str, &str); 16] = [
     (op::LOGICAL_AND, "&&"),
     (op::LOGICAL_OR, "||"),
@@ -57,7 +57,7 @@ pub(super) fn result(name: &str, operands: &[Type]) -> Result<Type, String> {
         (op::LOGICAL_AND | op::LOGICAL_OR | op::LOGICAL_NOT | op::NOT_STRICTLY_FALSE, all) => {
             all.iter().all(|of| of.fits(Type::Bool)).then_some(Type::Bool)
         }
-        // CEL answers no, whatever the values are: such a comparison was not meant.
+        // CEL always returns false: such a comparison is a mistake.
         (op::EQUALS | op::NOT_EQUALS, [left, right]) => {
             can_be_equal(*left, *right).then_some(Type::Bool)
         }

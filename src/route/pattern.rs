@@ -1,4 +1,4 @@
-//! [`Pattern`]: a regular expression that a rule writes out. Compiled once, at load, where a
+//! [`Pattern`]: a literal regular expression of a rule. It is compiled once, at load, where a
 //! mistake in it can still be reported; the evaluator alone would compile it at every call.
 
 use cel::common::types::Type;
@@ -10,7 +10,7 @@ use std::any::Any;
 /// repetitions can ask for gigabytes.
 const COMPILED_BYTES_MAX: usize = 1 << 20;
 
-/// Starts the names under which rules refer to their patterns. Users cannot write an `@`.
+/// Prefix of the names under which rules refer to their patterns. Users cannot write an `@`.
 const NAME_PREFIX: &str = "@pattern";
 
 /// The CEL type of a [`Pattern`].

@@ -1,22 +1,22 @@
-//! Tenants: what the runs of a namespace may lead to. What a run says of itself, its repository
-//! above all, is a claim of whoever may create runs; the namespace it runs in is not. A policy
-//! binds the one to the other, and is closed once there is one.
+//! Tenants: what the runs of a namespace may lead to. What a run says about itself, its repository
+//! above all, is a claim of anyone who may create runs; its namespace is not. A policy binds one to
+//! the other. Once there is a policy, everything else is refused.
 
 use super::NamePattern;
 use crate::effect::RouteName;
 use crate::event::{Repository, RunEvent};
 
-/// What GitHub takes a repository's name for as well.
+/// GitHub accepts a repository's name with this ending, too.
 const GIT_SUFFIX: &str = ".git";
 
-/// Who may lead to what. Without rules nothing is bound.
+/// Which namespaces may lead to what. Without rules there are no bounds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy(Option<Vec<PolicyRule>>);
 
-/// What the runs of some namespaces may lead to. A part that is `None` binds nothing.
+/// What the runs of some namespaces may lead to. A part that is `None` sets no bound.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PolicyRule {
-    /// The namespaces that the rule is for.
+    /// The namespaces of the rule.
     pub namespaces: Vec<NamePattern>,
     /// Kinds of integrations: `github`, `slack`, ...
     pub providers: Option<Vec<String>>,
@@ -24,20 +24,20 @@ pub struct PolicyRule {
     pub instances: Option<Vec<NamePattern>>,
     /// `owner/name` in lower case, for runs that name a repository.
     pub repositories: Option<Vec<NamePattern>>,
-    /// Channels, for integrations that have some. The channel that a webhook chooses itself has no
-    /// name, and is in no list.
+    /// Channels, for integrations that have them. The channel that a webhook chooses itself has no
+    /// name, and matches no list.
     pub channels: Option<Vec<NamePattern>>,
 }
 
 impl Policy {
-    /// A policy of these rules: what none of them allows is not allowed.
+    /// A policy of these rules: it allows only what a rule allows.
     #[must_use]
     pub fn of(rules: Vec<PolicyRule>) -> Self {
         Self(Some(rules))
     }
 
     /// Whether the event may lead to an effect of `route`, which posts to `channel` (`None`: its
-    /// action has no channel). One rule has to allow all of it.
+    /// action has no channel). One rule must allow all of it.
     #[must_use]
     pub fn allows(&self, event: &RunEvent, route: &RouteName, channel: Option<&str>) -> bool {
         let is_allowed = |rule: &PolicyRule| rule.allows(event, route, channel);
@@ -60,7 +60,7 @@ impl PolicyRule {
     }
 }
 
-/// `owner/name` as forges compare it; `None` where the run names no repository.
+/// `owner/name` as forges compare it; `None` if the run names no repository.
 fn repository_name(repository: &Repository) -> Option<String> {
     if repository.owner.is_empty() && repository.name.is_empty() {
         return None;
@@ -90,7 +90,7 @@ mod tests {
         texts.iter().map(|text| NamePattern::parse(text).unwrap()).collect()
     }
 
-    /// Two teams, the second without any bound but its namespace.
+    /// Two teams; only the namespace bounds the second.
     fn policy() -> Policy {
         let first = PolicyRule {
             namespaces: patterns(&["team-a", "team-a-*", "!team-a-x"]),

@@ -1,6 +1,7 @@
-//! Whether a rule can be true at all. The fields of an event with a closed set of words, and those
-//! that the rule compares with written-out texts, are tried in every combination; whatever else a
-//! rule reads is not known. What is false, or true, for all of them was not meant.
+//! Whether a rule can be true at all. Some fields of an event have a closed set of words, and
+//! others are compared with literal texts: the check tries every combination of these. Everything
+//! else that a rule reads is unknown. A rule that is false, or true, for all combinations is a
+//! mistake.
 
 use super::check::literal_text;
 use super::vocabulary::EVENT;
@@ -13,24 +14,24 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Combinations tried for one rule. The closed fields together have 5,376.
 const SCENARIOS_MAX: usize = 8_192;
 
-/// Stands for any text that the rule does not write out.
+/// Any text that the rule does not contain.
 const OTHER: &str = "\0other";
 
-/// Fields that hold a number, 0 for none.
+/// Fields that hold a number, 0 if absent.
 const NUMBERS: [&str; 5] = ["Attempt", "DiscussionNumber", "IssueNumber", "PRNumber", "TaskCount"];
 
-/// What all combinations have in common.
+/// The result over all combinations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Possibility {
-    /// False for each.
+    /// False for all.
     Never,
-    /// True for each, although the rule reads the event.
+    /// True for all, although the rule reads the event.
     Always,
-    /// Neither, or not known.
+    /// Neither, or unknown.
     Sometimes,
 }
 
-/// What is known of a value.
+/// What is known about a value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Known<'t> {
     Text(&'t str),
@@ -131,7 +132,7 @@ fn first_values(field: &str) -> Vec<Known<'static>> {
     }
 }
 
-/// The fields of a comparison with the texts written out for them.
+/// The fields of a comparison with their literal texts.
 fn compared(call: &CallExpr) -> BTreeSet<(&str, &str)> {
     match (call.func_name.as_str(), call.args.as_slice()) {
         (op::EQUALS | op::NOT_EQUALS, [left, right]) => [(left, right), (right, left)]

@@ -1,6 +1,6 @@
 //! Rewrites a checked rule into what the evaluator runs: our functions become reads of `event`,
-//! written-out regular expressions become compiled ones. Because a function turns into a read of
-//! the variable, it can only ever answer for the event that is being evaluated.
+//! literal regular expressions become compiled ones. A function becomes a read of the variable, so
+//! it can answer only for the event under evaluation.
 
 use super::check::{ExpressionFault, literal_text};
 use super::event_vars::{DURATION_MS, MATCHES};
@@ -13,11 +13,11 @@ use cel::common::ast::operators as op;
 use cel::common::ast::{CallExpr, EntryExpr, Expr, ListExpr, LiteralValue, SelectExpr};
 use std::collections::BTreeSet;
 
-/// Rewrites `rule` in place and gives the patterns that it refers to. `presence_tests` are the
+/// Rewrites `rule` in place and returns the patterns that it refers to. `presence_tests` are the
 /// `has()` nodes whose map would claim to have every name.
 ///
 /// # Errors
-/// A written-out regular expression does not compile.
+/// A literal regular expression does not compile.
 pub(super) fn rewrite(
     rule: &mut IdedExpr,
     presence_tests: &BTreeSet<u64>,
@@ -62,7 +62,7 @@ fn rewrite_node(
     Ok(())
 }
 
-/// The nodes right below one.
+/// The direct children of a node.
 pub(super) fn children(expr: &mut Expr) -> Vec<&mut IdedExpr> {
     match expr {
         Expr::Call(call) => call.target.as_deref_mut().into_iter().chain(&mut call.args).collect(),
@@ -92,13 +92,13 @@ fn entry_parts(entry: &mut EntryExpr) -> Vec<&mut IdedExpr> {
     }
 }
 
-/// Replaces a literal pattern of `matches` by its compiled form. A computed one is left to the
+/// Replaces a literal pattern of `matches` by its compiled form. A computed one stays with the
 /// evaluator.
 fn compile_pattern(call: &mut CallExpr, patterns: &mut Patterns) -> Result<(), ExpressionFault> {
     let Some(argument) = call.args.last_mut() else { return Ok(()) };
     let Some(text) = literal_text(argument) else { return Ok(()) };
     let pattern = Pattern::compile(text).map_err(|error| {
-        // The lines before the last one draw the pattern, which the position shows already.
+        // The lines before the last one draw the pattern, which the position already shows.
         let text = error.to_string();
         let reason = text.lines().last().unwrap_or_default();
         let reason = reason.strip_prefix("error: ").unwrap_or(reason);
@@ -119,7 +119,7 @@ struct Build {
 }
 
 impl Build {
-    /// What a call to one of our functions stands for; `None` for a function of plain CEL.
+    /// The replacement of a call to one of our functions; `None` for a function of plain CEL.
     fn replacement(self, function: &str, arguments: &mut Vec<IdedExpr>) -> Option<IdedExpr> {
         let replacement = match function {
             "isPR" => self.is_numbered("PRNumber"),
@@ -157,7 +157,7 @@ impl Build {
         Some(replacement)
     }
 
-    /// A finished run whose predecessor ended differently.
+    /// A finished run after one that ended differently.
     fn changed(self) -> IdedExpr {
         let previous = self.field("PreviousState");
         self.all(vec![
@@ -167,7 +167,7 @@ impl Build {
         ])
     }
 
-    /// A success whose predecessor was none.
+    /// A success after a run that was not one.
     fn fixed(self) -> IdedExpr {
         let is_bad = |state: RunState| state.is_final() && state != RunState::Success;
         self.all(vec![

@@ -168,7 +168,8 @@ fn parameters_are_read_like_results() {
 
 #[test]
 fn functions_are_rewritten_wherever_an_expression_can_stand() {
-    // Each row says yes only if the isPR() in it was rewritten: the evaluator knows no such name.
+    // Each row returns yes only if the isPR() in it was rewritten: the evaluator does not know the
+    // name.
     let rows = [
         "isPR()",
         "!!isPR()",

@@ -1,7 +1,7 @@
-//! Slips of the hand in rules: operators of other languages where CEL has its own. Looked for only
-//! in texts that the parser refuses, so that a guess can never refuse a right rule.
+//! Slips in rules: operators of other languages where CEL has its own. It looks only at texts that
+//! the parser refuses, so a guess can never refuse a valid rule.
 
-/// Words that other languages use for operators, and what CEL has.
+/// Words that other languages use for operators, with the CEL form.
 const WORDS: [(&str, &str); 9] = [
     ("and", "&&"),
     ("or", "||"),
@@ -18,13 +18,13 @@ const WORDS: [(&str, &str); 9] = [
 const SIGNS: [(&str, &str); 6] =
     [("===", "=="), ("!==", "!="), ("<>", "!="), ("=>", ">="), ("=<", "<="), ("=~", ".matches()")];
 
-/// Signs of CEL that start like a wrong one.
+/// CEL signs with the same first character as a wrong one.
 const RIGHT_SIGNS: [&str; 7] = ["==", "!=", "<=", ">=", "&&", "||", "!"];
 
-/// Signs that are wrong when they stand alone.
+/// Signs that are wrong on their own.
 const SINGLE_SIGNS: [(char, &str); 3] = [('=', "=="), ('&', "&&"), ('|', "||")];
 
-/// The quotes that word processors put in the place of straight ones.
+/// The quotes that word processors write for straight ones.
 const CURLY_QUOTES: [char; 4] = ['\u{201c}', '\u{201d}', '\u{2018}', '\u{2019}'];
 
 /// The first slip in `text`: its offset in bytes, and what to write instead.
@@ -59,7 +59,8 @@ fn is_word_part(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }
 
-/// Length of the text in quotes at the start of `rest`, to its end where it is not closed.
+/// Length of the quoted text at the start of `rest`; it ends with the text if the quote is not
+/// closed.
 fn quoted_len(rest: &str, quote: char) -> usize {
     let mut is_escaped = false;
     for (at, c) in rest.char_indices().skip(1) {
@@ -78,11 +79,11 @@ fn word_hint(word: &str) -> Option<String> {
     Some(format!("write {right} for {word:?}"))
 }
 
-/// What the sign at a place is.
+/// The kind of sign at a place.
 enum Sign {
     /// What to write instead.
     Wrong(String),
-    /// None that is wrong, of so many bytes.
+    /// Not wrong; its length in bytes.
     Right(usize),
 }
 

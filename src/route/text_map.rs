@@ -1,6 +1,6 @@
 //! [`TextMap`]: a CEL map from names to text in which an absent name reads as "". Labels,
 //! annotations, parameters and results are such maps, so that a rule about one of them does not
-//! fail on the runs that lack it.
+//! fail on runs without it.
 
 use cel::ExecutionError;
 use cel::common::traits::{Container, Indexer, Iterable, Iterator as CelIterator, Sizer};
@@ -10,7 +10,7 @@ use std::any::Any;
 
 type Text = CelString<'static>;
 
-/// What an absent name reads as.
+/// The value of an absent name.
 static ABSENT: std::sync::LazyLock<Text> = std::sync::LazyLock::new(|| Text::from(""));
 
 /// Names and texts, sorted by name so that iteration has one order.
@@ -18,11 +18,11 @@ static ABSENT: std::sync::LazyLock<Text> = std::sync::LazyLock::new(|| Text::fro
 pub(super) struct TextMap(Vec<(Text, Text)>);
 
 impl TextMap {
-    /// Collects pairs. Of equal names the last one counts.
+    /// Collects pairs. Of equal names the last one wins.
     pub(super) fn new<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
         let mut entries: Vec<(Text, Text)> =
             pairs.map(|(name, text)| (owned(name), owned(text))).collect();
-        // The sort is stable: among equal names the last given comes first here and is kept.
+        // The sort is stable: of equal names the last given comes first here, and stays.
         entries.reverse();
         entries.sort_by(|a, b| a.0.cmp(&b.0));
         entries.dedup_by(|later, kept| later.0 == kept.0);

@@ -1,22 +1,22 @@
-//! Text functions of rules that could make more than they are given: `split` and `replace` of
-//! plain CEL's extension, with bounds. A rule is evaluated for every event, and what it reads comes
-//! from whoever starts runs.
+//! Text functions of rules whose result can be longer than their input: `split` and `replace` of
+//! plain CEL's extension, with bounds. A rule is evaluated for every event, and anyone who starts
+//! runs controls its input.
 
 use super::event_vars::argument;
 use cel::common::types::{CelList, CelString, STRING_TYPE};
 use cel::common::value::{CowVal, Val};
 use cel::{DeclarationError, Env, ExecutionError};
 
-/// Longest text that `replace` makes: far above what any target takes for a name.
+/// Longest text that `replace` makes: far above the longest name of any target.
 const TEXT_BYTES_MAX: usize = 256 << 10;
 
-/// Most parts that `split` makes. Loops are nested twice at most, and so stay below a million steps.
+/// Most parts that `split` makes. Loops nest at most twice, and so stay below a million steps.
 const PARTS_MAX: usize = 1_000;
 
 const REPLACE: &str = "@replace";
 const SPLIT: &str = "@split";
 
-/// The bounded function that stands for a method.
+/// The bounded function that replaces a method.
 pub(super) fn bounded(method: &str) -> Option<&'static str> {
     match method {
         "replace" => Some(REPLACE),

@@ -1,7 +1,7 @@
-//! The words of rules and their types: fields of `event`, functions and methods. The checker
-//! reads these tables, [`super::EventVars`] fills the fields, and nothing else may define a word.
+//! The words of rules and their types: fields of `event`, functions and methods. The checker reads
+//! these tables, and [`super::EventVars`] fills the fields. No other place may define a word.
 
-/// What the checker knows of a value before it exists.
+/// What the checker knows about a value before evaluation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Type {
     Bool,
@@ -20,7 +20,7 @@ pub(super) enum Type {
     /// `event.Repo`.
     Repository,
     /// `event.Labels`. Like the two below: an absent name reads as "", and the names that rules use
-    /// are remembered.
+    /// are recorded.
     Labels,
     /// `event.Annotations`.
     Annotations,
@@ -28,7 +28,7 @@ pub(super) enum Type {
     Values,
     /// A type as a value, as `type(x)` gives it.
     Kind,
-    /// Known only when evaluated.
+    /// Known only at evaluation.
     Dyn,
 }
 
@@ -57,12 +57,13 @@ impl Type {
         }
     }
 
-    /// Whether a value of this type can stand where `wanted` is: unless both are known and differ.
+    /// Whether a value of this type can be where `wanted` is expected. False only if both are known
+    /// and differ.
     pub(super) fn fits(self, wanted: Self) -> bool {
         self == wanted || self == Self::Dyn || wanted == Self::Dyn
     }
 
-    /// Whether a value of this type can stand where one of `wanted` is.
+    /// Whether a value of this type can be where one of `wanted` is expected.
     pub(super) fn fits_any(self, wanted: &[Self]) -> bool {
         wanted.iter().any(|one| self.fits(*one))
     }
@@ -84,7 +85,7 @@ use Type::{
 /// The one variable.
 pub(super) const EVENT: &str = "event";
 
-/// The fields of `event`, under the Go relay's names and a few of our own.
+/// The fields of `event`: the Go relay's names and a few of our own.
 pub(super) const EVENT_FIELDS: [(&str, Type); 38] = [
     ("APIBaseURL", Text),
     ("AccumulatorGroupID", Text),
@@ -130,29 +131,29 @@ pub(super) const EVENT_FIELDS: [(&str, Type); 38] = [
 pub(super) const REPOSITORY_FIELDS: [&str; 6] =
     ["ID", "Name", "Org", "Owner", "Project", "Workspace"];
 
-/// Names that stand for a type, as in `type(x) == string`.
+/// Names of types, as in `type(x) == string`.
 pub(super) const KINDS: [&str; 10] =
     ["bool", "bytes", "double", "int", "list", "map", "null_type", "string", "type", "uint"];
 
-/// One way to call a function, or a method when it has a `target`.
+/// One way to call a function, or a method if it has a `target`.
 #[derive(Debug)]
 pub(super) struct FunctionSignature {
     pub(super) name: &'static str,
     pub(super) target: Option<&'static [Type]>,
     /// For each argument the types that it may have.
     pub(super) arguments: &'static [&'static [Type]],
-    /// The last argument may be given again.
+    /// The last argument may repeat.
     pub(super) is_variadic: bool,
     pub(super) result: Type,
 }
 
 impl FunctionSignature {
-    /// Whether the call can have so many arguments.
+    /// Whether the call can have this many arguments.
     pub(super) fn takes(&self, count: usize) -> bool {
         count == self.arguments.len() || (self.is_variadic && count > self.arguments.len())
     }
 
-    /// The types that argument `place` may have; the last ones again for those beyond.
+    /// The types of argument `place`; past the end, those of the last argument.
     pub(super) fn argument(&self, place: usize) -> &'static [Type] {
         self.arguments.get(place).or(self.arguments.last()).copied().unwrap_or(&[])
     }

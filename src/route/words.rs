@@ -1,5 +1,5 @@
-//! Words that a rule compares with a field of the event. Where the field never holds the word, the
-//! comparison decides nothing, so it is a mistake; where the word is only unusual, it is doubted.
+//! Words that a rule compares with a field of the event. If the field never holds the word, the
+//! comparison decides nothing, so it is a mistake. If the word is only unusual, the check warns.
 
 use super::check::ExpressionFault;
 use super::pattern::Pattern;
@@ -9,7 +9,7 @@ use crate::spelling::closest;
 use cel::IdedExpr;
 use cel::common::ast::Expr;
 
-/// Forges, as annotations and the headers of webhooks name them. A run may name another one.
+/// Forges, as annotations and the headers of webhooks name them. A run may name another forge.
 const PROVIDERS: [&str; 9] = [
     "azure-devops",
     "azure_devops",
@@ -22,14 +22,14 @@ const PROVIDERS: [&str; 9] = [
     "sourcehut",
 ];
 
-/// Events of webhooks that rules ask for, as GitHub names them. Other forges have other words.
+/// Events of webhooks that rules use, in GitHub's words. Other forges have other words.
 const SCM_EVENTS: [&str; 4] = ["push", "pull_request", "issues", "issue_comment"];
 
-/// Other events of GitHub whose names are close to those.
+/// Other events of GitHub with similar names.
 const OTHER_SCM_EVENTS: [&str; 4] =
     ["pull_request_review", "pull_request_target", "discussion_comment", "commit_comment"];
 
-/// What people write for an event of GitHub's.
+/// Common wrong words for GitHub's events.
 const SCM_EVENT_SLIPS: [(&str, &str); 4] = [
     ("pr", "pull_request"),
     ("pull", "pull_request"),
@@ -37,7 +37,7 @@ const SCM_EVENT_SLIPS: [(&str, &str); 4] = [
     ("comment", "issue_comment"),
 ];
 
-/// A field, and what becomes of its words before they are compared.
+/// A field, and how its words change before the comparison.
 type Compared<'r> = (&'r str, fn(&str) -> String);
 
 /// Refuses a word that the field of a comparison never holds.
@@ -76,7 +76,7 @@ pub(super) fn check_state(at: u64, word: &str) -> Result<(), ExpressionFault> {
 pub(super) fn check_pattern(field: &IdedExpr, at: u64, text: &str) -> Result<(), ExpressionFault> {
     let Some((field, case)) = compared(field) else { return Ok(()) };
     let Some(known) = cased_words(field, case) else { return Ok(()) };
-    // A text that is no expression is reported where expressions are compiled.
+    // Expressions are compiled elsewhere, and an invalid one is reported there.
     let Ok(pattern) = Pattern::compile(text) else { return Ok(()) };
     if known.iter().any(|word| pattern.is_match(word)) {
         return Ok(());
@@ -86,7 +86,7 @@ pub(super) fn check_pattern(field: &IdedExpr, at: u64, text: &str) -> Result<(),
     Err(ExpressionFault::new(at, format!("no {what} matches {text:?}; known are {list}{hint}")))
 }
 
-/// What is hardly meant by a word: a field that may hold anything is compared with a slip.
+/// A probable mistake: a field that may hold any text is compared with a slip.
 pub(super) fn doubt(field: &IdedExpr, at: u64, word: &str) -> Option<ExpressionFault> {
     let (field, case) = compared(field)?;
     let is_known = |known: &[&str]| known.iter().any(|known| case(known) == word);
@@ -103,7 +103,7 @@ pub(super) fn doubt(field: &IdedExpr, at: u64, word: &str) -> Option<ExpressionF
     Some(ExpressionFault::new(at, format!("{field} is hardly {word:?}; did you mean {meant:?}?")))
 }
 
-/// The field that a node reads, be it in another case.
+/// The field that a node reads, possibly in another case.
 fn compared(node: &IdedExpr) -> Option<Compared<'_>> {
     if let Some(field) = field_of(node) {
         return Some((field, str::to_owned));
