@@ -1,15 +1,15 @@
-//! How deep a jq program would take its parser, guessed from the text alone. The parser, the
-//! compiler and the interpreter recurse for every bracket, operator and path part without a limit
-//! of their own, and a stack overflow ends the process; so the guess errs on the heavy side.
+//! How deep a jq program would take its parser, estimated from the text alone. The parser, the
+//! compiler and the interpreter recurse for every bracket, operator and path part without a limit,
+//! and a stack overflow ends the process. So the estimate is on the heavy side.
 
-/// The heaviest program. A 2 MiB stack, what worker threads have, overflowed in an unoptimised
+/// The heaviest accepted program. A 2 MiB stack, as of worker threads, overflowed in an unoptimised
 /// build at 118 nested objects, 157 definitions, 196 operators or 1,334 path parts.
 pub(super) const WEIGHT_MAX: usize = 1024;
 
-/// An open bracket, or an open string: 64 of them are allowed.
+/// An open bracket, or an open string: at most 64.
 const BRACKET: usize = 16;
 
-/// An operator, or a keyword that takes a term after it: 128 of them in one chain.
+/// An operator, or a keyword that takes a term after it: at most 128 in one chain.
 const OPERATOR: usize = 8;
 
 /// A part of a path.
@@ -17,13 +17,13 @@ const PART: usize = 1;
 
 const KEYWORDS: [&str; 9] = ["if", "try", "reduce", "foreach", "def", "as", "label", "and", "or"];
 
-/// What is open at a place of the text, and what its chain of operators weighs so far.
+/// What is open at a place of the text, and the weight of its chain of operators so far.
 struct Frame {
     opened_by: char,
     chain: usize,
 }
 
-/// The heaviest place of `text`: the sum over everything open there.
+/// The weight of the heaviest place of `text`: the sum over everything open there.
 pub(super) fn weight(text: &str) -> usize {
     let mut scan = Scan { rest: text, frames: vec![Frame { opened_by: ' ', chain: 0 }] };
     let mut heaviest = 0;
@@ -78,7 +78,7 @@ impl Scan<'_> {
         }
     }
 
-    /// A closed bracket is at least a path part of what surrounds it.
+    /// A closed bracket counts at least as a path part of its surroundings.
     fn close(&mut self) {
         if self.frames.len() > 1 {
             self.frames.pop();
@@ -94,7 +94,7 @@ impl Scan<'_> {
         self.rest = chars.as_str();
     }
 
-    /// A comment goes on after a line that ends with an odd number of backslashes (jq 1.7).
+    /// A comment continues after a line that ends with an odd number of backslashes (jq 1.7).
     fn skip_comment(&mut self) {
         loop {
             let (line, rest) = self.rest.split_once('\n').unwrap_or((self.rest, ""));

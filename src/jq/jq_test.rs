@@ -1,4 +1,5 @@
-//! What a transform may do, what it may not, and how it differs from jq where users would notice.
+//! What a transform may do, what it may not, and where it differs from jq in ways that users
+//! notice.
 
 use super::*;
 use serde_json::json;

@@ -1,5 +1,5 @@
-//! Keys that a program reads from its input. What an input never has reads as `null`, which jq
-//! takes without a word; so a key that is read from the event itself has to be one of its keys.
+//! Keys that a program reads from its input. jq reads an absent key as `null` without an error, so
+//! this check refuses a key that no event has.
 
 use super::{ProgramError, ProgramProblem, at};
 use crate::event::{closed_field, closed_words};
@@ -9,16 +9,16 @@ use jaq_core::load::parse::{BinaryOp, Term};
 use jaq_core::ops::Cmp;
 use jaq_core::path::{Part, Path};
 
-/// The key of the one object in the input whose keys are known as well.
+/// The key of the only object in the input whose keys are also known.
 const REPOSITORY: &str = "repo";
 
-/// Filters that hand their input on as it is.
+/// Filters that return their input unchanged.
 const HANDING_ON: [&str; 1] = ["select"];
 
 /// Filters whose arguments run on the input of the call.
 const ON_INPUT: [&str; 5] = ["select", "first", "isempty", "error", "has"];
 
-/// What the input of a program may have.
+/// The keys of a program's input.
 #[derive(Clone, Copy, Debug)]
 pub struct InputKeys<'k> {
     /// Keys of the event.
@@ -41,7 +41,7 @@ enum Dot {
 /// # Errors
 /// The first one, with its place.
 pub(super) fn check_keys(text: &str, known: InputKeys<'_>) -> Result<(), ProgramError> {
-    // A text that is no program is reported by the compiler.
+    // The compiler reports a text that is not a program.
     let Some(term) = jaq_core::load::parse(text, |parser| parser.term()) else { return Ok(()) };
     Reader { text, known }.term(&term, Dot::Event)
 }
@@ -61,7 +61,7 @@ impl<'p> Reader<'p> {
             Term::Arr(inner) => inner.as_ref().map_or(Ok(()), |inner| self.term(inner, dot)),
             Term::Obj(entries) => entries.iter().try_for_each(|(key, value)| match value {
                 Some(value) => self.term(key, dot).and_then(|()| self.term(value, dot)),
-                // `{state}` stands for `{state: .state}`.
+                // `{state}` is short for `{state: .state}`.
                 None => self.read_key(key, dot, self.known.event, ""),
             }),
             Term::Neg(inner) | Term::Label(_, inner) => self.term(inner, dot),
@@ -106,7 +106,7 @@ impl<'p> Reader<'p> {
                 self.term(left, dot)?;
                 self.term(right, if hands_on(left) { dot } else { Dot::Other })
             }
-            // The left side may be a key that is made here.
+            // The left side may be a key that the program adds.
             BinaryOp::Update => self.term(right, Dot::Other),
             BinaryOp::Assign | BinaryOp::UpdateMath(_) | BinaryOp::UpdateAlt => {
                 self.term(right, dot)
@@ -190,7 +190,7 @@ impl<'p> Reader<'p> {
     }
 }
 
-/// The text of a term that is written out.
+/// The text of a literal term.
 fn literal<'p>(term: &Term<&'p str>) -> Option<&'p str> {
     let Term::Str(None, parts) = term else { return None };
     if let [StrPart::Str(text)] = parts.as_slice() { Some(text) } else { None }

@@ -1,6 +1,6 @@
 //! jq programs of the `transform` option: compiled at load with a located error, run under limits.
-//! A program sees its input and nothing else: no environment, clock, log, files or way to end
-//! the process.
+//! A program sees only its input: no environment, clock, log or files, and it cannot end the
+//! process.
 
 mod depth;
 mod keys;
@@ -29,14 +29,15 @@ pub const PROGRAM_BYTES_MAX: usize = 16 * 1024;
 /// Largest result, as JSON text. GitHub's and Slack's own bodies stay far below.
 pub const OUTPUT_BYTES_MAX: usize = 1024 * 1024;
 
-/// Longest text of an error, in characters: it is logged, shown by a dry run and kept in a letter.
+/// Longest text of an error, in characters: it is logged, shown by a dry run and kept in a dead
+/// letter.
 const RAISED_CHARS_MAX: usize = 240;
 
-/// How many of them are the end of the text.
+/// Characters of it from the end of the text.
 const RAISED_TAIL_CHARS: usize = 80;
 
-/// Filters that read the outside or write to it. `input` and `$ENV` do not exist in the first
-/// place. A definition that uses one of these must be listed too, else the prelude fails to load.
+/// Filters that read from or write to the outside. `input` and `$ENV` do not exist at all. A
+/// definition that uses one of these must be listed too, or the prelude fails to load.
 const DENIED: [&str; 12] = [
     "env",
     "halt",
@@ -52,8 +53,8 @@ const DENIED: [&str; 12] = [
     "inputs",
 ];
 
-/// Where jq 1.7 and the library differ in ways that users of Tekton meet: results are lists of
-/// `name` and `value`, and `ltrimstr` leaves alone what is no string.
+/// Differences between jq 1.7 and the library that users of Tekton meet: results are lists of
+/// `name` and `value`, and `ltrimstr` returns input that is not a string unchanged.
 const PRELUDE: &str = include_str!("prelude.jq");
 
 /// Why a program was refused at load.
@@ -65,7 +66,7 @@ pub enum ProgramError {
     /// Heavier than `depth::WEIGHT_MAX`.
     #[error("program is nested too deeply")]
     TooDeep,
-    /// The text is no jq, or names what does not exist. Line and column count from 1.
+    /// The text is not jq, or uses an unknown name. Line and column count from 1.
     #[error("{line}:{column}: {problem}")]
     At { line: usize, column: usize, problem: ProgramProblem },
     /// The library panicked on this text.
@@ -76,17 +77,17 @@ pub enum ProgramError {
 /// What is wrong at a place of a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProgramProblem {
-    /// Something else was expected here.
+    /// The parser expected something else here.
     Expected(String),
     /// Modules cannot be loaded.
     Module,
-    /// No such variable, label or filter; for filters with its number of arguments.
+    /// An unknown variable, label or filter; for filters with the number of arguments.
     Undefined { kind: &'static str, name: String, arguments: Option<usize> },
-    /// A key that the input never has, in the object `of`, which is empty for the input itself.
+    /// A key that the input never has, in the object `of`; `of` is empty for the input itself.
     UnknownKey { name: String, of: String, meant: Option<String> },
     /// A word that the key of the input never holds.
     UnknownWord { key: String, word: String, known: String, hint: String },
-    /// So many results, and not one, whatever the input.
+    /// Always `count` results and not one, whatever the input.
     Results { count: usize },
 }
 
@@ -121,8 +122,8 @@ impl fmt::Display for ProgramProblem {
 /// Why a program gave no result for an input.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RunError {
-    /// The program raised an error; the library writes out the whole value that it could not use,
-    /// so the text is cut in its middle.
+    /// The program raised an error. The library writes the whole value that it could not use, so
+    /// the middle of the text is cut.
     #[error("jq error: {0}")]
     Raised(String),
     /// No result.
@@ -131,10 +132,10 @@ pub enum RunError {
     /// More than one result.
     #[error("jq program gave more than one result")]
     SeveralResults,
-    /// `null` is no body.
+    /// `null` is not a body.
     #[error("jq program gave null")]
     NullResult,
-    /// Something that JSON cannot say: NaN, a key that is no string, text that is no UTF-8.
+    /// A value that JSON cannot express: NaN, a key that is not a string, text that is not UTF-8.
     #[error("jq program gave a result that is no JSON")]
     NotJson,
     /// Larger than [`OUTPUT_BYTES_MAX`].
@@ -181,10 +182,10 @@ impl Program {
         keys::check_keys(text, known)
     }
 
-    /// Counts the results of a program whose text alone decides how many there are.
+    /// Counts the results of a program, if its text alone decides their number.
     ///
     /// # Errors
-    /// There are none or several for every input.
+    /// Every input gives none or several.
     pub fn check_results(text: &str) -> Result<(), ProgramError> {
         match results::count_of(text) {
             Some(1) | None => Ok(()),
@@ -201,9 +202,9 @@ impl Program {
     /// Runs the program on `input`.
     ///
     /// # Errors
-    /// Anything but exactly one result that is JSON, not `null`, and within [`OUTPUT_BYTES_MAX`].
-    /// A program that loops does not return, and one that recurses without end overflows the
-    /// stack: a relay runs programs in a process of their own ([`Transform`]).
+    /// Any outcome except exactly one result that is JSON, not `null`, and within
+    /// [`OUTPUT_BYTES_MAX`]. A program that loops does not return, and endless recursion overflows
+    /// the stack: a relay runs programs in a separate process ([`Transform`]).
     pub fn run(&self, input: &serde_json::Value) -> Result<serde_json::Value, RunError> {
         let run = AssertUnwindSafe(|| self.run_unguarded(input));
         catch_unwind(run).unwrap_or(Err(RunError::Panicked))
@@ -224,7 +225,7 @@ impl Program {
     }
 }
 
-/// The error with the start and the end of its text: what was tried, and with what.
+/// The error with the start and the end of its text: the operation and its value.
 fn raised(text: &str) -> RunError {
     let chars = text.chars().count();
     if chars <= RAISED_CHARS_MAX {
@@ -235,7 +236,7 @@ fn raised(text: &str) -> RunError {
     RunError::Raised(format!("{head} [{} characters] {tail}", chars - RAISED_CHARS_MAX))
 }
 
-/// The result by way of its JSON text, which is where the library differs from JSON least.
+/// Converts the result through its JSON text, where the library differs from JSON least.
 fn to_json(result: &Val) -> Result<serde_json::Value, RunError> {
     if matches!(result, Val::Null) {
         return Err(RunError::NullResult);

@@ -1,5 +1,5 @@
-//! What a program reads of an event's maps, told from its text and rather too much than too little:
-//! what it does not read is not stored.
+//! What a program reads of an event's maps, judged from its text. It errs on the side of too much:
+//! entries that no program reads are not stored.
 
 use crate::event::Keep;
 use std::iter::Peekable;
@@ -9,8 +9,8 @@ use std::str::CharIndices;
 const PLAIN_WORDS: [&str; 11] =
     ["if", "then", "elif", "else", "end", "and", "or", "null", "true", "false", "as"];
 
-/// The maps that a program may read: those whose name stands in it. Labels and annotations are both
-/// read where the whole input may be used, as in `del(.message)`.
+/// The maps that a program may read: those that its text names. Labels and annotations both count
+/// as read if the whole input may be used, as in `del(.message)`.
 #[must_use]
 pub fn reads(text: &str) -> Keep {
     let mut keep = Keep::default();
@@ -27,8 +27,8 @@ pub fn reads(text: &str) -> Keep {
     keep
 }
 
-/// Whether anything but single fields of the input may be used: a dot without a name behind it, or
-/// a filter that is applied to what no pipe hands it.
+/// Whether the program may use more than single fields of the input: a dot without a name after it,
+/// or a filter without a pipe before it.
 fn may_use_whole_input(text: &str) -> bool {
     let mut chars = text.char_indices().peekable();
     let mut before = ' ';
@@ -36,7 +36,7 @@ fn may_use_whole_input(text: &str) -> bool {
         match character {
             '.' => {
                 let starts_name = |c: &char| c.is_alphabetic() || matches!(c, '_' | '"');
-                // A digit makes it a number, and a closed term before it a chain of names.
+                // After a digit it is a number; after a closed term it continues a chain of names.
                 let is_number = before.is_ascii_digit();
                 let next = chars.peek().map(|(_, next)| *next);
                 if !is_number && !next.as_ref().is_some_and(starts_name) {
@@ -45,7 +45,7 @@ fn may_use_whole_input(text: &str) -> bool {
                 skip_word(&mut chars);
             }
             '$' => skip_word(&mut chars),
-            // What is inserted into a text is code.
+            // An interpolation in a text is code.
             '"' if skip_text(&mut chars) => return true,
             '"' => {}
             '#' => return true,
@@ -71,7 +71,7 @@ fn skip_word(chars: &mut Peekable<CharIndices<'_>>) {
     while chars.next_if(|(_, c)| c.is_alphanumeric() || *c == '_').is_some() {}
 }
 
-/// Goes past a text. True when something is inserted into it, or it does not end.
+/// Skips a text. Returns true if it has an interpolation or does not end.
 fn skip_text(chars: &mut Peekable<CharIndices<'_>>) -> bool {
     while let Some((_, character)) = chars.next() {
         match character {

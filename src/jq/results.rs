@@ -1,11 +1,11 @@
-//! How many results a program gives, as far as its text alone decides that: one is a body, and any
+//! How many results a program gives, if its text alone decides that. One result is a body; any
 //! other number fails for every event.
 
 use jaq_core::load::lex::StrPart;
 use jaq_core::load::parse::{BinaryOp, Term};
 use jaq_core::path::{Opt, Part};
 
-/// The number of results of `text` for whatever input; `None` where it depends, or is not known.
+/// The number of results of `text` for every input; `None` if it varies or is unknown.
 pub(super) fn count_of(text: &str) -> Option<usize> {
     let term = jaq_core::load::parse(text, |parser| parser.term())?;
     count(&term)
@@ -26,7 +26,7 @@ fn count(term: &Term<&str>) -> Option<usize> {
             are_single.then_some(1)
         }
         Term::Neg(inner) => count(inner),
-        // A program may give a name of the language a meaning of its own.
+        // A program may redefine a name of the language.
         Term::Def(definitions, inner) => {
             let is_redefined = definitions.iter().any(|definition| definition.name == "empty");
             count(inner).filter(|_| !is_redefined)
@@ -37,7 +37,7 @@ fn count(term: &Term<&str>) -> Option<usize> {
                 Part::Index(index) => count(index) == Some(1),
                 Part::Range(..) => false,
             };
-            // An optional part may give nothing.
+            // An optional part may give no result.
             let are_keys =
                 path.0.iter().all(|(part, opt)| is_key(part) && matches!(opt, Opt::Essential));
             count(base).filter(|_| are_keys)
