@@ -1,6 +1,6 @@
-//! Addresses: where to listen, whom to reach, and URLs to send to. They stay text: names are
-//! resolved, and sockets opened, where they are used. The file and the flags of `serve` share the
-//! `parse_` functions, so that both are refused with the same words.
+//! Addresses to listen on, addresses to connect to, and URLs to send to. They stay text: the code
+//! that uses them resolves names and opens sockets. The file and the flags of `serve` share the
+//! `parse_` functions, so both get the same error texts.
 
 use super::error::Problem;
 use super::fields::Fields;
@@ -8,7 +8,7 @@ use super::fields::Fields;
 /// What a DNS name may hold (RFC 1035, section 2.3.4).
 const NAME_BYTES_MAX: usize = 253;
 
-/// Hosts that stand for every address of the machine, so nobody can be told to connect to them.
+/// Hosts that mean every address of the machine. No peer can connect to them.
 const EVERY_ADDRESS: [&str; 2] = ["0.0.0.0", "[::]"];
 
 /// Reads an address to listen on.
@@ -26,11 +26,11 @@ pub(crate) fn read_by(
     parse(text).map_err(|problem| setting.fail(problem)).ok()
 }
 
-/// Parses an address to listen on; as with Go, an absent host means every address. Port 0 lets the
+/// Parses an address to listen on. As in Go, an absent host means every address. Port 0 lets the
 /// system choose.
 ///
 /// # Errors
-/// The text is no such address.
+/// The text is not such an address.
 pub fn parse_listen(text: &str) -> Result<String, Problem> {
     let expected = "an address such as 0.0.0.0:8080, [::]:8080 or :8080";
     let (host, port) = split(text).ok_or(Problem::Malformed { expected })?;
@@ -41,10 +41,10 @@ pub fn parse_listen(text: &str) -> Result<String, Problem> {
     }
 }
 
-/// Parses the address of another process: its host is named, and its port is not left to chance.
+/// Parses the address of another process. It needs a host and a fixed port.
 ///
 /// # Errors
-/// The text is no such address.
+/// The text is not such an address.
 pub fn parse_seed(text: &str) -> Result<String, Problem> {
     match split(text) {
         Some((host, port)) if port > 0 && is_host(host) && !is_every_address(host) => {
@@ -59,7 +59,7 @@ pub fn parse_seed(text: &str) -> Result<String, Problem> {
 /// Parses a host that others connect to, an IPv6 address in brackets.
 ///
 /// # Errors
-/// The text is no host, carries a port, or stands for every address of a machine.
+/// The text is not a host, has a port, or means every address of a machine.
 pub fn parse_host(text: &str) -> Result<String, Problem> {
     if is_host(text) && !is_every_address(text) {
         return Ok(text.to_owned());
@@ -68,10 +68,10 @@ pub fn parse_host(text: &str) -> Result<String, Problem> {
     Err(Problem::Malformed { expected })
 }
 
-/// Parses the name of a pod or of a Service, which is a part of DNS names.
+/// Parses the name of a pod or of a Service; the name is part of DNS names.
 ///
 /// # Errors
-/// The text is no such name.
+/// The text is not such a name.
 pub fn parse_name(text: &str) -> Result<String, Problem> {
     let is_part = |part: &str| {
         let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
@@ -87,12 +87,12 @@ pub fn parse_name(text: &str) -> Result<String, Problem> {
     Err(Problem::Malformed { expected })
 }
 
-/// The host in front of the port of a parsed address.
+/// The host of a parsed address, without the port.
 pub(crate) fn host_of(address: &str) -> &str {
     address.rsplit_once(':').map_or(address, |(host, _)| host)
 }
 
-/// Whether a host stands for every address of the machine.
+/// Whether a host means every address of the machine.
 pub(crate) fn is_every_address(host: &str) -> bool {
     EVERY_ADDRESS.contains(&host)
 }
@@ -107,7 +107,7 @@ pub(crate) fn is_host_with_port(text: &str) -> bool {
     split(text).map_or_else(|| is_host(text), |(host, port)| port > 0 && is_host(host))
 }
 
-/// A name or an address; one with colons has to be in brackets.
+/// A name or an address; one with colons must be in brackets.
 fn is_host(host: &str) -> bool {
     let inside = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     let is_of = |text: &str, others: &[u8]| {
@@ -117,7 +117,7 @@ fn is_host(host: &str) -> bool {
     inside.map_or_else(|| is_of(host, b".-_"), |address| is_of(address, b":.%"))
 }
 
-/// Reads an `http` or `https` URL, without the slashes at its end.
+/// Reads an `http` or `https` URL, without slashes at its end.
 pub(crate) fn read_url(fields: &mut Fields<'_>, key: &'static str) -> Option<String> {
     let (text, setting) = fields.text_setting(key)?;
     if is_url(text) {
@@ -128,7 +128,7 @@ pub(crate) fn read_url(fields: &mut Fields<'_>, key: &'static str) -> Option<Str
     None
 }
 
-/// A URL to which paths can be added; credentials belong into secret files.
+/// A URL to which paths can be added. It has no credentials: they belong in secret files.
 fn is_url(text: &str) -> bool {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     rest.is_some_and(|rest| {

@@ -1,6 +1,6 @@
-//! What a walk through the file collects, and what it may ask of the outside: whether a secret is
-//! there and what a template file holds. Collecting goes through a shared reference, so that
-//! several places of the tree can be open at once; one thread walks.
+//! What a walk through the file collects, and its two questions to the outside: whether a secret
+//! exists and what a template file holds. It collects through a shared reference, so that several
+//! places of the tree can be open at once; one thread walks.
 
 use super::error::{ConfigError, ConfigErrors, FileError, Notice, Problem, Severity};
 use super::snippet::Snippet;
@@ -15,7 +15,7 @@ pub trait Files {
     /// The content of the file at `path`.
     ///
     /// # Errors
-    /// Why there is no text to be had.
+    /// The file has no readable text.
     fn read(&self, path: &Path) -> Result<String, FileError>;
 }
 
@@ -29,12 +29,12 @@ impl Files for NoFiles {
     }
 }
 
-/// Whether secret files have to be there.
+/// Whether secret files must exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SecretCheck {
-    /// Each has to be readable and not empty: what `serve` asks.
+    /// Each must be readable and not empty: for `serve`.
     Required,
-    /// They are not looked at: for checking a file away from its cluster.
+    /// They are not read: for checking a file away from its cluster.
     Skipped,
 }
 
@@ -42,17 +42,17 @@ pub enum SecretCheck {
 pub(crate) struct Diagnostics<'f> {
     files: &'f dyn Files,
     secrets: SecretCheck,
-    /// The text that is walked through; empty where it is not at hand.
+    /// The text of the file; empty if it is not available.
     text: &'f str,
     errors: RefCell<Vec<ConfigError>>,
     notices: RefCell<Vec<Notice>>,
-    /// Contents of the template files, which are part of what the configuration says.
+    /// Contents of the template files; they are part of the configuration.
     texts: RefCell<Vec<String>>,
     /// What rules, templates and programs read of an event's maps.
     keep: RefCell<Keep>,
 }
 
-/// What a walk without a mistake leaves besides the values it read.
+/// The result of a walk without a mistake, in addition to the values.
 pub(crate) struct Findings {
     pub(crate) notices: Vec<Notice>,
     /// Contents of the template files.
@@ -73,7 +73,7 @@ impl<'f> Diagnostics<'f> {
         }
     }
 
-    /// The same, able to look at the text around a value.
+    /// The same, with access to the text around a value.
     pub(crate) fn over(self, text: &'f str) -> Self {
         Self { text, ..self }
     }
@@ -82,7 +82,7 @@ impl<'f> Diagnostics<'f> {
         self.fail_in_code(at, path, problem, None);
     }
 
-    /// Reports a mistake in code, with the line of it.
+    /// Reports a mistake in code, with the line of the code.
     pub(crate) fn fail_in_code(
         &self,
         at: TextPosition,
@@ -97,7 +97,7 @@ impl<'f> Diagnostics<'f> {
         self.tell(at, path, Severity::Note, message);
     }
 
-    /// Tells what is hardly meant; `validate --strict` refuses it.
+    /// Reports a probable mistake; `validate --strict` refuses it.
     pub(crate) fn warn(&self, at: TextPosition, path: &str, message: &str) {
         self.tell(at, path, Severity::Warning, message);
     }
@@ -107,8 +107,8 @@ impl<'f> Diagnostics<'f> {
         self.notices.borrow_mut().push(Notice { at, path, severity, message });
     }
 
-    /// The word after the key at `at` that YAML takes for a comment, as in `channel: #builds`. One
-    /// that begins with a space is meant as a comment.
+    /// The word after the key at `at` that YAML reads as a comment, as in `channel: #builds`. A
+    /// text that starts with a space is a real comment.
     pub(crate) fn begun_comment(&self, at: TextPosition, key: &str) -> Option<String> {
         let line = self.text.lines().nth(at.line.checked_sub(1)?)?;
         let from_key: String = line.chars().skip(at.column - 1).collect();
@@ -150,7 +150,7 @@ impl<'f> Diagnostics<'f> {
         self.keep.borrow_mut().extend(reads);
     }
 
-    /// Ends the walk: what it found if nothing was wrong.
+    /// Ends the walk and returns its findings if there was no mistake.
     pub(crate) fn finish(self, file: &str) -> Result<Findings, ConfigErrors> {
         let mut errors = self.errors.into_inner();
         if errors.is_empty() {

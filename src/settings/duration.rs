@@ -1,5 +1,5 @@
-//! Durations as Go writes them (`1h30m`, `1.5h`, `250ms`, `0`), because that is what the files say.
-//! A bare integer counts nanoseconds, as Go's YAML decoder reads it.
+//! Durations as Go writes them (`1h30m`, `1.5h`, `250ms`, `0`), because the files use this form. A
+//! bare integer counts nanoseconds, as in Go's YAML decoder.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ const NANOSECONDS_MAX: u128 = i64::MAX as u128;
 /// Digits of a fraction that can matter: an hour is 3.6e12 nanoseconds.
 const FRACTION_DIGITS_MAX: usize = 18;
 
-/// Units by name. A name is matched whole, so the order is that of size, for canonical output.
+/// Units by name. A name matches as a whole. The order is by size, for canonical output.
 const UNITS: [(&str, u128); 8] = [
     ("h", 3_600_000_000_000),
     ("m", 60_000_000_000),
@@ -21,10 +21,10 @@ const UNITS: [(&str, u128); 8] = [
     ("ns", 1),
 ];
 
-/// Why a text is no duration.
+/// Why a text is not a duration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DurationError {
-    /// Nothing, or a sign alone.
+    /// Empty, or only a sign.
     #[error("is empty")]
     Empty,
     /// A number was expected here.
@@ -36,7 +36,7 @@ pub enum DurationError {
     /// A unit that Go does not know.
     #[error("unknown unit {unit:?}")]
     UnknownUnit { unit: String },
-    /// Waiting a negative time means nothing.
+    /// A negative wait has no meaning.
     #[error("is negative")]
     Negative,
     /// Over 292 years.
@@ -117,7 +117,7 @@ fn from_nanoseconds(nanoseconds: u128) -> Result<Duration, DurationError> {
     u64::try_from(nanoseconds).map(Duration::from_nanos).map_err(|_| DurationError::TooLong)
 }
 
-/// Units that people write and Go does not know, with how many of one that it knows.
+/// Units that people write and Go does not know, each with its value in a unit that Go knows.
 const FOREIGN_UNITS: [(&str, u64, &str); 19] = [
     ("d", 24, "h"),
     ("day", 24, "h"),
@@ -140,7 +140,7 @@ const FOREIGN_UNITS: [(&str, u64, &str); 19] = [
     ("seconds", 1, "s"),
 ];
 
-/// What a text that is no duration of Go was meant to be: `24h` for `1d`, `10s` for `10`.
+/// The duration probably meant by an invalid text: `24h` for `1d`, `10s` for `10`.
 pub(crate) fn meant(text: &str) -> Option<String> {
     let (number, unit) = split_digits(text.trim());
     let number: u64 = number.parse().ok()?;

@@ -1,5 +1,5 @@
-//! What can be wrong with a configuration, where, and how it is told: every mistake on a line of
-//! its own as `FILE:LINE:COLUMN: path.to.key: message`. Never holds the content of a secret.
+//! What can be wrong with a configuration, where, and how it is reported: each mistake on a line of
+//! its own as `FILE:LINE:COLUMN: path.to.key: message`. It never holds the content of a secret.
 
 use super::duration::{self, DurationError};
 use super::snippet::Snippet;
@@ -9,22 +9,22 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
-/// The document itself, where a mistake belongs to no key.
+/// The whole document, for a mistake without a key.
 pub(crate) const ROOT_PATH: &str = "";
 
-/// Why a file that the configuration names cannot be used.
+/// Why a file that the configuration names is not usable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FileError {
-    /// Nothing there.
+    /// The file does not exist.
     #[error("no such file")]
     NotFound,
-    /// There, but holding nothing.
+    /// The file is empty.
     #[error("the file is empty")]
     Empty,
-    /// There, but not UTF-8.
+    /// The file is not UTF-8.
     #[error("the file is not UTF-8 text")]
     NotText,
-    /// The system refused.
+    /// The system refused to read it.
     #[error("the file cannot be read: {kind}")]
     Unreadable { kind: std::io::ErrorKind },
 }
@@ -34,7 +34,7 @@ pub enum FileError {
 pub enum Problem {
     #[error(transparent)]
     Syntax(#[from] SyntaxError),
-    /// A key that this place does not have.
+    /// A key that does not exist at this place.
     #[error("unknown key{} {}", known_keys(.suggestion.as_deref()), .accepted.join(", "))]
     UnknownKey { suggestion: Option<String>, accepted: Vec<&'static str> },
     /// The same key twice in one mapping.
@@ -43,21 +43,21 @@ pub enum Problem {
     /// A required key is absent or empty.
     #[error("is required{}", explained(.hint))]
     Missing { hint: Cow<'static, str> },
-    /// A key without a value, where nobody can mean none.
+    /// A key without a value, where an absent value makes no sense.
     #[error("has no value{}; write one, or remove the key", begun_comment(.comment.as_deref()))]
     NoValue { comment: Option<String> },
-    /// `${X}`, from which other programs make a value.
+    /// `${X}`, which other programs would replace by a value.
     #[error(
         "variables such as ${{X}} are not expanded; write the value itself, or put a secret into a file that a key ending in `_file` names"
     )]
     Variable,
-    /// A list where a text belongs, and the like.
+    /// A value of another type: for example a list in place of a text.
     #[error("expected {expected}, found {found}")]
     WrongType { expected: &'static str, found: String },
     /// A number beyond its range.
     #[error("{found} is out of range; accepted: {min} to {max}")]
     OutOfRange { found: i64, min: i64, max: i64 },
-    /// A text that is no Go duration.
+    /// A text that is not a Go duration.
     #[error("{found:?} is no duration: {source}; write {}", duration::meant(.found).unwrap_or_else(|| "for example 250ms, 10s or 1h30m".to_owned()))]
     NoDuration { found: String, source: DurationError },
     /// A duration beyond its range.
@@ -66,8 +66,8 @@ pub enum Problem {
     /// A word outside a closed set.
     #[error("{found:?} is not one of {}{}", .accepted.join(", "), did_you_mean(.suggestion.as_deref()))]
     NotOneOf { found: String, suggestion: Option<String>, accepted: Vec<&'static str> },
-    /// A text that breaks the rule of its key. It is not shown: it may be a secret in the wrong
-    /// place, or a URL with a password.
+    /// A text that breaks the rule of its key. The text is not shown: it may be a secret in the
+    /// wrong place, or a URL with a password.
     #[error("expected {expected}")]
     Malformed { expected: &'static str },
     /// Keys that exclude each other or need each other.
@@ -76,10 +76,10 @@ pub enum Problem {
     /// Two instances or actions with one name in one list.
     #[error("the name {name:?} is already used at line {first_line}")]
     DuplicateName { name: String, first_line: usize },
-    /// Something the Go relay has and this relay has not yet.
+    /// A feature of the Go relay that this relay does not have yet.
     #[error("{what} is not supported yet; remove it")]
     NotSupported { what: String },
-    /// Something that this relay does another way.
+    /// A feature that this relay has in another form.
     #[error("{what} is not supported; {instead}")]
     Replaced { what: String, instead: &'static str },
     /// A secret that cannot be read.
@@ -91,16 +91,16 @@ pub enum Problem {
     /// A template file that cannot be read.
     #[error("template file {path}: {source}")]
     TemplateFile { path: String, source: FileError },
-    /// A name that does not lead to one action that can show summaries.
+    /// A name that does not match exactly one action that can show summaries.
     #[error("{}; accepted: {}", no_summary_route(*.is_ambiguous), .accepted.join(", "))]
     NoSummaryRoute { is_ambiguous: bool, accepted: Vec<String> },
-    /// A text that is no glob.
+    /// A text that is not a glob.
     #[error(transparent)]
     NamePattern { source: PatternError },
     /// A condition that does not compile.
     #[error("no valid CEL condition: {message}")]
     Cel { message: String },
-    /// A template that does not compile; `place` tells where in a template file.
+    /// A template that does not compile; `place` is the position in a template file.
     #[error("no valid template: {place}{message}")]
     Template { place: String, message: String },
     /// A jq program that does not compile.
@@ -142,26 +142,26 @@ pub struct ConfigError {
     /// `notifiers.slack[0].template`; empty for the document as a whole.
     pub path: String,
     pub problem: Problem,
-    /// The line of code with the mistake, where the value is code: a rule, template or program.
+    /// The line of code with the mistake, if the value is code: a rule, template or program.
     pub snippet: Option<Snippet>,
 }
 
-/// How much a notice matters.
+/// How important a notice is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
-    /// A key that is accepted and does nothing here.
+    /// A key that is accepted and has no effect here.
     Note,
-    /// Something that is hardly what was meant: `validate --strict` refuses it.
+    /// A probable mistake: `validate --strict` refuses it.
     Warning,
 }
 
-/// What is to be told of a file that can be used.
+/// Something to report about a file that can be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
     pub at: TextPosition,
     pub path: String,
     pub severity: Severity,
-    /// What became of the key, as half a sentence.
+    /// What happened to the key, as half a sentence.
     pub message: String,
 }
 
@@ -187,10 +187,10 @@ fn write_place(f: &mut fmt::Formatter<'_>, at: TextPosition, path: &str) -> fmt:
     if path == ROOT_PATH { Ok(()) } else { write!(f, "{path}: ") }
 }
 
-/// Every mistake in a file, in the order of the file. Nothing of the file takes effect.
+/// Every mistake in a file, in the order of the file. No part of the file takes effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigErrors {
-    /// The file as it was named to us.
+    /// The name of the file as the caller gave it.
     pub file: String,
     pub errors: Vec<ConfigError>,
 }
@@ -208,7 +208,7 @@ impl fmt::Display for ConfigErrors {
 impl std::error::Error for ConfigErrors {}
 
 impl ConfigErrors {
-    /// Every mistake on a line of its own, a mistake in code with that code beneath it.
+    /// Every mistake on a line of its own; a mistake in code has the code below it.
     #[must_use]
     pub fn with_snippets(&self) -> String {
         let told = self.errors.iter().map(|error| {

@@ -1,6 +1,6 @@
-//! Texts with a grammar of their own: CEL conditions, templates, jq programs. Each is compiled
-//! here, its mistakes are placed in the file, and what it reads of params, results, labels and
-//! annotations is noted, because only that is kept with an event.
+//! Texts with their own grammar: CEL conditions, templates, jq programs. Each is compiled here and
+//! its mistakes get a place in the file. The parts of params, results, labels and annotations that
+//! it reads are noted, because only these are kept with an event.
 
 use super::error::Problem;
 use super::fields::Fields;
@@ -12,7 +12,7 @@ use crate::route::Condition;
 use crate::template::{DataKind, Template};
 use std::path::Path;
 
-/// What a template starts with that is kept in a file of its own.
+/// First character of a template that is in a file of its own.
 const PATH_START: char = '/';
 
 /// Reads a CEL condition.
@@ -40,7 +40,7 @@ pub(crate) fn condition(fields: &mut Fields<'_>, key: &'static str) -> Option<Co
     }
 }
 
-/// Reads a template, from the text itself or the file it names.
+/// Reads a template, from the text itself or from the file that it names.
 pub(crate) fn template(
     fields: &mut Fields<'_>,
     key: &'static str,
@@ -64,7 +64,8 @@ fn inline(text: &str, setting: &Setting<'_>, kind: DataKind) -> Option<Template>
     placed.ok()
 }
 
-/// A mistake in a template file is at the key that names it, and tells where in the file.
+/// A mistake in a template file is reported at the key that names it, with its position in that
+/// file.
 fn from_file(path: &str, setting: &Setting<'_>, kind: DataKind) -> Option<Template> {
     let text = match setting.diagnostics.read_template(Path::new(path)) {
         Ok(text) => text,
@@ -81,8 +82,8 @@ fn from_file(path: &str, setting: &Setting<'_>, kind: DataKind) -> Option<Templa
     placed.ok()
 }
 
-/// What a body of the event as it is has in it: all labels and annotations, and of params and
-/// results those that something names.
+/// What the body of a whole event needs: all labels and annotations, and the params and results
+/// that another text names.
 pub(crate) fn whole_event() -> Keep {
     Keep { labels: KeptNames::all(), annotations: KeptNames::all(), ..Keep::default() }
 }

@@ -1,4 +1,4 @@
-//! Where mistakes in conditions, templates and programs are told, whatever form the text has.
+//! The reported place of mistakes in conditions, templates and programs, for every form of text.
 
 use super::super::diagnostics::{Diagnostics, Files, SecretCheck};
 use super::super::error::{ConfigError, FileError};
@@ -17,7 +17,7 @@ impl Files for OneFile {
     }
 }
 
-/// What reading the key `a` of a file leads to: its mistakes, or what is kept.
+/// The result of reading the key `a` of a file: its mistakes, or what is kept.
 fn read<T>(
     text: &str,
     file: &'static str,

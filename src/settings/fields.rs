@@ -1,5 +1,5 @@
-//! The keys of one mapping on a walk. Reading a key makes it known; what is left at the end is
-//! unknown, so no list of keys has to be kept beside the readers.
+//! The keys of one mapping on a walk. Reading a key makes it known. The rest is unknown at the end,
+//! so the readers need no separate list of keys.
 
 use super::diagnostics::Diagnostics;
 use super::error::Problem;
@@ -11,20 +11,20 @@ use std::borrow::Cow;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-/// A mapping of the tree and which of its keys were asked for. An absent mapping has no keys.
+/// A mapping of the tree and which of its keys were read. An absent mapping has no keys.
 pub(crate) struct Fields<'n> {
     at: TextPosition,
     path: String,
     entries: &'n [MappingEntry],
     diagnostics: &'n Diagnostics<'n>,
-    /// Keys that mean something here.
+    /// Keys that are valid here.
     accepted: Vec<&'static str>,
-    /// Keys that were dealt with by a notice or a refusal.
+    /// Keys that got a notice or a refusal.
     settled: Vec<&'static str>,
 }
 
 impl<'n> Fields<'n> {
-    /// Opens a mapping; a repeated key is a mistake, of which the first wins.
+    /// Opens a mapping. A repeated key is a mistake, and the first one wins.
     pub(crate) fn new(
         at: TextPosition,
         path: String,
@@ -54,7 +54,8 @@ impl<'n> Fields<'n> {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 
-    /// Reports a mistake about a key: at the key, or where the mapping starts if it is absent.
+    /// Reports a mistake about a key: at the key, or at the start of the mapping if the key is
+    /// absent.
     pub(crate) fn fail(&self, key: &str, problem: Problem) {
         let at = self.entry(key).map_or(self.at, |entry| entry.at);
         self.diagnostics.fail(at, &self.path_of(key), problem);
@@ -64,8 +65,8 @@ impl<'n> Fields<'n> {
         self.entries.iter().find(|entry| entry.key == key)
     }
 
-    /// The value of a key; a key without one is an absent key, as in Go, and a warning tells so.
-    /// Where a value was made a comment it is a mistake.
+    /// The value of a key. A key without a value counts as absent, as in Go, with a warning. If a
+    /// comment hides the value it is a mistake.
     pub(crate) fn take(&mut self, key: &'static str) -> Option<Setting<'n>> {
         self.accepted.push(key);
         let entry = self.entry(key)?;
@@ -79,8 +80,8 @@ impl<'n> Fields<'n> {
         Some(Setting { node: &entry.node, path: self.path_of(key), diagnostics: self.diagnostics })
     }
 
-    /// The value of a key that narrows what is done: without a value it would narrow nothing, which
-    /// nobody means who writes it.
+    /// The value of a key that narrows what is done. Without a value it would narrow nothing, which
+    /// is never meant, so it is a mistake.
     pub(crate) fn narrowing(&mut self, key: &'static str) -> Option<Setting<'n>> {
         self.accepted.push(key);
         let entry = self.entry(key)?;
@@ -92,13 +93,13 @@ impl<'n> Fields<'n> {
         Some(Setting { node: &entry.node, path: self.path_of(key), diagnostics: self.diagnostics })
     }
 
-    /// Tells what is hardly meant, at a key, or where the mapping starts if it is absent.
+    /// Reports a probable mistake at a key, or at the start of the mapping if the key is absent.
     pub(crate) fn warn(&self, key: &str, message: &str) {
         let at = self.entry(key).map_or(self.at, |entry| entry.at);
         self.diagnostics.warn(at, &self.path_of(key), message);
     }
 
-    /// The value of a key that has to be there.
+    /// The value of a required key.
     pub(crate) fn required(
         &mut self,
         key: &'static str,
@@ -111,13 +112,13 @@ impl<'n> Fields<'n> {
         found
     }
 
-    /// The mapping under a key; without keys when absent.
+    /// The mapping under a key; empty if absent.
     pub(crate) fn section(&mut self, key: &'static str) -> Fields<'n> {
         let absent = Fields::new(self.at, self.path_of(key), &[], self.diagnostics);
         self.take(key).and_then(|setting| setting.fields()).unwrap_or(absent)
     }
 
-    /// The mapping under a key that narrows what is done; without keys when absent.
+    /// The mapping under a key that narrows what is done; empty if absent.
     pub(crate) fn narrowing_section(&mut self, key: &'static str) -> Fields<'n> {
         let absent = Fields::new(self.at, self.path_of(key), &[], self.diagnostics);
         self.narrowing(key).and_then(|setting| setting.fields()).unwrap_or(absent)
@@ -128,37 +129,37 @@ impl<'n> Fields<'n> {
         self.narrowing(key).map(|setting| setting.items()).unwrap_or_default()
     }
 
-    /// Where the key is.
+    /// The position of the key.
     pub(crate) fn at_of(&self, key: &str) -> Option<TextPosition> {
         self.entry(key).map(|entry| entry.at)
     }
 
-    /// Whether the key is there, whatever its value.
+    /// Whether the key exists, whatever its value.
     pub(crate) fn has(&self, key: &str) -> bool {
         self.entry(key).is_some()
     }
 
-    /// Items of the list under a key; 0 when absent.
+    /// Number of items of the list under a key; 0 if absent.
     pub(crate) fn list_len(&self, key: &str) -> usize {
         let value = self.entry(key).map(|entry| &entry.node.value);
         if let Some(Value::Sequence(items)) = value { items.len() } else { 0 }
     }
 
-    /// The text under a key together with its setting; an empty text is an absent key, as in Go.
+    /// The text under a key, with its setting; an empty text counts as an absent key, as in Go.
     pub(crate) fn text_setting(&mut self, key: &'static str) -> Option<(&'n str, Setting<'n>)> {
         let setting = self.take(key)?;
         let text = setting.written()?;
         (!text.is_empty()).then_some((text, setting))
     }
 
-    /// Code under a key together with its setting; an empty text is an absent key.
+    /// Code under a key, with its setting; an empty text counts as an absent key.
     pub(crate) fn code_setting(&mut self, key: &'static str) -> Option<(&'n str, Setting<'n>)> {
         let setting = self.narrowing(key)?;
         let text = setting.text()?;
         (!text.is_empty()).then_some((text, setting))
     }
 
-    /// The text under a key; an empty text is an absent key.
+    /// The text under a key; an empty text counts as an absent key.
     pub(crate) fn text(&mut self, key: &'static str) -> Option<String> {
         self.text_setting(key).map(|(text, _)| text.to_owned())
     }
@@ -202,7 +203,7 @@ impl<'n> Fields<'n> {
         self.text_setting(key)?.1.word(words)
     }
 
-    /// Accepts keys that do nothing here and tells so.
+    /// Accepts keys that have no effect here, with a notice.
     pub(crate) fn notice(&mut self, keys: &[&'static str], message: &'static str) {
         for key in keys {
             self.settled.push(key);
@@ -212,20 +213,20 @@ impl<'n> Fields<'n> {
         }
     }
 
-    /// Notes what is read of an event's maps.
+    /// Notes which entries of an event's maps are read.
     pub(crate) fn keep(&self, reads: Keep) {
         self.diagnostics.keep(reads);
     }
 
-    /// Refuses keys that the Go relay knows and this relay does not have yet. A value that
-    /// switches nothing on is no reason to refuse a file.
+    /// Refuses keys that the Go relay has and this relay does not have yet. A value that switches
+    /// nothing on is accepted.
     pub(crate) fn not_supported(&mut self, keys: &[&'static str]) {
         for key in keys {
             self.refuse_unless_off(key, Problem::NotSupported { what: format!("`{key}`") });
         }
     }
 
-    /// Refuses keys that mean something elsewhere, but not beside the others here.
+    /// Refuses keys that are valid elsewhere but not together with the other keys here.
     pub(crate) fn misplaced(&mut self, keys: &[&'static str], rule: &'static str) {
         for key in keys {
             self.refuse_unless_off(key, Problem::Conflict { rule });
@@ -242,7 +243,7 @@ impl<'n> Fields<'n> {
         }
     }
 
-    /// Reports every key that nobody asked for.
+    /// Reports every key that was not read.
     pub(crate) fn finish(self) {
         for entry in self.entries {
             let key = entry.key.as_str();

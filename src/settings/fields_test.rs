@@ -4,7 +4,7 @@ use super::super::diagnostics::{NoFiles, SecretCheck};
 use super::super::yaml;
 use super::*;
 
-/// What `read` makes of the mapping in `text`, with the mistakes and notices it caused.
+/// The result of `read` for the mapping in `text`, with its mistakes and notices.
 fn walk<T>(text: &str, read: impl FnOnce(Fields<'_>) -> T) -> (T, Vec<String>) {
     let root = yaml::parse(text).unwrap();
     let diagnostics = Diagnostics::new(&NoFiles, SecretCheck::Required).over(text);

@@ -1,12 +1,13 @@
-//! `filter`: the top-level filter by kind and namespace, and that of an action by name.
+//! `filter`: the top-level filter by kind and namespace, and the filter of an action by name.
 
 use super::error::Problem;
 use super::fields::Fields;
 use super::setting::Setting;
 use crate::route::{AllowDeny, EventFilter, NameFilter, NamePattern};
 
-/// Reads the top-level `filter`. Kinds that are not mentioned are routed, unless another one is
-/// allowed by name: `allow_pipelinerun: true` alone means PipelineRuns alone, as in the Go relay.
+/// Reads the top-level `filter`. Kinds that it does not mention are routed, unless it allows
+/// another kind by name: `allow_pipelinerun: true` alone means PipelineRuns alone, as in the Go
+/// relay.
 pub(crate) fn read(mut fields: Fields<'_>) -> EventFilter {
     let kinds = ["allow_taskrun", "allow_pipelinerun", "allow_customrun", "allow_eventlistener"]
         .map(|key| fields.flag(key));
@@ -31,7 +32,7 @@ pub(crate) fn read(mut fields: Fields<'_>) -> EventFilter {
     filter
 }
 
-/// What a namespace is made of, with the signs that patterns have besides.
+/// The characters of a namespace, and the signs of patterns.
 const NAMESPACE_PATTERN_CHARS: &str = "abcdefghijklmnopqrstuvwxyz0123456789-*?[]^!\\";
 
 /// Reads the list of globs under a key.
@@ -76,7 +77,7 @@ fn read_items<'f>(fields: &mut Fields<'f>, key: &'static str) -> Vec<(Setting<'f
     patterns
 }
 
-/// Warns of a pattern that stands in both lists.
+/// Warns about a pattern that is in both lists.
 fn warn_of_both(
     fields: &Fields<'_>,
     key: &'static str,
@@ -110,7 +111,7 @@ fn read_list(mut fields: Fields<'_>) -> AllowDeny {
     list
 }
 
-/// Names of tasks and the like, whose case does not count.
+/// Names of tasks and similar, without regard to case.
 fn read_lower_case(fields: &mut Fields<'_>, key: &'static str) -> Vec<NamePattern> {
     read_patterns(fields, key).into_iter().map(NamePattern::in_lower_case).collect()
 }
@@ -169,7 +170,7 @@ mod tests {
             let found = warnings(text, |fields| drop(read_names(fields)));
             assert_eq!(found, [format!("{setting}: warning: {message}")], "{text}");
         }
-        // Files of the Go relay write out lists that are empty.
+        // Files of the Go relay contain empty lists.
         for text in ["tasks: {allow: [a, 'b*'], deny: [bc]}\n", "tasks: {allow: [], deny: []}\n"] {
             assert_eq!(warnings(text, |fields| drop(read_names(fields))), [""; 0], "{text}");
         }

@@ -1,5 +1,5 @@
-//! What all lists of instances and actions share: a name that is used once, and a switch. What is
-//! switched off is not looked at further, so that a file may carry what it does not use.
+//! Common keys of all lists of instances and actions: a unique name, and a switch. The walk does
+//! not read further into what is switched off, so a file may hold unused parts.
 
 use super::error::Problem;
 use super::fields::Fields;
@@ -19,7 +19,7 @@ pub(crate) struct Instance<'n> {
 pub(crate) struct UsedNames(BTreeMap<String, usize>);
 
 impl UsedNames {
-    /// Notes a name; a second use is a mistake at `setting`.
+    /// Notes a name. A second use is a mistake at `setting`.
     pub(crate) fn add(&mut self, name: &str, setting: &Setting<'_>) {
         if let Some(first_line) = self.0.get(name) {
             let (name, first_line) = (name.to_owned(), *first_line);

@@ -1,14 +1,14 @@
-//! What the documents and the JSON Schema say of a key. A row lies beside the code that reads its
-//! key; `config/docs_test.rs` holds the rows to the keys that are read.
+//! What the documents and the JSON Schema say about a key. A row is next to the code that reads its
+//! key; `config/docs_test.rs` compares the rows with the keys that are read.
 
 /// One key of the file.
 #[derive(Clone, Copy, Debug)]
 pub struct KeyRow {
-    /// Below the section, instance or action that the row belongs to: `auth.secret_file`. A list of
+    /// Relative to the section, instance or action of the row: `auth.secret_file`. A list of
     /// mappings ends in `[]`.
     pub path: &'static str,
     pub value: ValueType,
-    /// What holds without the key, in Markdown: a value in backticks, `required`, or words.
+    /// What applies without the key, in Markdown: a value in backticks, `required`, or words.
     pub default: &'static str,
     /// In Markdown, without a full stop at the end.
     pub meaning: &'static str,
@@ -30,7 +30,7 @@ pub enum ValueType {
     Texts,
     /// A mapping from free names to texts.
     TextMap,
-    /// A list of mappings, or one of its items alone. Rows of their own describe the mappings.
+    /// A list of mappings, or a single one. The mappings have rows of their own.
     OneOrMore,
 }
 
@@ -85,7 +85,7 @@ impl KeyRow {
         Self { path, value: ValueType::Words(words), default, meaning }
     }
 
-    /// The first part of the path: the key of the mapping that the row belongs to.
+    /// The first part of the path: the key in the mapping of the row.
     #[must_use]
     pub fn top(&self) -> &'static str {
         let top = self.path.split('.').next().unwrap_or_default();

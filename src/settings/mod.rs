@@ -1,6 +1,6 @@
-//! Reads settings out of YAML: a tree with positions, a walk that reports every mistake with its
-//! line and column, and readers for what values mean. It knows no key of the configuration by
-//! name: `config` reads the sections, and each integration reads its own keys.
+//! Reads settings from YAML: a tree with positions, a walk that reports every mistake with its line
+//! and column, and readers for the meaning of values. It knows no key of the configuration by name:
+//! `config` reads the sections, and each integration reads its own keys.
 
 pub mod connection;
 pub mod pem;

@@ -1,6 +1,6 @@
-//! Places of secrets: `<name>_file` says it, else it is inferred as
-//! `/etc/secrets/<provider>/<instance>/<key>`, where `<name>_key` may change the last part.
-//! A secret is never read here for its content.
+//! Places of secrets. `<name>_file` gives the path. Without it the path is
+//! `/etc/secrets/<provider>/<instance>/<key>`, and `<name>_key` may change the last part. This
+//! module never uses the content of a secret.
 
 use super::error::Problem;
 use super::fields::Fields;
@@ -8,7 +8,7 @@ use super::setting::Setting;
 use crate::secret::SecretRef;
 use std::path::Path;
 
-/// Where the Go relay's chart mounts secrets, one folder an integration and instance.
+/// Where the Go relay's chart mounts secrets: one folder for each integration and instance.
 const INFERRED_ROOT: &str = "/etc/secrets";
 
 /// The YAML keys of one secret.
@@ -41,13 +41,13 @@ impl SecretKeys {
         Self { file: "password_file", key: "password_key", default: "password" };
 }
 
-/// Whose secret it is: the folders of the inferred path.
+/// The owner of a secret: the folders of the inferred path.
 pub(crate) struct SecretOwner<'o> {
     pub(crate) provider: &'static str,
     pub(crate) instance: &'o str,
 }
 
-/// Reads the place of a secret that has to exist; the file is inferred when none is named.
+/// Reads the place of a required secret; the path is inferred if the file gives none.
 pub(crate) fn read(
     fields: &mut Fields<'_>,
     keys: &SecretKeys,
@@ -75,12 +75,12 @@ pub(crate) fn read(
     Some(SecretRef::file(path))
 }
 
-/// Reads the place of a secret that may be absent, and is never inferred.
+/// Reads the place of an optional secret, which is never inferred.
 pub(crate) fn read_named(fields: &mut Fields<'_>, keys: &SecretKeys) -> Option<SecretRef> {
     named(&fields.text_setting(keys.file)?)
 }
 
-/// A path that the file names. What does not look like a path is not shown: people paste the
+/// A path from the file. A text that does not look like a path is not shown: people paste the
 /// secret itself.
 pub(crate) fn named(secret: &(&str, Setting<'_>)) -> Option<SecretRef> {
     named_with(secret, |_| Ok(()))
@@ -113,7 +113,7 @@ mod tests {
     use crate::settings::diagnostics::{Diagnostics, NoFiles, SecretCheck};
     use crate::settings::yaml;
 
-    /// Where the token of instance `i` is, by the keys in `text`.
+    /// The path of the token of instance `i`, by the keys in `text`.
     fn token(text: &str) -> Option<String> {
         let root = yaml::parse(text).unwrap();
         let diagnostics = Diagnostics::new(&NoFiles, SecretCheck::Skipped);

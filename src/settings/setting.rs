@@ -1,5 +1,5 @@
-//! One value of the tree on a walk, and the readers that turn it into what its key means. A reader
-//! that cannot reports why and returns `None`; the walk goes on.
+//! One value of the tree on a walk, and the readers that convert it to the meaning of its key. A
+//! reader that fails reports why and returns `None`; the walk goes on.
 
 use super::diagnostics::Diagnostics;
 use super::duration;
@@ -20,7 +20,7 @@ const TRUE_WORDS: [&str; 4] = ["true", "yes", "on", "y"];
 /// The words that YAML 1.1, and Go's decoder for a bool, read as false.
 const FALSE_WORDS: [&str; 4] = ["false", "no", "off", "n"];
 
-/// A value, the path to it and where its mistakes go.
+/// A value, its path, and where to report its mistakes.
 #[derive(Clone)]
 pub(crate) struct Setting<'n> {
     pub(crate) node: &'n Node,
@@ -47,13 +47,13 @@ impl<'n> Setting<'n> {
         self.diagnostics.fail_in_code(self.node.at, &self.path, problem, snippet);
     }
 
-    /// Tells what is hardly meant.
+    /// Reports a probable mistake.
     pub(crate) fn warn(&self, message: &str) {
         self.diagnostics.warn(self.node.at, &self.path, message);
     }
 
-    /// Tells what is hardly meant at a place inside the text of this value; both numbers count from
-    /// 1.
+    /// Reports a probable mistake at a place inside the text of this value; both numbers count
+    /// from 1.
     pub(crate) fn warn_inside(&self, line: usize, column: usize, message: &str) {
         let inside = TextPosition { line: line.max(1), column: column.max(1) };
         self.diagnostics.warn(self.node.locate(inside), &self.path, message);
@@ -64,7 +64,7 @@ impl<'n> Setting<'n> {
         None
     }
 
-    /// Like [`Self::wrong_type`] where the value cannot be a secret and helps to be seen.
+    /// Like [`Self::wrong_type`], for a value that cannot be a secret: the message shows it.
     fn wrong_text<T>(&self, expected: &'static str, text: &str) -> Option<T> {
         if has_variable(text) {
             self.fail(Problem::Variable);
@@ -83,7 +83,7 @@ impl<'n> Setting<'n> {
         }
     }
 
-    /// Any scalar as text: numbers and bools too, as Go reads them into a string.
+    /// Any scalar as text, including numbers and bools, as Go reads them into a string.
     pub(crate) fn text(&self) -> Option<&'n str> {
         match &self.node.value {
             Value::Scalar(scalar) => Some(&scalar.text),
@@ -91,7 +91,7 @@ impl<'n> Setting<'n> {
         }
     }
 
-    /// Any scalar as text that is taken as it is: `${X}` in it was meant for another program.
+    /// Any scalar as literal text. `${X}` in it is refused: it was meant for another program.
     pub(crate) fn written(&self) -> Option<&'n str> {
         let text = self.text()?;
         if has_variable(text) {
@@ -101,7 +101,7 @@ impl<'n> Setting<'n> {
         Some(text)
     }
 
-    /// The text of a scalar without quotes, which alone can be a number or a bool.
+    /// The text of a scalar without quotes; only such a scalar can be a number or a bool.
     fn plain(&self, expected: &'static str) -> Option<&'n str> {
         match &self.node.value {
             Value::Scalar(scalar) if scalar.form == ScalarForm::Plain => Some(&scalar.text),
@@ -156,7 +156,7 @@ impl<'n> Setting<'n> {
             return Some(found);
         }
         if text.bytes().all(|byte| byte.is_ascii_digit()) && !found.is_zero() {
-            // It counts nanoseconds, which nobody means.
+            // It counts nanoseconds, which is never meant.
             let source = duration::DurationError::NoUnit { number: shown(text) };
             self.fail(Problem::NoDuration { found: shown(text), source });
             return None;
@@ -251,7 +251,7 @@ pub(crate) fn is_off(node: &Node) -> bool {
     }
 }
 
-/// Whether a text holds `${X}`, or is `$X`, for another program to put a value in its place.
+/// Whether a text contains `${X}`, or is `$X`, which another program would replace by a value.
 fn has_variable(text: &str) -> bool {
     let is_name = |name: &str| {
         name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')

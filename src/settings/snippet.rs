@@ -1,4 +1,4 @@
-//! The line of a rule, template or program that has a mistake, with a caret under it. It is taken
+//! The line of a rule, template or program with a mistake, and a caret under the mistake. It comes
 //! from the value alone: the rest of its line in the file may hold a secret.
 
 use std::fmt;
@@ -6,28 +6,28 @@ use std::fmt;
 /// Characters shown of a line.
 const SHOWN_CHARS_MAX: usize = 100;
 
-/// Characters shown before the mistake where a line is cut.
+/// Characters shown before the mistake in a cut line.
 const BEFORE_CHARS_MAX: usize = 60;
 
 /// A line and a place in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snippet {
-    /// What is shown of the line, without control characters.
+    /// The shown part of the line, without control characters.
     line: String,
     /// Characters before the mistake.
     before: usize,
 }
 
 impl Snippet {
-    /// The line of `text` with this number, and a caret under this column; both count from 1.
-    /// `None` when there is no such line.
+    /// Line number `line` of `text`, with a caret under `column`; both count from 1. `None` if
+    /// there is no such line.
     #[must_use]
     pub fn of(text: &str, line: usize, column: usize) -> Option<Self> {
         let whole = text.lines().nth(line.checked_sub(1)?)?;
         let before = column.saturating_sub(1).min(whole.chars().count());
         let left_out = before.saturating_sub(BEFORE_CHARS_MAX);
         let shown = whole.chars().skip(left_out).take(SHOWN_CHARS_MAX);
-        // A tab or an escape sequence would move the caret, or more.
+        // A tab or an escape sequence would move the caret, or worse.
         let shown = shown.map(|c| if c.is_control() { ' ' } else { c });
         Some(Self { line: shown.collect(), before: before - left_out })
     }

@@ -1,17 +1,17 @@
-//! A YAML document as a tree in which every key and value knows its line and column, so that each
-//! mistake can be shown where it was made. Scalars stay text: what a text may mean depends on the
-//! key, as with Go's decoder. Anchors and merge keys are resolved here. Nothing is interpreted.
+//! A YAML document as a tree. Every key and value knows its line and column, so that a mistake is
+//! shown at its place. Scalars stay text: the key decides what a text means, as in Go's decoder.
+//! Anchors and merge keys are resolved here. Nothing is interpreted.
 
 use serde_saphyr::granit_parser::{Event, Options, Parser, ScalarStyle, Span};
 use std::collections::BTreeMap;
 
-/// A file of a thousand actions stays under 100 kB; more is not a configuration.
+/// A file of a thousand actions stays under 100 kB. Anything larger is not a configuration.
 const TEXT_BYTES_MAX: usize = 1 << 20;
 
-/// Nodes after aliases are expanded: what keeps a few nested aliases from filling the memory.
+/// Nodes after aliases are expanded: a few nested aliases could fill the memory without this bound.
 const NODES_MAX: usize = 100_000;
 
-/// Levels of nesting. The deepest key of ours has eight.
+/// Levels of nesting. The deepest key of the relay has eight.
 const DEPTH_MAX: usize = 32;
 
 /// The key that copies the entries of another mapping.
@@ -33,7 +33,7 @@ impl TextPosition {
     }
 }
 
-/// A value and where it is. A value reached through an alias is where the alias is.
+/// A value and where it is. A value reached through an alias has the place of the alias.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
     pub at: TextPosition,
@@ -51,30 +51,31 @@ pub enum Value {
     Mapping(Vec<MappingEntry>),
 }
 
-/// A text, and how it was written.
+/// A text and its form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scalar {
     pub text: String,
     pub form: ScalarForm,
 }
 
-/// How a scalar is written: whether it can be a number or a bool, and where its text starts.
+/// How a scalar is written. The form decides whether it can be a number or a bool, and where its
+/// text starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScalarForm {
-    /// Without quotes: the only form that may be a bool or a number.
+    /// Without quotes: the only form for a bool or a number.
     Plain,
     /// In quotes.
     Quoted,
-    /// `|`: each line of the text is a line of the file, all indented alike.
+    /// `|`: each line of the text is a line of the file, all with the same indent.
     Literal,
     /// `>`: lines are joined, so a line of the text is not a line of the file.
     Folded,
 }
 
 impl Node {
-    /// Where the character at `inside` (both numbers from 1) of a scalar's text is in the file.
-    /// Exact for one line in any form but folded, and for literal blocks; otherwise the start of
-    /// the value.
+    /// The place in the file of the character at `inside` of a scalar's text (both numbers from 1).
+    /// Exact for a single line in any form but folded, and for literal blocks; otherwise the start
+    /// of the value.
     #[must_use]
     pub fn locate(&self, inside: TextPosition) -> TextPosition {
         let Value::Scalar(Scalar { text, form }) = &self.value else {
@@ -86,7 +87,7 @@ impl Node {
             // One more for the opening quote.
             ScalarForm::Quoted if inside.line == 1 => self.at.shifted(0, shift + 1),
             ScalarForm::Literal => {
-                // The parser says where the first line with content is, not the first line.
+                // The parser gives the place of the first line with content, not of the first line.
                 let blank_lines = text.chars().take_while(|c| *c == '\n').count();
                 let lines = (inside.line - 1).saturating_sub(blank_lines);
                 self.at.shifted(lines, shift)
@@ -105,7 +106,7 @@ pub struct MappingEntry {
     pub node: Node,
 }
 
-/// Why a text is not a YAML document that can be walked.
+/// Why a text is not a YAML document that the walk can read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SyntaxError {
     /// The YAML parser refused the text.
@@ -117,16 +118,16 @@ pub enum SyntaxError {
     /// A list or mapping used as a key.
     #[error("a key must be a text")]
     KeyNotText,
-    /// `<<` with something else than mappings.
+    /// `<<` with something other than mappings.
     #[error("`<<` takes a mapping or a list of mappings")]
     MergeNotMapping,
-    /// An alias inside the value it stands for, or before it.
+    /// An alias inside or before its own value.
     #[error("the alias stands for a value that is not complete")]
     OpenAlias,
-    /// `!x`, which would take the place of a value, or change what it is.
+    /// `!x`, which would replace a value or change its type.
     #[error("`{tag}` is a YAML tag, which takes the place of the value; write the value in quotes")]
     Tag { tag: String },
-    /// Over a bound of this reader.
+    /// Beyond a bound of this reader.
     #[error("over {max} {what}")]
     TooMuch { what: &'static str, max: usize },
 }
@@ -137,8 +138,8 @@ pub type LocatedSyntaxError = (TextPosition, SyntaxError);
 /// Reads one document. An empty text is [`Value::Null`].
 ///
 /// # Errors
-/// The first place at which the text is no YAML, or is over a bound. YAML cannot be read on
-/// after that, so there is only one.
+/// The first place where the text is not YAML, or is beyond a bound. The parser cannot continue
+/// after it, so there is only one.
 pub fn parse(text: &str) -> Result<Node, LocatedSyntaxError> {
     if text.len() > TEXT_BYTES_MAX {
         return Err((
@@ -166,7 +167,7 @@ fn position(line: usize, column: usize) -> TextPosition {
     TextPosition { line: line.max(1), column: column + 1 }
 }
 
-/// A collection whose end has not been seen.
+/// A collection whose end has not been read.
 enum Open {
     Sequence {
         at: TextPosition,
@@ -191,7 +192,7 @@ struct Builder {
 }
 
 impl Builder {
-    /// Takes one event of the parser, whose enum is not ours and may grow.
+    /// Takes one event of the parser. Its enum is not ours and may grow.
     #[expect(clippy::wildcard_enum_match_arm, reason = "the event enum is non-exhaustive")]
     fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), LocatedSyntaxError> {
         let at = position(span.start.line(), span.start.col());
@@ -241,7 +242,7 @@ impl Builder {
         }
     }
 
-    /// Gives a finished node to the collection it belongs to.
+    /// Adds a finished node to its collection.
     fn complete(&mut self, node: Node, anchor: usize) -> Result<(), LocatedSyntaxError> {
         self.nodes += 1;
         if self.nodes > NODES_MAX {
@@ -291,8 +292,8 @@ fn count(value: &Value) -> usize {
     }
 }
 
-/// Replaces `<<` entries by the entries they copy. What the mapping says itself wins, then the
-/// earlier source. A copied entry is where the `<<` is.
+/// Replaces `<<` entries by the entries they copy. The mapping's own entries win, then those of the
+/// earlier source. A copied entry has the place of the `<<`.
 fn merge(entries: Vec<MappingEntry>) -> Result<Vec<MappingEntry>, LocatedSyntaxError> {
     let (merges, mut own): (Vec<_>, Vec<_>) =
         entries.into_iter().partition(|entry| entry.key == MERGE_KEY);
