@@ -1,4 +1,4 @@
-//! Configuration files on the disk: the one place where a configuration's files are read.
+//! Configuration files on the disk. No other module reads the files of a configuration.
 
 use crate::config::{self, Config, ConfigErrors, FileError, Files, Loaded, Overrides, SecretCheck};
 use anyhow::Context as _;
@@ -29,7 +29,7 @@ pub fn check(file: &Path, secrets: SecretCheck) -> anyhow::Result<Result<Loaded,
     check_under(file, secrets, &Overrides::default())
 }
 
-/// Like [`check`], with what flags say in the place of what the file says.
+/// Like [`check`], with flags in place of values of the file.
 ///
 /// # Errors
 /// The file itself cannot be read.
@@ -46,15 +46,15 @@ pub fn check_under(
 /// Reads a file that has to be valid, and logs its notices.
 ///
 /// # Errors
-/// The file cannot be read, or every mistake in it.
+/// The file cannot be read, or has mistakes; the error lists all of them.
 pub fn load(file: &Path, secrets: SecretCheck) -> anyhow::Result<Config> {
     load_under(file, secrets, &Overrides::default())
 }
 
-/// Like [`load`], with what flags say in the place of what the file says.
+/// Like [`load`], with flags in place of values of the file.
 ///
 /// # Errors
-/// The file cannot be read, or every mistake in it and in its sum with the flags.
+/// The file cannot be read, or it has mistakes, alone or together with the flags.
 pub fn load_under(
     file: &Path,
     secrets: SecretCheck,

@@ -6,13 +6,13 @@ use crate::settings::setting::Setting;
 use crate::template::{DataKind, Template};
 use std::time::Duration;
 
-/// How summaries are made, and where they are shown.
+/// How summaries are made and where they are shown.
 #[derive(Clone, Debug)]
 pub struct AccumulatorSettings {
-    /// `enabled`: whether there are summaries at all. Default false.
+    /// `enabled`: whether there are summaries. Default false.
     pub enabled: bool,
     /// `ttl`: age at which an unfinished group is shown as incomplete, 1s to 168h. Default 1h.
-    /// Lower values cut long groups short.
+    /// Lower values end long groups too early.
     pub ttl: Duration,
     /// `straggler_window`: how long to wait for members after the end of a PipelineRun, 0 to 10m.
     /// Default 5s: task events may arrive after the run's end. Higher values delay summaries.
@@ -32,8 +32,8 @@ impl Default for AccumulatorSettings {
     }
 }
 
-/// Reads `accumulator`, and, where it is enabled, the place of `provider.name`: which action shows
-/// summaries can be told only when all are read.
+/// Reads `accumulator`. If it is enabled, also returns the setting `provider.name`: the action that
+/// shows summaries is known only after all actions are read.
 pub(super) fn read(mut fields: Fields<'_>) -> (AccumulatorSettings, Option<Setting<'_>>) {
     let default = AccumulatorSettings::default();
     let is_enabled = fields.flag("enabled").unwrap_or(default.enabled);

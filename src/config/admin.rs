@@ -6,18 +6,19 @@ use crate::settings::error::Problem;
 use crate::settings::fields::Fields;
 use crate::settings::secret_file::{self, SecretKeys};
 
-/// Who may use the API, and where.
+/// Access to the API, and its listener.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Admin {
-    /// `addr`: a listener for `/api` alone. `None`: it is served on `server.addr`.
+    /// `addr`: a listener for `/api` alone. `None`: `server.addr` serves it.
     pub addr: Option<String>,
     /// `change_token_file`: bearer tokens for all calls, one a line. `None`: derived from
-    /// `cluster.secret_file`, else drawn into the data directory.
+    /// `cluster.secret_file`, else generated in the data directory.
     pub change_token_file: Option<SecretRef>,
     /// `read_token_file`: bearer tokens for calls that change nothing, one a line. `None`: derived
     /// from the change token.
     pub read_token_file: Option<SecretRef>,
-    /// `hosts`: names by which operators call this relay, beside addresses and the cluster's names.
+    /// `hosts`: names that operators use for this relay, in addition to addresses and the cluster's
+    /// names.
     pub hosts: Vec<String>,
 }
 

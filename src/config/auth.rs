@@ -1,5 +1,5 @@
-//! `server.auth`: what a sender has to show, one of the list. The types and keys of the Go relay,
-//! and what Tekton can send: credentials in the URL of its sink.
+//! `server.auth`: what a sender has to show, one of the list. It has the types and keys of the Go
+//! relay, and the form that Tekton can send: credentials in the URL of its sink.
 
 use crate::secret::SecretRef;
 use crate::settings::error::Problem;
@@ -9,10 +9,10 @@ use crate::settings::setting::{Setting, is_off};
 use crate::settings::yaml::Value;
 use std::time::Duration;
 
-/// The Go relay's window.
+/// The Go relay's tolerance.
 const TIMESTAMP_TOLERANCE: Duration = Duration::from_mins(5);
 
-/// One way for a sender to show who it is.
+/// One way for a sender to authenticate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SenderAuth {
     /// `basic`: a user and a password, which Tekton sends for `http://USER:PASSWORD@HOST/`.
@@ -30,7 +30,7 @@ pub enum SenderAuth {
 pub enum Covers {
     /// The timestamp, the headers of the CloudEvent and the body.
     Event,
-    /// The body alone, as the Go relay has it: whoever has seen one request can send it again, with
+    /// The body alone, as in the Go relay. Anyone who has seen one request can send it again with
     /// another id and another type.
     Body,
 }
@@ -50,10 +50,11 @@ const TYPES: [(&str, AuthType); 4] = [
     ("hmac-sha256", AuthType::HmacSha256),
 ];
 
-/// Reads a list, or the single mapping of the Go relay. What cannot be read is reported, and admits
-/// nobody.
+/// Reads a list, or the single mapping of the Go relay. An unreadable entry is reported and admits
+/// no sender.
 pub(super) fn read(fields: &mut Fields<'_>) -> Vec<SenderAuth> {
-    // Without an entry everybody may send, which nobody means who writes the key.
+    // Without an entry every sender would be admitted, which is never meant by a file with this
+    // key.
     let Some(setting) = fields.narrowing("auth") else { return Vec::new() };
     let is_empty = match &setting.node.value {
         Value::Mapping(entries) => entries.is_empty(),

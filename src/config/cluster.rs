@@ -1,6 +1,6 @@
-//! `cluster`: where a replica keeps what was agreed on, how it finds the others and is found by
-//! them. With neither `service` nor `seeds` a replica is a cluster of one. What keys demand of
-//! each other is checked in one place, over the file and the flags of `serve` together.
+//! `cluster`: where a replica keeps the replicated state, and how replicas find each other. With
+//! neither `service` nor `seeds` a replica is a cluster of one. One place checks the rules across
+//! keys, for the file and the flags of `serve` together.
 
 use super::overrides::Overrides;
 use super::store::StoreBackend;
@@ -13,8 +13,8 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Five replicas vote at most, and 256 slots among more than 99 owners leave two or three each:
-/// beyond this, replicas add nothing.
+/// At most five replicas vote, and 256 slots among more than 99 owners leave two or three each:
+/// more replicas add nothing.
 const REPLICAS: RangeInclusive<i64> = 1..=99;
 
 /// Where replicas talk to each other, as the shipped manifests expose it.
@@ -23,19 +23,19 @@ const PEER_ADDR: &str = "0.0.0.0:3320";
 /// Where replicas gossip (UDP), as the shipped manifests expose it.
 const GOSSIP_ADDR: &str = "0.0.0.0:3322";
 
-/// The highest number of a replica that becomes a member without being named: `REPLICAS` less one.
+/// The highest number of a replica that becomes a member without being named.
 pub const ORDINAL_MAX: u32 = 99;
 
 /// Digits of a cluster id in hexadecimal, as the API shows it.
 const ID_DIGITS: usize = 16;
 
-/// Whether peers have to prove themselves.
+/// Whether peers must authenticate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PeerTlsPolicy {
-    /// By a certificate, or they are not heard.
+    /// Peers need a certificate.
     #[default]
     Required,
-    /// Those that do not speak TLS are believed, too: for the one roll from a version without.
+    /// Peers without TLS are accepted, too: for the one roll from a version without TLS.
     Migrate,
 }
 
@@ -57,7 +57,7 @@ pub struct PeerCertificate {
 /// Parses what `--peer-tls` says.
 ///
 /// # Errors
-/// Neither of the words.
+/// Another word.
 pub fn parse_peer_tls(text: &str) -> Result<PeerTlsPolicy, Problem> {
     let known = PEER_TLS.into_iter().find(|(word, _)| *word == text);
     let expected = "`required` or `migrate`";
@@ -69,44 +69,45 @@ pub fn parse_peer_tls(text: &str) -> Result<PeerTlsPolicy, Problem> {
 pub struct ClusterSettings {
     /// `data_dir`: the directory of the log, the snapshots and the identity. Default `./data`.
     pub data_dir: PathBuf,
-    /// `replicas`: how many replicas the cluster is formed of, 1 to 99. Default 1. Counts for the
-    /// first formation alone; later ones join and leave by being there.
+    /// `replicas`: how many replicas the cluster is formed of, 1 to 99. Default 1. It counts for
+    /// the first formation only; later replicas join when they start, and leave when they are gone.
     pub replicas: u16,
-    /// Whether `replicas` was written: the replica that forms the cluster must not guess (rule 24).
+    /// Whether the file or a flag gave `replicas`: the replica that forms the cluster must not
+    /// guess it (rule 24).
     pub is_replicas_given: bool,
     /// `service`: DNS name of the headless Service whose records are the replicas. Excludes `seeds`.
     pub service: Option<String>,
-    /// `seeds`: gossip addresses `HOST:PORT` of some replicas, from which the others are learnt;
-    /// its own may be among them. Excludes `service`.
+    /// `seeds`: gossip addresses `HOST:PORT` of some replicas, from which this replica learns the
+    /// others; its own may be among them. Excludes `service`.
     pub seeds: Vec<String>,
-    /// `pod_name`: the name in `/api/v1/cluster`, whose trailing number says who forms the
-    /// cluster. `None` until the shell has put in the host name.
+    /// `pod_name`: the name in `/api/v1/cluster`; its trailing number decides which replica forms
+    /// the cluster. `None` until the shell sets the host name.
     pub pod_name: Option<String>,
-    /// `peer_addr`: where the others connect to over TCP. Default `0.0.0.0:3320`.
+    /// `peer_addr`: where other replicas connect over TCP. Default `0.0.0.0:3320`.
     pub peer_addr: String,
     /// `gossip_addr`: where gossip arrives over UDP. Default `0.0.0.0:3322`.
     pub gossip_addr: String,
-    /// `advertise_host`: the host that the others are told, together with the ports of the two
+    /// `advertise_host`: the host announced to other replicas, together with the ports of the two
     /// addresses. `None`: see [`Self::host_for_others`].
     pub advertise_host: Option<String>,
-    /// `election_timeout`: the shortest silence of the leader after which another is elected, 300ms
-    /// to 10s; the longest is twice that. Default 500ms. Raise it where the disks or the network
-    /// are slow; a failover takes that much longer.
+    /// `election_timeout`: the shortest silence of the leader before an election, 300ms to 10s; the
+    /// longest is twice that. Default 500ms. Raise it for slow disks or a slow network; a failover
+    /// then takes that much longer.
     pub election_timeout: Duration,
     /// `removal_grace`: how long a dead member without DNS record keeps its place, 30s to 168h.
-    /// Default 5m, longer than a pod needs to be placed on another node.
+    /// Default 5m, longer than scheduling a pod on another node takes.
     pub removal_grace: Duration,
-    /// `secret_file`: a secret that the replicas share, by which they prove themselves to each
-    /// other. `None`: a replica that is alone draws one that nobody else has.
+    /// `secret_file`: a secret that the replicas share to authenticate to each other. `None`: a
+    /// single replica generates its own.
     pub secret_file: Option<SecretRef>,
     /// `peer_tls`. Default `required`.
     pub peer_tls: PeerTlsPolicy,
-    /// `tls`: the certificate to show to peers. `None`: one that is issued under the secret.
+    /// `tls`: the certificate for peers. `None`: issued under the secret.
     pub tls: Option<PeerCertificate>,
-    /// `admit`: names of replicas that become members although they are not of the own set.
+    /// `admit`: names of replicas that become members although they are not of this replica's set.
     pub admit: Vec<String>,
-    /// `expected_cluster_id`: the only cluster that this replica joins, 16 hexadecimal digits;
-    /// with it none is formed. `None`: any.
+    /// `expected_cluster_id`: the only cluster that this replica joins, 16 hexadecimal digits. With
+    /// it the replica forms no cluster. `None`: any.
     pub expected_cluster_id: Option<u64>,
 }
 
@@ -133,24 +134,25 @@ impl Default for ClusterSettings {
     }
 }
 
-/// A rule across keys of `cluster` and flags of `serve` that is broken. Nothing was started.
+/// A broken rule across keys of `cluster` and flags of `serve`. Nothing was started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("cluster.{key}: {rule}")]
 pub struct ClusterConflict {
-    /// The key to mend; the flag has its name, with dashes.
+    /// The key to correct; the flag has its name, with dashes.
     pub key: &'static str,
     pub rule: &'static str,
 }
 
 impl ClusterSettings {
-    /// Whether this replica looks for others; without, it is a cluster of one and listens to none.
+    /// Whether this replica looks for others. If not, it is a cluster of one and does not listen
+    /// for peers.
     #[must_use]
     pub fn seeks_others(&self) -> bool {
         self.service.is_some() || !self.seeds.is_empty()
     }
 
-    /// The host that others connect to: `advertise_host`, else `<pod name>.<service>`, else that
-    /// of `peer_addr`.
+    /// The host that other replicas connect to: `advertise_host`, else `<pod name>.<service>`, else
+    /// that of `peer_addr`.
     #[must_use]
     pub fn host_for_others(&self) -> String {
         let by_service = || Some(format!("{}.{}", self.pod_name.as_ref()?, self.service.as_ref()?));
@@ -158,7 +160,7 @@ impl ClusterSettings {
         host.unwrap_or_else(|| host_of(&self.peer_addr).to_owned())
     }
 
-    /// The rules across keys that these settings break, with the key to mend.
+    /// The rules across keys that these settings break, each with the key to correct.
     #[must_use]
     pub fn conflicts(&self, store: StoreBackend) -> Vec<ClusterConflict> {
         let rules = [
@@ -210,7 +212,7 @@ impl ClusterSettings {
         is_missing.then_some(ClusterConflict { key: "advertise_host", rule })
     }
 
-    /// A replica that begins alone needs none: nobody else has to know it.
+    /// A single replica needs no given secret: no other has to know it.
     fn no_secret(&self) -> Option<ClusterConflict> {
         let rule = "is required for several replicas, which prove themselves to each other by it: \
                     make one for all of them with `openssl rand -hex 32 > cluster-secret`, and \
@@ -239,18 +241,18 @@ impl ClusterSettings {
     }
 }
 
-/// The number at the end of a pod's name, by which a StatefulSet counts its pods; `None` for a
-/// name without.
+/// The number at the end of a pod's name, which a StatefulSet counts; `None` for a name without a
+/// number.
 #[must_use]
 pub fn ordinal(pod_name: &str) -> Option<u32> {
     let name = pod_name.trim_end_matches(|c: char| c.is_ascii_digit());
     pod_name[name.len()..].parse().ok()
 }
 
-/// Parses how many replicas form a cluster.
+/// Parses the number of replicas of a cluster.
 ///
 /// # Errors
-/// The text is no number, or beyond the range.
+/// The text is not a number, or is beyond the range.
 pub fn parse_replicas(text: &str) -> Result<u16, Problem> {
     let expected = "an integer";
     let found: i64 =
@@ -260,7 +262,7 @@ pub fn parse_replicas(text: &str) -> Result<u16, Problem> {
     replicas.ok_or(Problem::OutOfRange { found, min, max })
 }
 
-/// Reads `cluster`, puts what the flags say in its place, and checks the whole.
+/// Reads `cluster`, applies the flags, and checks the result.
 pub(super) fn read(
     mut fields: Fields<'_>,
     store: StoreBackend,
@@ -299,7 +301,7 @@ pub(super) fn read(
     settings
 }
 
-/// A wrong seed is kept as it is: the file is refused anyway, and not for having no seeds too.
+/// Keeps a wrong seed: the file is refused anyway, and must not also be refused for absent seeds.
 fn read_seeds(fields: &mut Fields<'_>) -> Vec<String> {
     let seed = |setting: crate::settings::setting::Setting<'_>| {
         let text = setting.text()?;
@@ -309,13 +311,14 @@ fn read_seeds(fields: &mut Fields<'_>) -> Vec<String> {
     fields.list("seeds").into_iter().filter_map(seed).collect()
 }
 
-/// A wrong path is a path all the same: the file is refused anyway, and not for having no secret too.
+/// Keeps a wrong path: the file is refused anyway, and must not also be refused for an absent
+/// secret.
 fn read_secret(fields: &mut Fields<'_>) -> Option<SecretRef> {
     let given = fields.text_setting("secret_file")?;
     Some(secret_file::named(&given).unwrap_or_else(|| SecretRef::file("./")))
 }
 
-/// A certificate is given whole or not at all.
+/// A certificate needs all its keys or none.
 fn read_certificate(mut fields: Fields<'_>) -> Option<PeerCertificate> {
     if fields.is_empty() {
         return None;

@@ -1,4 +1,4 @@
-//! Whole files: what they mean, and every mistake told where it is.
+//! Whole files: their meaning, and every mistake with its place.
 
 use super::*;
 use crate::secret::SecretRef;
@@ -28,13 +28,13 @@ pub(super) fn loaded(text: &str) -> Loaded {
     load_with(text, &[]).unwrap_or_else(|errors| panic!("{errors}"))
 }
 
-/// What a right file means, secrets unseen.
+/// The meaning of a valid file; secrets are not read.
 pub(super) fn config(text: &str) -> Config {
     let loaded = load(text, "relay.yaml", &Disk::default(), SecretCheck::Skipped);
     loaded.unwrap_or_else(|errors| panic!("{errors}")).config
 }
 
-/// The lines that a wrong file is told with.
+/// The error lines of an invalid file.
 pub(super) fn errors(text: &str) -> Vec<String> {
     let errors = load_with(text, &[]).expect_err("the file is wrong").to_string();
     errors.lines().map(str::to_owned).collect()

@@ -1,6 +1,6 @@
-//! The examples load; the tables of `docs/CONFIGURATION.md` and `docs/INTEGRATIONS.md`, and
-//! `docs/schema.json`, come from the rows of the registry and of the keys; and these are the keys
-//! that are read.
+//! The examples load. The tables of `docs/CONFIGURATION.md` and `docs/INTEGRATIONS.md`, and
+//! `docs/schema.json`, come from the rows of the registry and of the keys. These rows match the
+//! keys that are read.
 
 use super::keys::{EVERY_INSTANCE, KeyEntry, instance_path, keys, tables};
 use super::tests::Disk;
@@ -14,7 +14,7 @@ const DOCS: &str = include_str!("../../docs/CONFIGURATION.md");
 const INTEGRATIONS_PAGE: &str = include_str!("../../docs/INTEGRATIONS.md");
 const SCHEMA: &str = include_str!("../../docs/schema.json");
 
-/// Where this variable is set, the tests write the files that they compare.
+/// If this variable is set, the tests write the files that they compare.
 const WRITE: &str = "RELAY_WRITE_DOCS";
 
 const TABLE_HEAD: &str = "| Key | Default | Meaning |\n|---|---|---|\n";
@@ -28,13 +28,13 @@ const EXAMPLES: [(&str, &str, usize); 4] = [
     ("production.yaml", include_str!("../../examples/production.yaml"), 1),
 ];
 
-/// The words of a key that has a closed set of them.
+/// The words of a key with a closed set.
 fn words(key: &KeyEntry) -> Vec<String> {
     let words = key.schema.get("enum").and_then(Value::as_array);
     words.into_iter().flatten().map(|word| word.as_str().unwrap().to_owned()).collect()
 }
 
-/// Sections whose keys depend on their `type`, with the words that it may be.
+/// Sections whose keys depend on their `type`, with the accepted words.
 fn typed_sections() -> Vec<(String, Vec<String>)> {
     let typed = keys().into_iter().filter_map(|key| {
         let section = key.path.strip_suffix(".type")?.to_owned();
@@ -98,13 +98,13 @@ fn file_with(path: &str, value: &str, typed: Option<(&str, &str)>) -> String {
     format!("{text}{value}{closing}")
 }
 
-/// The mistakes in a file whose secrets are not looked at.
+/// The mistakes in a file; secrets are not read.
 fn mistakes(text: &str) -> Vec<ConfigError> {
     let loaded = load(text, "f", &Disk::default(), SecretCheck::Skipped);
     loaded.err().map_or_else(Vec::new, |errors| errors.errors)
 }
 
-/// For each file, the keys accepted beside `path` if it is unknown there, else nothing.
+/// For each file, the accepted keys if `path` is unknown there, else nothing.
 fn accepted_instead(path: &str) -> Vec<Vec<&'static str>> {
     let accepted = |text: &String| {
         let unknown = mistakes(text).into_iter().filter_map(|error| {
@@ -149,7 +149,7 @@ fn a_mistake_in_a_file_that_was_cut_off_is_placed_within_the_file() {
             let lines = text[..end].lines().count();
             let cut = load(&text[..end], name, &Disk::default(), SecretCheck::Skipped);
             for error in cut.err().map_or_else(Vec::new, |errors| errors.errors) {
-                // The parser finds an open bracket at the end of the text: a line further.
+                // The parser reports an open bracket at the end of the text: one line further.
                 assert!((1..=lines + 1).contains(&error.at.line), "{name} to {end}: {error}");
             }
         }
@@ -219,14 +219,14 @@ fn words_and_ranges_of_the_rows_are_those_that_are_read() {
         }
         let text = serde_json::json!({ "type": ["string", "number", "boolean"] });
         assert_eq!(is_refused(path, "zzz"), key.schema != text, "{path}: zzz");
-        // The second one is looked at only where there are summaries.
+        // The second one is read only if summaries are enabled.
         let takes_mapping = ["server.auth", "accumulator.provider.name"].contains(&path)
             || key.schema["type"] == "object";
         assert_eq!(is_refused(path, "{X-A: b}"), !takes_mapping, "{path}: a mapping");
     }
 }
 
-/// A table as the document has it.
+/// A table in the form of the document.
 fn table(keys: &[KeyEntry]) -> String {
     let cell = |text: &str| if text.is_empty() { " ".to_owned() } else { format!(" {text} ") };
     let row = |key: &KeyEntry| {
@@ -242,7 +242,7 @@ fn with_table(text: &str, head: &str, rows: &str) -> String {
     format!("{before}{head}{rows}{rest}")
 }
 
-/// The page of the configuration with the tables of the rows in the place of its own.
+/// The configuration page with its tables replaced by the tables of the rows.
 fn with_tables(docs: &str) -> String {
     tables().iter().fold(docs.to_owned(), |docs, (heading, keys)| {
         let heading = format!("\n## {heading}\n");
@@ -262,7 +262,7 @@ fn table_of_integrations() -> String {
     rows.concat()
 }
 
-/// Compares a document with what it has to be, or writes it.
+/// Compares a document with its expected form, or writes it.
 fn expect(file: &str, found: &str, expected: &str) {
     if std::env::var_os(WRITE).is_some() {
         let path = format!("{}/docs/{file}", env!("CARGO_MANIFEST_DIR"));
@@ -296,7 +296,7 @@ fn the_schema_is_that_of_the_rows() {
 
 /// Paths of keys that the schema does not have.
 fn outside(node: &Node, schema: &Value, path: &str) -> Vec<String> {
-    // A list that may be one of its items.
+    // A list that may also be a single item.
     let schema = schema["anyOf"].get(0).filter(|first| first["type"] == "array").unwrap_or(schema);
     match &node.value {
         Yaml::Null | Yaml::Scalar(_) => Vec::new(),

@@ -1,10 +1,10 @@
-//! Files as the Go relay has them: what has code here loads, the rest is refused by name, and no
-//! key of them is unknown.
+//! Files of the Go relay: features that this relay has load, the rest is refused by name, and no
+//! key is unknown.
 
 use super::tests::Disk;
 use super::*;
 
-/// Every key outside `scm`, `notifiers` and `jira`, as a tool writes them out with their defaults.
+/// Every key outside `scm`, `notifiers` and `jira` with its default, as a tool writes them.
 const ALL_DEFAULTS: &str = "
 server:
   addr: ':8080'
@@ -34,7 +34,7 @@ tracing: {}
 jira: []
 ";
 
-/// Every key of the integrations that have code here, at values that switch nothing else on.
+/// Every key of the integrations that this relay has, with values that switch nothing else on.
 const OUR_INTEGRATIONS: &str = "
 scm:
   github:

@@ -1,5 +1,5 @@
-//! `scm` and `notifiers`: the instances of all integrations, by the rows of the registry. What all
-//! instances and actions share is read here, and the rest by the row of the kind.
+//! `scm` and `notifiers`: the instances of all integrations, by the rows of the registry. This
+//! module reads the keys common to all instances and actions; the row of the kind reads the rest.
 
 use super::routes::Routes;
 use crate::effect::RouteName;
@@ -22,14 +22,14 @@ use crate::settings::setting::Setting;
 use crate::template::Template;
 use std::sync::Arc;
 
-/// The name of the one notifier of a relay without a file.
+/// The name of the only notifier of a relay without a file.
 const LOG_WITHOUT_FILE: &str = "log";
 
 const ENABLED: KeyRow = KeyRow::flag("enabled", "`true`", "What is off is not looked at");
 
 const WHEN: KeyRow = KeyRow::text("when", "always", "CEL condition");
 
-/// Keys of every instance of a forge; its actions are described by [`ACTION`].
+/// Keys of every instance of a forge; [`ACTION`] describes its actions.
 pub(super) const FORGE_INSTANCE: &[KeyRow] = &[
     KeyRow::text(
         "name",
@@ -43,7 +43,7 @@ pub(super) const FORGE_INSTANCE: &[KeyRow] = &[
 pub(super) const NOTIFIER_INSTANCE: &[KeyRow] =
     &[KeyRow::text("name", "required", "Names the instance; used once"), ENABLED, WHEN];
 
-/// Keys of every action of a forge. What `type` may be depends on the kind.
+/// Keys of every action of a forge. The kind decides the accepted values of `type`.
 pub(super) const ACTION: &[KeyRow] = &[
     KeyRow::text(
         "name",
@@ -77,7 +77,7 @@ pub(super) const ACTION: &[KeyRow] = &[
     KeyRow::texts("filter.event_listeners.deny", "none", "Wins over `allow`"),
 ];
 
-/// Reads a section: a route for each action of each instance, as far as both are switched on.
+/// Reads a section and returns a route for each action of each instance that is switched on.
 /// `summary` is the text of summaries; `None` for the built-in table.
 pub(super) fn read(
     mut fields: Fields<'_>,
@@ -200,7 +200,7 @@ fn read_actions<'n>(
     items.into_iter().filter_map(|item| read_action(row, &item, &mut names)).collect()
 }
 
-/// Reads what all actions of forges share.
+/// Reads the common keys of all actions of forges.
 fn read_action<'n>(
     row: &IntegrationRow,
     item: &Setting<'n>,
@@ -236,7 +236,7 @@ fn read_type(row: &IntegrationRow, fields: &mut Fields<'_>) -> Option<&'static A
     action
 }
 
-/// A key of another type of action is no unknown key: the mistake says where it belongs.
+/// A key of another type of action is not an unknown key: the message says where it belongs.
 fn refuse_keys_of_others(row: &IntegrationRow, action: &ActionRow, fields: &mut Fields<'_>) {
     for other in row.actions.iter().filter(|other| other.word != action.word) {
         let is_foreign = |key: &&str| action.keys.iter().all(|own| own.top() != *key);

@@ -1,4 +1,4 @@
-//! The rows of the keys that belong to no integration, section by section.
+//! The rows of the keys outside integrations, section by section.
 
 use crate::settings::{KeyRow, ValueType};
 

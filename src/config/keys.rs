@@ -1,5 +1,5 @@
-//! The keys of the file, as the documents and the JSON Schema describe them: the rows of the
-//! sections here, those of integrations from the registry.
+//! The keys of the file as the documents and the JSON Schema describe them: the rows of the
+//! sections here, and those of integrations from the registry.
 
 use super::integrations::{ACTION, FORGE_INSTANCE, NOTIFIER_INSTANCE};
 use super::key_rows::{
@@ -16,13 +16,13 @@ pub(super) struct KeyEntry {
     pub(super) path: String,
     /// The JSON Schema of its value.
     pub(super) schema: Value,
-    /// In Markdown; empty where the meaning says it.
+    /// In Markdown; empty if the meaning says it.
     pub(super) default: String,
     /// In Markdown.
     pub(super) meaning: String,
 }
 
-/// The sections that are no list of integrations: heading, what comes before each path, rows.
+/// The sections that are not lists of integrations: heading, prefix of each path, rows.
 const SECTIONS: [(&str, &str, &[KeyRow]); 10] = [
     ("Top level", "", TOP_LEVEL),
     ("server", "server.", SERVER),
@@ -71,7 +71,7 @@ pub(super) fn instance_path(row: &IntegrationRow) -> String {
     format!("{}.{}[].", row.section().key(), row.kind)
 }
 
-/// `condition` is put before the meaning: the type of the action that has the key.
+/// `condition` goes before the meaning: the type of the action that has the key.
 fn entry(before: &str, row: &KeyRow, condition: &str) -> KeyEntry {
     let kinds: Vec<String> = INTEGRATIONS.iter().map(|row| format!("`{}`", row.kind)).collect();
     KeyEntry {
@@ -111,7 +111,7 @@ fn action_entries(row: &IntegrationRow, before: &str) -> Vec<KeyEntry> {
     shared.chain(own).collect()
 }
 
-/// What a schema can say of a value; `validate` says the rest.
+/// The part of a value's rule that a schema can express; `validate` checks the rest.
 fn schema_of(value: ValueType) -> Value {
     // Scalars of any kind are read as text, as Go reads them.
     let text = json!({ "type": ["string", "number", "boolean"] });

@@ -1,10 +1,10 @@
-//! Every number and duration has its range: both ends are accepted, one step beyond is refused at
+//! Every number and duration has its range. Both ends are accepted; one step beyond is refused at
 //! the value, and the message names the range.
 
 use super::tests::errors;
 use super::*;
 
-/// Key, lowest, highest, one below, one above, the range as it is told.
+/// Key, lowest, highest, one below, one above, the range as in the message.
 type Range = (&'static str, &'static str, &'static str, &'static str, &'static str, &'static str);
 
 const RANGES: [Range; 20] = [

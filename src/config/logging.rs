@@ -1,13 +1,13 @@
-//! `logging`: what the relay says about itself.
+//! `logging`: what the relay logs.
 
 use crate::settings::fields::Fields;
 
 /// How much is logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogLevel {
-    /// A person must look.
+    /// A person must act.
     Error,
-    /// Odd, but handled.
+    /// Unusual, but handled.
     Warn,
     /// Changes an operator wants to see.
     Info,
@@ -40,7 +40,7 @@ pub enum LogFormat {
     Text,
 }
 
-/// What is logged, and how.
+/// What is logged, and in which form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Logging {
     /// `level`. Default `info`.

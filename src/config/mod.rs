@@ -1,6 +1,6 @@
-//! The configuration file: text to a [`Config`] that cannot be invalid, or every mistake at once
-//! with its line and column. The YAML names are those of the Go relay where it has them. Pure:
-//! the files that a configuration names are read through [`Files`], which the shell implements.
+//! The configuration file. A text becomes a [`Config`] that is always valid, or every mistake at
+//! once with its line and column. The YAML names are those of the Go relay if it has them. Pure:
+//! [`Files`] reads the files that a configuration names, and the shell implements it.
 
 mod accumulator;
 mod admin;
@@ -52,21 +52,21 @@ use overrides::set;
 use routes::Routes;
 use std::time::Duration;
 
-/// Outside calls at the same time, by default: enough for a burst of a hundred runs, few enough
-/// for any target's limit on connections.
+/// Default number of outside calls at the same time: enough for a burst of a hundred runs, few
+/// enough for any target's limit on connections.
 const CALLS_MAX: usize = 100;
 
-/// The longest a call may take. A replica that takes over a dead one's calls waits 11 s for them
-/// to be over (rule 2), so none may take longer than this.
+/// The longest a call may take. A replica that takes over the calls of a dead one waits 11 s until
+/// they are over (rule 2), so none may take longer.
 const CALL_TIMEOUT_MAX: Duration = Duration::from_secs(10);
 
-/// Below this even a healthy target across the internet would be given up.
+/// A shorter limit would abandon even a healthy target across the internet.
 const CALL_TIMEOUT_MIN: Duration = Duration::from_millis(100);
 
-/// Keeps the hash of a file apart from other keys.
+/// Separates the hash of a file from other keys.
 const HASH_PREFIX: &str = "config";
 
-/// What the relay does: one file, read and checked. Nothing in it can be invalid.
+/// What the relay does: one file, read and checked. It is always valid.
 #[derive(Clone, Debug)]
 pub struct Config {
     pub server: ServerSettings,
@@ -85,13 +85,13 @@ pub struct Config {
     /// `scm`, `notifiers`, `filter`, `dashboard_url`: what is done with an event.
     pub rules: Rules,
     /// What rules, templates and transforms read of params, results, labels and annotations; no
-    /// other is kept.
+    /// other entry is kept.
     pub keep: Keep,
-    /// Equal for replicas that were given the same file and templates.
+    /// Equal for replicas with the same file and templates.
     hash: Key,
 }
 
-/// Everything at its default, and nothing to do.
+/// All defaults, and nothing to do.
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -111,7 +111,7 @@ impl Default for Config {
     }
 }
 
-/// A configuration that can be used, and what of its file has no effect.
+/// A valid configuration, and the parts of its file that have no effect.
 #[derive(Debug)]
 pub struct Loaded {
     pub config: Config,
@@ -120,7 +120,7 @@ pub struct Loaded {
 }
 
 impl Config {
-    /// What a relay without a file does: a cluster of one in `./data`, unless flags say
+    /// The configuration of a relay without a file: a cluster of one in `./data`, unless flags say
     /// otherwise, that writes each event to its log.
     #[must_use]
     pub fn without_file(overrides: &Overrides) -> Self {
@@ -132,15 +132,15 @@ impl Config {
         config
     }
 
-    /// A hash of the file and the templates it names. Replicas compare it to show a roll that is
-    /// under way; it is stable across restarts and releases.
+    /// A hash of the file and the templates it names. Replicas compare it to show a roll in
+    /// progress; it is stable across restarts and releases.
     #[must_use]
     pub fn hash(&self) -> Key {
         self.hash
     }
 }
 
-/// Reads the configuration in `text`. `file` is how errors name it.
+/// Reads the configuration in `text`. `file` is its name in errors.
 ///
 /// # Errors
 /// Every mistake, in the order of the file; nothing takes effect.
@@ -153,8 +153,8 @@ pub fn load(
     load_under(text, file, files, secrets, &Overrides::default())
 }
 
-/// Like [`load`], with `overrides` in the place of what the file says: a rule across keys holds
-/// for the two together.
+/// Like [`load`], with `overrides` in place of values of the file. Rules across keys apply to the
+/// combination.
 ///
 /// # Errors
 /// Every mistake, in the order of the file; nothing takes effect.
@@ -166,7 +166,7 @@ pub fn load_under(
     overrides: &Overrides,
 ) -> Result<Loaded, ConfigErrors> {
     let root = yaml::parse(text).map_err(|(at, syntax)| {
-        // In a mapping in braces the braces of a variable end the value, which YAML tells otherwise.
+        // In a flow mapping the brace of a variable ends the value, so YAML reports another error.
         let line = text.lines().nth(at.line.saturating_sub(1)).unwrap_or_default();
         let is_variable = matches!(syntax, SyntaxError::Yaml { .. }) && line.contains("${");
         let problem = if is_variable { Problem::Variable } else { syntax.into() };
@@ -186,7 +186,7 @@ pub fn load_under(
     Ok(Loaded { config: Config { keep, hash: Key::of(&parts), ..config }, notices })
 }
 
-/// Reads every section. What is wrong in one is reported and replaced by its default, so that the
+/// Reads every section. A mistake in one is reported and replaced by its default, so that the
 /// others are read too.
 fn read_root<'n>(
     root: &'n yaml::Node,

@@ -1,11 +1,11 @@
-//! What the flags of `serve`, or their environment variables, put in the place of keys of the
-//! file. The values are parsed by the functions that read the file.
+//! The values that the flags of `serve`, or their environment variables, set in place of keys of
+//! the file. The functions that read the file also parse these values.
 
 use super::cluster::{ClusterSettings, PeerTlsPolicy};
 use crate::secret::SecretRef;
 use std::path::PathBuf;
 
-/// Values that win over the file; what is absent leaves the file's.
+/// Values that win over the file; an absent one leaves the file's value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Overrides {
     /// `--server-addr` in place of `server.addr`.
@@ -56,7 +56,7 @@ impl Overrides {
     }
 }
 
-/// Replaces a value by one that was given.
+/// Replaces a value by the given one.
 pub(super) fn set<T: Clone>(value: &mut T, given: Option<&T>) {
     if let Some(given) = given {
         value.clone_from(given);

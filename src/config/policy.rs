@@ -8,7 +8,7 @@ use crate::settings::fields::Fields;
 use crate::settings::filter::{read_namespaces, read_patterns};
 use crate::settings::setting::Setting;
 
-/// Reads `policy`. An absent one binds nothing, an empty one allows nothing.
+/// Reads `policy`. An absent policy bounds nothing; an empty one allows nothing.
 pub(super) fn read(fields: &mut Fields<'_>, routes: &[Route]) -> Policy {
     let Some(setting) = fields.narrowing("policy") else { return Policy::default() };
     let items = setting.items();
@@ -36,7 +36,7 @@ fn read_rule(item: &Setting<'_>, routes: &[Route]) -> Option<PolicyRule> {
     Some(rule)
 }
 
-/// A list that binds nothing where it is absent, and allows nothing where it is empty.
+/// A list. If absent it bounds nothing; if empty it allows nothing.
 fn read_list(fields: &mut Fields<'_>, key: &'static str) -> Option<Vec<NamePattern>> {
     let is_there = fields.has(key);
     let patterns = read_patterns(fields, key);
@@ -74,7 +74,7 @@ fn read_repositories(fields: &mut Fields<'_>) -> Option<Vec<NamePattern>> {
     is_there.then_some(patterns)
 }
 
-/// Names of instances, of which one that is not configured is hardly meant.
+/// Names of instances. A name that is not configured is a probable mistake.
 fn read_known(
     fields: &mut Fields<'_>,
     key: &'static str,

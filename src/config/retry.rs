@@ -1,14 +1,14 @@
-//! `retry`: how failed effects are repeated.
+//! `retry`: how failed effects are retried.
 
 use crate::retry::RetryPolicy;
 use crate::settings::error::Problem;
 use crate::settings::fields::Fields;
 use std::time::Duration;
 
-/// A target that answers at all needs longer than this to get well.
+/// A target needs longer than this to recover, if it answers at all.
 const BACKOFF_MIN: Duration = Duration::from_millis(10);
 
-/// After a day the event is old news wherever it goes.
+/// After a day the event is outdated at every target.
 const BACKOFF_MAX: Duration = Duration::from_hours(24);
 
 /// As long as a run is remembered by default.

@@ -1,15 +1,15 @@
-//! The routes of a configuration while they are collected, and which of them can show summaries.
+//! The routes of a configuration during collection, and which of them can show summaries.
 
 use crate::effect::RouteName;
 use crate::plan::Route;
 use crate::settings::error::Problem;
 use crate::settings::setting::Setting;
 
-/// The routes read so far, in the order in which they will be looked at.
+/// The routes read so far, in their order of use.
 #[derive(Debug, Default)]
 pub(super) struct Routes {
     pub(super) all: Vec<Route>,
-    /// Those of `all` that can show the summary of a run.
+    /// The routes of `all` that can show the summary of a run.
     showing_summaries: Vec<RouteName>,
 }
 
@@ -21,8 +21,8 @@ impl Routes {
         self.all.push(route);
     }
 
-    /// The route that `accumulator.provider.name` means: an instance, an action, or both with a
-    /// slash between them. There has to be exactly one that can show summaries.
+    /// The route of `accumulator.provider.name`: an instance, an action, or both with a slash
+    /// between them. Exactly one route that can show summaries must match.
     pub(super) fn find_summary_route(&self, setting: &Setting<'_>) -> Option<RouteName> {
         let text = setting.text()?;
         let is_meant = |name: &&RouteName| {

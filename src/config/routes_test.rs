@@ -13,7 +13,7 @@ fn names(config: &Config) -> Vec<String> {
     config.rules.routes.iter().map(|route| route.name.to_string()).collect()
 }
 
-/// The lines told for a file whose secrets are not looked at.
+/// The error lines of a file; secrets are not read.
 fn errors_without_secrets(text: &str) -> Vec<String> {
     let files = super::tests::Disk::default();
     let errors = load(text, "relay.yaml", &files, SecretCheck::Skipped).expect_err("it is wrong");
@@ -449,7 +449,7 @@ fn an_accumulator_that_is_on_has_to_say_where_to() {
     let off = loaded("accumulator: {provider: {name: nobody}, max_size: 5}\n");
     assert_eq!(off.config.rules.summary_route, None);
     assert!(!off.config.accumulator.enabled);
-    // The other one is that there are no routes.
+    // The other notice says that there are no routes.
     assert_eq!(off.notices.len(), 2);
 }
 

@@ -1,5 +1,5 @@
-//! The JSON Schema of the file, from the rows of its keys. It knows keys, words and ranges, so that
-//! an editor can complete and explain them; `validate` knows what else may be wrong.
+//! The JSON Schema of the file, from the rows of its keys. It has keys, words and ranges, so that
+//! an editor can complete and explain them; `validate` checks the rest.
 
 use super::keys::{self, KeyEntry};
 use serde_json::{Map, Value, json};
@@ -18,7 +18,7 @@ pub fn schema() -> Value {
     schema
 }
 
-/// The schema of a mapping. `keys` have their paths from this mapping on.
+/// The schema of a mapping. The paths of `keys` are relative to this mapping.
 fn mapping(keys: &[(&str, &KeyEntry)]) -> Value {
     let mut properties = Map::new();
     for (path, _) in keys {
@@ -39,7 +39,7 @@ fn property(name: &str, keys: &[(&str, &KeyEntry)]) -> Value {
     let own = keys.iter().find(|(path, _)| *path == name).map(|(_, key)| *key);
     let (items, fields) = (below(format!("{name}[].")), below(format!("{name}.")));
     let mut schema = match (own, items.is_empty(), fields.is_empty()) {
-        // A list that has a row of its own may also be one of its items.
+        // A list with a row of its own may also be a single item.
         (Some(_), false, _) => {
             let item = mapping(&items);
             json!({ "anyOf": [{ "type": "array", "items": item }, item] })

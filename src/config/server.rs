@@ -1,4 +1,4 @@
-//! `server`: the HTTP listener that takes events and answers questions.
+//! `server`: the HTTP listener for events, health, metrics and the API.
 
 use super::admin::{self, Admin};
 use super::auth::{self, SenderAuth};
@@ -7,17 +7,17 @@ use crate::settings::address;
 use crate::settings::fields::Fields;
 use std::time::Duration;
 
-/// Where the Go relay listens too; senders and Services are set up for it.
+/// The Go relay's address; senders and Services are configured for it.
 const ADDR: &str = "0.0.0.0:8080";
 
 /// An event of a large PipelineRun with its specs and child references stays under 1.5 MiB, the
-/// size etcd allows an object; a batch may carry several.
+/// size limit of an object in etcd; a batch may hold several.
 const BODY_BYTES_MAX: usize = 4 << 20;
 
-/// A body is held in memory, and more than one is read at a time.
+/// A body is in memory, and several are read at the same time.
 const BODY_BYTES_LIMIT: i64 = 64 << 20;
 
-/// Half of the 60 s that the shipped StatefulSet gives a pod to end.
+/// Half of the 60 s that the shipped StatefulSet gives a pod to stop.
 const SHUTDOWN_TIMEOUT_SECS: u32 = 30;
 
 /// How the relay listens.
@@ -29,15 +29,16 @@ pub struct ServerSettings {
     /// `max_body_size`: bytes of a request body, 1 KiB to 64 MiB. Default 4 MiB: over the largest
     /// event. Lower values refuse large events with 413, which loses them; higher ones cost memory.
     pub max_body_bytes: usize,
-    /// `admin`: who may use the API, and where.
+    /// `admin`: access to the API, and its listener.
     pub admin: Admin,
-    /// `auth`: what senders have to show, one of these. Empty: nothing, whoever reaches `addr` may
-    /// send events.
+    /// `auth`: what senders have to show, one of these. Empty: nothing, and anyone who reaches
+    /// `addr` may send events.
     pub auth: Vec<SenderAuth>,
-    /// `tls`: the certificate of the listeners. `None`: they speak no TLS.
+    /// `tls`: the certificate of the listeners. `None`: they use no TLS.
     pub tls: Option<Tls>,
-    /// `shutdown_timeout_sec`: seconds for calls under way to end after SIGTERM, 1 to 600.
-    /// Default 30. Keep it 20 s under the grace period of the pod, which the rest of a stop needs.
+    /// `shutdown_timeout_sec`: seconds for calls in progress to end after SIGTERM, 1 to 600.
+    /// Default 30. Keep it 20 s under the grace period of the pod; the rest of a stop needs that
+    /// time.
     pub shutdown_timeout: Duration,
 }
 

@@ -1,5 +1,5 @@
-//! `store` and `dlq`: what the replicated state remembers, how long, and what happens when it
-//! cannot be written.
+//! `store` and `dlq`: what the replicated state keeps, how long, and what happens when it cannot be
+//! written.
 
 use crate::settings::error::Problem;
 use crate::settings::fields::Fields;
@@ -10,7 +10,7 @@ use std::time::Duration;
 pub enum StoreBackend {
     /// In the log of the cluster and on the disk of each member.
     Cluster,
-    /// In the memory of one replica: gone with the process. For trying things out.
+    /// In the memory of one replica: lost when the process ends. For trials.
     Memory,
 }
 
@@ -19,33 +19,34 @@ pub enum StoreBackend {
 pub enum OnQuorumLoss {
     /// Keeps them on its own disk, and feeds them to the log when the quorum is back.
     Spool,
-    /// Answers 503: the sender keeps them for as long as it repeats.
+    /// Answers 503: the sender keeps them for as long as it retries.
     Reject,
 }
 
-/// What is remembered.
+/// What the state keeps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Store {
     /// `backend`. Default `cluster`.
     pub backend: StoreBackend,
     /// `ttl`: how long one delivery of an event is recognised, 1m to 24h. Default 1h; a sender
-    /// repeats for 20.5 s. Longer costs memory and finds nothing more.
+    /// retries for 20.5 s. Longer costs memory and finds no more duplicates.
     pub ttl: Duration,
-    /// `transition_ttl`: how long a run is remembered after its last event, 1h to 8760h. Default
-    /// 168h, so that a controller restart within a week re-sends nothing.
+    /// `transition_ttl`: how long a run is kept after its last event, 1h to 8760h. Default 168h, so
+    /// that a controller restart within a week re-sends nothing.
     pub transition_ttl: Duration,
-    /// `memory`: bytes that the state may take in memory, 16 MiB to 64 GiB. Default 256 MiB. What is
-    /// over gives way first; the deployment's limit is twice this.
+    /// `memory`: bytes that the state may take in memory, 16 MiB to 64 GiB. Default 256 MiB. At the
+    /// bound, finished runs are evicted first; the deployment's memory limit is twice this.
     pub memory: u64,
-    /// `runs_max`: runs remembered at most, 1,000 to 10,000,000, those that are over among them.
-    /// Default 500,000: at the default of `memory` it is the bytes that bind.
+    /// `runs_max`: runs kept at most, including finished ones, 1,000 to 10,000,000. Default
+    /// 500,000: at the default of `memory` the bytes are the tighter bound.
     pub runs_max: u64,
-    /// `free_bytes_min`: free disk under which events are answered 503, while what is accepted is
-    /// still delivered. Default 512 MiB, room for compaction and a snapshot.
+    /// `free_bytes_min`: free disk below which events get 503; accepted events are still delivered.
+    /// Default 512 MiB, room for compaction and a snapshot.
     pub free_bytes_min: u64,
-    /// `spool_after`: how long a lost quorum is waited for before `on_quorum_loss` holds, 500ms to
-    /// 1m. Default 3s: an election takes less, and Tekton repeats for 20.5 s. Shorter keeps on one
-    /// disk what the log would have had a moment later; longer has senders give up.
+    /// `spool_after`: how long to wait for a lost quorum before `on_quorum_loss` applies, 500ms to
+    /// 1m. Default 3s: an election takes less, and Tekton retries for 20.5 s. A shorter wait puts
+    /// events on one disk that the log would take a moment later. A longer wait makes senders give
+    /// up.
     pub spool_after: Duration,
     /// `on_quorum_loss`. Default `spool`.
     pub on_quorum_loss: OnQuorumLoss,
@@ -69,9 +70,11 @@ impl Default for Store {
 /// Which dead letters are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadLetters {
-    /// `retention_days`: age at which one is dropped, 1 to 365 days. Default 7 days, also for 0.
+    /// `retention_days`: age at which a dead letter is dropped, 1 to 365 days. Default 7 days, also
+    /// for 0.
     pub retention: Duration,
-    /// `max_entries`: how many are kept, 1 to 1,000,000; the oldest goes first. Default 10,000.
+    /// `max_entries`: how many are kept, 1 to 1,000,000; the oldest is dropped first. Default
+    /// 10,000.
     pub entries_max: u64,
 }
 
@@ -81,7 +84,8 @@ impl Default for DeadLetters {
     }
 }
 
-/// What `store.backend` may say; `None` for what the Go relay had instead of a cluster.
+/// The accepted values of `store.backend`; `None` for those of the Go relay that the cluster
+/// replaces.
 const BACKENDS: [(&str, Option<StoreBackend>); 4] = [
     ("cluster", Some(StoreBackend::Cluster)),
     ("memory", Some(StoreBackend::Memory)),
@@ -89,11 +93,11 @@ const BACKENDS: [(&str, Option<StoreBackend>); 4] = [
     ("olric", None),
 ];
 
-/// What `store.on_quorum_loss` may say.
+/// The accepted values of `store.on_quorum_loss`.
 const QUORUM_LOSSES: [(&str, OnQuorumLoss); 2] =
     [("spool", OnQuorumLoss::Spool), ("reject", OnQuorumLoss::Reject)];
 
-/// Delivering without a quorum. No replica could tell that another one does not send the same.
+/// Delivering without a quorum. Refused: no replica could know whether another one sends the same.
 const PROCESS: &str = "process";
 
 /// The shortest wait for a quorum: an election may take a second.

@@ -10,11 +10,12 @@ use std::path::PathBuf;
 /// Files in PEM, read again when they change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tls {
-    /// `cert_file`: the certificate, and those between it and its authority.
+    /// `cert_file`: the certificate and its intermediates.
     pub cert: PathBuf,
     /// `key_file`: its private key.
     pub key: PathBuf,
-    /// `client_ca_file`: senders have to show a certificate of this authority. `None`: none.
+    /// `client_ca_file`: senders have to show a certificate of this authority. `None`: no
+    /// certificate needed.
     pub client_ca: Option<PathBuf>,
 }
 
@@ -41,8 +42,8 @@ pub(super) fn read(server: &mut Fields<'_>) -> Option<Tls> {
     Some(Tls { cert: cert?, key: key?, client_ca })
 }
 
-/// Empty texts are what Go writes for what is unset. A key without any value is a slip, and would
-/// leave the listeners without TLS.
+/// Go writes empty texts for unset keys. A key without any value is a mistake: the listeners would
+/// have no TLS.
 fn is_switched_off(node: &Node) -> bool {
     let has_no_value = match &node.value {
         Value::Mapping(entries) => entries.iter().any(|entry| entry.node.value == Value::Null),
