@@ -1,5 +1,5 @@
-//! What applying commands answered, to and from the wire: it goes back to the replica that
-//! forwarded them. Nothing here reaches a disk.
+//! The answers to applied commands, to and from the wire. They go back to the replica that
+//! forwarded the commands. Nothing here reaches a disk.
 
 use super::WireError;
 use super::command::{from_grant, to_grant};
@@ -10,8 +10,8 @@ use super::scalar::{from_each, from_slot};
 use crate::state_machine::{Accepted, Applied, NodeId};
 use prost::Message;
 
-/// The form in which the answers to one entry's commands cross to another node. Equal answers
-/// give equal bytes.
+/// The form in which the answers to one entry's commands go to another node. Equal answers give
+/// equal bytes.
 #[must_use]
 pub fn encode_answers(answers: &[Applied]) -> Vec<u8> {
     let mut bytes = Kind::Answers.header().to_vec();
@@ -24,8 +24,8 @@ pub fn encode_answers(answers: &[Applied]) -> Vec<u8> {
 ///
 /// # Errors
 ///
-/// Whatever is not known to this build in full: another kind or version, an unknown answer, enum
-/// value or field. The commands were applied all the same.
+/// This build does not fully know the bytes: another kind or version, an unknown answer, enum value
+/// or field. The commands were applied nevertheless.
 pub fn decode_answers(bytes: &[u8]) -> Result<Vec<Applied>, WireError> {
     decode_whole(Kind::Answers.open(bytes)?, "Answers", |message: proto::Answers| {
         from_each(message.answers, from_answer)

@@ -1,4 +1,4 @@
-//! Answers: each comes back, and nothing that this build does not know is taken.
+//! Every answer comes back unchanged, and an answer with unknown parts is refused.
 
 use super::*;
 use crate::effect::EffectId;
@@ -13,7 +13,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The bytes of one answer that the encoder would not write.
+/// The bytes of an answer that the encoder never writes.
 fn of(kind: Option<WireAnswer>) -> Vec<u8> {
     let message = proto::Answers { answers: vec![proto::Answer { kind }] };
     [&Kind::Answers.header()[..], &message.encode_to_vec()].concat()
@@ -82,7 +82,7 @@ fn an_unknown_answer_is_refused_not_skipped() {
 
 #[test]
 fn an_unknown_field_of_an_answer_is_refused_not_skipped() {
-    // Field 1 of the answer, done, with field 1 that it does not have.
+    // Field 1 of the answer, done, with a field 1 that it does not have.
     let bytes = [b'A', 1, 0x0a, 4, 0x0a, 2, 0x08, 1];
     let refused = WireError::UnknownFields { message: "Answers", found: 6, known: 4 };
     assert_eq!(decode_answers(&bytes), Err(refused));

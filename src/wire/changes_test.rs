@@ -1,5 +1,5 @@
-//! Changes name all that changes: a follower that reads what they name, and nothing else, holds what
-//! the state holds.
+//! Changes name everything that changes. A follower that reads only what they name has the same
+//! data as the state.
 
 use super::level::entries;
 use crate::clock::Timestamp;
@@ -15,7 +15,7 @@ use proptest::prelude::*;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-/// What [`StateChange::RunChanged`] is about.
+/// The data that [`StateChange::RunChanged`] is about.
 #[derive(Debug, PartialEq)]
 struct Told {
     facts: Arc<RunEvent>,
@@ -43,7 +43,7 @@ impl Told {
     }
 }
 
-/// What a follower holds.
+/// The data of a follower.
 #[derive(Debug, Default, PartialEq)]
 struct Follower {
     runs: BTreeMap<Key, Told>,
@@ -58,11 +58,11 @@ struct Follower {
     retired: Vec<NodeId>,
     settings: Settings,
     level: FeatureLevel,
-    /// Of what happened: fates, skipped and dead effects, delivered ones, dropped letters.
+    /// Counts of fates, skipped, dead and delivered effects, and dropped letters.
     counts: Counters,
 }
 
-/// Sets what is known under a key, or forgets it.
+/// Sets the value of a key, or removes it.
 fn put<K: Ord, V>(known: &mut BTreeMap<K, V>, key: K, value: Option<V>) {
     match value {
         Some(value) => drop(known.insert(key, value)),
@@ -71,7 +71,7 @@ fn put<K: Ord, V>(known: &mut BTreeMap<K, V>, key: K, value: Option<V>) {
 }
 
 impl Follower {
-    /// All that the state holds.
+    /// All data of the state.
     fn of(state: &StateMachine) -> Self {
         let mut all = Self { settings: state.settings().clone(), ..Self::default() };
         all.level = state.feature_level();
@@ -111,7 +111,7 @@ impl Follower {
         put(&mut self.effects, effect, state.effect(effect).cloned());
     }
 
-    /// Reads what one change names.
+    /// Reads the data that one change names.
     fn follow(&mut self, state: &StateMachine, change: StateChange) {
         match change {
             StateChange::EventTaken { fate, .. } => self.counts.fate(fate),
@@ -159,14 +159,14 @@ impl Follower {
     }
 }
 
-/// The counters that changes add up to.
+/// The counters that the changes must add up to.
 fn counts(state: &StateMachine) -> Counters {
     let Counters { fates, skipped, dead, delivered, letters_dropped, .. } =
         state.counters().clone();
     Counters { fates, skipped, dead, delivered, letters_dropped, ..Counters::default() }
 }
 
-/// Applies a log and follows its changes; looks at the whole after every `looks` entries.
+/// Applies a log and follows its changes; compares everything after every `looks` entries.
 fn follow(state: &mut StateMachine, log: impl IntoIterator<Item = Entry>, looks: usize) {
     let mut follower = Follower::of(state);
     for (number, entry) in (1..).zip(log) {

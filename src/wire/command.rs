@@ -20,8 +20,8 @@ use crate::state_machine::{
 };
 use prost::Message;
 
-/// The stored form of a log entry. Equal entries give equal bytes. Commands that are forwarded
-/// to the leader travel as an entry too, at [`Timestamp::UNKNOWN`]: the leader stamps them.
+/// The stored form of a log entry. Equal entries give equal bytes. Commands forwarded to the leader
+/// also travel as an entry, at [`Timestamp::UNKNOWN`]: the leader stamps them.
 #[must_use]
 pub fn encode_entry(entry: &Entry) -> Vec<u8> {
     let header = Kind::Entry.header();
@@ -36,8 +36,8 @@ pub fn encode_entry(entry: &Entry) -> Vec<u8> {
 ///
 /// # Errors
 ///
-/// Whatever is not known to this build in full: another kind or version, an unknown command,
-/// enum value or field (rule 22).
+/// This build does not fully know the bytes: another kind or version, an unknown command, enum
+/// value or field (rule 22).
 pub fn decode_entry(bytes: &[u8]) -> Result<Entry, WireError> {
     decode_whole(Kind::Entry.open(bytes)?, "Entry", from_entry)
 }

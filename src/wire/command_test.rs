@@ -1,4 +1,4 @@
-//! Entries: every command comes back, and nothing that this build does not know is taken.
+//! Every command comes back unchanged, and an entry with unknown parts is refused.
 
 use super::*;
 use crate::event::{Key, RunEvent};
@@ -14,14 +14,14 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The bytes of an entry after a change that the encoder would not make.
+/// The bytes of an entry after a change that the encoder never makes.
 fn changed(commands: Vec<Command>, change: impl FnOnce(&mut proto::Entry)) -> Vec<u8> {
     let mut message = to_entry(&entry(commands));
     change(&mut message);
     [&Kind::Entry.header()[..], &message.encode_to_vec()].concat()
 }
 
-/// The bytes of an entry whose event was changed.
+/// The bytes of an entry with a changed event.
 fn changed_event(change: impl FnOnce(&mut proto::RunEvent)) -> Vec<u8> {
     changed(vec![Command::Accept(Box::new(full_event()))], |message| {
         match &mut message.commands[0].kind {
@@ -144,7 +144,7 @@ fn rule_22_a_level_that_this_build_does_not_speak_is_refused_like_an_unknown_com
 
 #[test]
 fn an_unknown_field_is_refused_not_skipped() {
-    // Field 10 of the command, a tick, with field 1 that ticks do not have.
+    // Field 10 of the command, a tick, with a field 1 that ticks do not have.
     let bytes = [b'E', 1, 0x12, 4, 0x52, 2, 0x08, 1];
     let refused = WireError::UnknownFields { message: "Entry", found: 6, known: 4 };
     assert_eq!(decode_entry(&bytes), Err(refused));

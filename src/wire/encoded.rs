@@ -1,5 +1,5 @@
-//! Commands with their stored form, which is made once, where they come in: the log of every node
-//! and the way to the leader carry the same bytes.
+//! Commands with their stored form. They are encoded once, where they arrive: the log of every node
+//! and the forward to the leader carry the same bytes.
 
 use super::WireError;
 use super::command::{decode_entry, to_command};
@@ -10,8 +10,8 @@ use crate::state_machine::{Command, Entry};
 use prost::Message as _;
 use prost::bytes::{BufMut as _, Bytes, BytesMut};
 
-/// Commands and their stored form. What was taken out is decoded again when it is asked for once
-/// more, which happens when an entry has to be written a second time.
+/// Commands and their stored form. Commands that were taken are decoded again on a second request,
+/// which happens when an entry has to be written twice.
 #[derive(Clone, Debug, Default)]
 pub struct EncodedCommands {
     /// The field `commands` of an `Entry`.
@@ -20,7 +20,7 @@ pub struct EncodedCommands {
     decoded: Option<Vec<Command>>,
 }
 
-/// What a command adds to the size of the stored form of those it is put behind.
+/// The bytes that a command adds to the stored form of a set of commands.
 #[must_use]
 pub fn command_bytes(command: &Command) -> usize {
     proto::Entry { at_ms: 0, commands: vec![to_command(command)] }.encoded_len()
@@ -38,7 +38,7 @@ impl EncodedCommands {
     /// Reads commands that were forwarded: [`EncodedCommands::unstamped`] of another node.
     ///
     /// # Errors
-    /// Whatever is not known to this build in full, and an entry with a stamp.
+    /// This build does not fully know the bytes, or the entry has a stamp.
     pub fn decode(entry: &Bytes) -> Result<Self, WireError> {
         let Entry { at, commands } = decode_entry(entry)?;
         if at != Timestamp::UNKNOWN {
@@ -61,19 +61,19 @@ impl EncodedCommands {
         self.bytes.len()
     }
 
-    /// The commands of a set that nobody has taken yet; empty otherwise.
+    /// The commands, if they were not taken yet; else empty.
     #[must_use]
     pub fn into_commands(self) -> Vec<Command> {
         self.decoded.unwrap_or_default()
     }
 
-    /// Takes them, and keeps the stored form for another time.
+    /// Takes the commands and keeps the stored form for later.
     #[must_use]
     pub fn take(&mut self) -> Self {
         Self { bytes: self.bytes.clone(), count: self.count, decoded: self.decoded.take() }
     }
 
-    /// Puts commands behind one another, in the order given.
+    /// Concatenates sets of commands in the given order.
     #[must_use]
     pub fn join(parts: Vec<Self>) -> Self {
         let mut bytes = BytesMut::with_capacity(parts.iter().map(Self::bytes).sum());
@@ -98,7 +98,7 @@ impl EncodedCommands {
     /// The entry of these commands, and its stored form.
     ///
     /// # Errors
-    /// The stored form is not understood, which it was when these commands were made.
+    /// The stored form cannot be decoded, although it could when these commands were made.
     pub fn stamped(self, at: Timestamp) -> Result<(Entry, Bytes), WireError> {
         let bytes = self.entry_bytes(at);
         let entry = match self.decoded {
@@ -114,8 +114,8 @@ impl EncodedCommands {
         let length = header.len() + stamp.encoded_len() + self.bytes.len();
         let mut bytes = BytesMut::with_capacity(length);
         bytes.put_slice(&header);
-        // Fields are written in the order of their numbers, and repeated ones one by one: this is
-        // what encoding the whole entry gives.
+        // Fields are written in the order of their numbers, repeated ones one by one. The result
+        // equals the encoding of the whole entry.
         stamp.encode_raw(&mut bytes);
         bytes.put_slice(&self.bytes);
         bytes.freeze()

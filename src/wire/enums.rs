@@ -1,5 +1,5 @@
-//! Closed sets and their numbers on the wire. Number 0 and numbers without a name are errors: a
-//! value that a later release added must not be taken for another one (rule 22).
+//! Closed sets and their numbers on the wire. Number 0 and unknown numbers are errors: a value that
+//! a later release added must not be taken for another one (rule 22).
 
 use super::{WireError, proto};
 use crate::effect::{Delivery, SkipReason};
@@ -8,7 +8,7 @@ use crate::event::{NotSettled, Rank, RunKind, RunState};
 use crate::failure::FailureKind;
 use crate::state_machine::{CauseKind, Fate, Refusal};
 
-/// Writes both directions from one list, so that they cannot differ.
+/// Generates both directions from one list, so that they cannot differ.
 macro_rules! paired {
     ($to:ident, $from:ident, $domain:ident, [$(($($value:tt)+) = $wire:ident),+ $(,)?]) => {
         pub(super) fn $to(value: $domain) -> i32 {

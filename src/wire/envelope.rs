@@ -1,5 +1,5 @@
-//! What stands before every record: its kind and the version of its format. A reader looks at them
-//! before it reads on, so that a file of another release is refused by name.
+//! The header of every record: its kind and the version of its format. A reader checks it first, so
+//! that a file of another release is refused by name.
 
 use super::WireError;
 use prost::Message;
@@ -7,7 +7,7 @@ use prost::Message;
 /// Version of the schemas as a whole. Raised when old bytes can no longer be read.
 pub const FORMAT_VERSION: u8 = 1;
 
-/// What a record is.
+/// The kind of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Entry,
@@ -16,7 +16,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// A letter, to be seen in a hex dump.
+    /// A letter, visible in a hex dump.
     fn tag(self) -> u8 {
         match self {
             Self::Entry => b'E',
@@ -33,12 +33,12 @@ impl Kind {
         }
     }
 
-    /// The two bytes before a record of this kind.
+    /// The two header bytes of a record of this kind.
     pub(super) fn header(self) -> [u8; 2] {
         [self.tag(), FORMAT_VERSION]
     }
 
-    /// What follows the two bytes.
+    /// The bytes after the header.
     pub(super) fn open(self, bytes: &[u8]) -> Result<&[u8], WireError> {
         let [tag, version, body @ ..] = bytes else {
             return Err(WireError::Short { found: bytes.len() });
@@ -54,8 +54,8 @@ impl Kind {
     }
 }
 
-/// Decodes a whole message and converts it. Protobuf skips fields it does not know; they show as
-/// bytes that the known fields do not make up, which works because there is one way to encode.
+/// Decodes a whole message and converts it. Protobuf skips unknown fields. They show as bytes that
+/// the known fields do not account for, which works because there is only one encoding.
 pub(super) fn decode_whole<M: Message + Default, T>(
     bytes: &[u8],
     message: &'static str,

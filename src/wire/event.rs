@@ -1,4 +1,4 @@
-//! Events and what is known of their runs, to and from the wire.
+//! Events and the known facts of their runs, to and from the wire.
 
 use super::enums::{
     from_not_settled, from_rank, from_root_kind, from_run_kind, from_run_state, to_not_settled,

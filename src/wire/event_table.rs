@@ -1,6 +1,6 @@
-//! Events that several records of a state share: each is written once, and named by the hash of
-//! its encoding. A name by content makes a record's bytes independent of what stands around it
-//! and of who shares memory with whom, so that equal records always have equal bytes.
+//! Events that several records of a state share. Each is written once, and its name is the hash of
+//! its encoding. A name by content makes the bytes of a record independent of other records and of
+//! shared memory, so that equal records always have equal bytes.
 
 use super::event::{from_event, to_event};
 use super::scalar::{from_key, insert_once, required, to_key};
@@ -10,11 +10,11 @@ use prost::Message;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Names events while a state is written.
+/// Names events during the writing of a state.
 #[derive(Default)]
 pub(super) struct EventTable {
-    /// Spares encoding an event again for each record that shares it. Holds the events, so that no
-    /// other one takes the address of a dropped one. Only ever looked up.
+    /// Avoids encoding an event again for each record that shares it. It holds the events, so that
+    /// no other event gets the address of a dropped one. Used for look-ups only.
     by_address: BTreeMap<*const RunEvent, (Key, Arc<RunEvent>)>,
     named: BTreeSet<Key>,
     unwritten: Vec<proto::StoredEvent>,
@@ -37,13 +37,13 @@ impl EventTable {
         to_key(key)
     }
 
-    /// Events named since the last call: they go before the record that names them.
+    /// Events named since the last call: they precede the record that names them.
     pub(super) fn take_unwritten(&mut self) -> Vec<proto::StoredEvent> {
         std::mem::take(&mut self.unwritten)
     }
 }
 
-/// Finds events by name while a state is read.
+/// Finds events by name during the reading of a state.
 #[derive(Default)]
 pub(super) struct StoredEvents(BTreeMap<Key, Arc<RunEvent>>);
 
@@ -85,7 +85,7 @@ mod tests {
     #[test]
     fn an_event_made_after_another_was_dropped_has_a_name_of_its_own() {
         let mut table = EventTable::default();
-        // Dropped at once: an allocator gives such memory to the next of its size.
+        // Dropped at once: an allocator gives the same memory to the next value of its size.
         let first = table.name(&Arc::new(full_event()));
         let other = table.name(&Arc::new(RunEvent { attempt: 4, ..full_event() }));
         assert_ne!(other, first);

@@ -1,5 +1,5 @@
-//! A state for tests in which every field has a value of its own, so that none can be left out of
-//! its stored form unseen. It need not be one that a log leads to.
+//! A state for tests. Every field has a value of its own, so that a field missing from the stored
+//! form is noticed. No log has to lead to it.
 
 use super::sample::{FIRST_REASONS, cause, full_event, named_event, route};
 use crate::clock::Timestamp;
@@ -33,7 +33,7 @@ pub(super) fn full_state() -> StateMachine {
     let mut state = state_with(|state| {
         state.now = Timestamp(1001);
         state.settings = full_settings();
-        // The level that every build reads back, and at which no record says so.
+        // Every build reads this level back, and no record contains it.
         state.feature_level = FeatureLevel::FIRST;
         state.slots = SlotMap::from_slots(vec![
             Slot { owner: Some(NodeId(0)), epoch: 1003, moved_at: Timestamp(1004) },
@@ -64,7 +64,7 @@ pub(super) fn full_state() -> StateMachine {
     state
 }
 
-/// What came with the second feature level, in the same state.
+/// The same state with the additions of the second feature level.
 pub(super) fn second_state() -> StateMachine {
     let mut state = full_state();
     state.feature_level = FeatureLevel::SECOND;
@@ -117,7 +117,7 @@ pub(super) fn second_state() -> StateMachine {
     state
 }
 
-/// Runs whose checks wait, are not settled, or are of each kind of root.
+/// Runs with waiting checks, unsettled checks, and checks of each kind of root.
 fn add_second_runs(state: &mut StateMachine) {
     let waiting = RunRecord {
         facts: Arc::new(named_event()),
@@ -357,7 +357,7 @@ fn full_group() -> Group {
     }
 }
 
-/// A lane whose order is neither that of the ids nor that of the sequences.
+/// A lane in an order that is neither that of the ids nor that of the sequences.
 fn full_outbox() -> Outbox {
     let later = EffectRecord {
         id: EffectId(Key(0x0201)),

@@ -30,7 +30,7 @@ fn entry(name: String, at: Timestamp, commands: Vec<Command>) -> Case {
     Case::new(format!("log/{name}"), entry, bytes, decode_entry)
 }
 
-/// An entry for each sample; the second of a kind is numbered.
+/// An entry for each sample; later ones of a kind have a number.
 fn entries() -> Vec<Case> {
     let mut seen: BTreeMap<String, u32> = BTreeMap::new();
     let mut cases = Vec::new();
@@ -48,7 +48,7 @@ fn entries() -> Vec<Case> {
     cases
 }
 
-/// All samples of a kind in one row.
+/// All samples of a kind as one list.
 fn answers() -> Vec<Case> {
     let mut kinds: BTreeMap<String, Vec<Applied>> = BTreeMap::new();
     for answer in all_answers() {
@@ -73,7 +73,7 @@ fn rule_22_the_snapshot_of_the_release_has_every_kind_of_record() {
         fields.insert(key >> 3);
         rest = after;
     }
-    // Absent at the first level, at which the sample is.
+    // Absent at the first level, which the sample has.
     let absent = ["level", "owed-repair"];
     assert_eq!(fields.len(), snapshot_records().len() - absent.len(), "{fields:?}");
 }

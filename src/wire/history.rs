@@ -1,5 +1,5 @@
-//! Whole logs for the tests of this folder, made by a small cluster of two nodes that plans, sends,
-//! fails, parks, reboots and moves slots as a row of numbers says.
+//! Whole logs for the tests of this folder. A small cluster of two nodes makes them: it plans,
+//! sends, fails, parks, reboots and moves slots in the order of a list of numbers.
 
 use super::sample::{cause, full_event, route};
 use crate::clock::Timestamp;
@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 /// When every log begins.
 const START_MS: u64 = 1_790_000_000_000;
-/// Enough to deliver what the steps before left behind.
+/// Enough to deliver the leftovers of earlier steps.
 const CALLS_OF_A_CALM_MAX: usize = 40;
 const NODES: [NodeId; 2] = [NodeId(0xa1), NodeId(0xb2)];
 
@@ -27,7 +27,7 @@ pub(super) struct History {
 }
 
 impl History {
-    /// Two nodes that own every other slot, with bounds so low that all of them are met.
+    /// Two nodes that own every other slot, with such low bounds that all of them are reached.
     pub(super) fn begin() -> Self {
         let mut history =
             Self { entries: Vec::new(), state: StateMachine::default(), at: Timestamp(START_MS) };
@@ -65,7 +65,7 @@ impl History {
         history
     }
 
-    /// Does one of the things that happen to a cluster; the numbers choose.
+    /// Performs one event of a cluster's life; the numbers choose it.
     pub(super) fn step(&mut self, [what, a, b, c]: [u8; 4]) {
         match what % 42 {
             0..=14 => self.commit(vec![Command::Accept(Box::new(report(self.at, a, b, c)))]),
@@ -97,7 +97,7 @@ impl History {
         self.commit(vec![Command::Tick]);
     }
 
-    /// Plans and delivers what is due, then lets more time pass than runs are kept for.
+    /// Plans and delivers what is due, then advances time beyond the life of run records.
     fn settle_and_fall_quiet(&mut self) {
         for _ in 0..CALLS_OF_A_CALM_MAX {
             self.plan(0, 1);
@@ -139,7 +139,7 @@ impl History {
         self.commit(vec![Command::Begin(begin)]);
     }
 
-    /// Asks for any unsettled effect, also for those whose time has not come.
+    /// Picks any unsettled effect, including one that is not due yet.
     fn send(&mut self, pick: u8) {
         let effects: Vec<_> = self.state.outbox.effects.values().collect();
         let Some(effect) = picked(&effects, pick) else { return };
@@ -177,7 +177,7 @@ impl History {
         self.commit(vec![Command::Boot(Boot { node, number, ended_while_planning })]);
     }
 
-    /// Moves the slot of an effect on the wire to the other node, which begins the effect anew.
+    /// Moves the slot of an effect on the wire to the other node, which begins the effect again.
     fn move_slot(&mut self, pick: u8, how: u8) {
         let effects = self.state.outbox.effects.values();
         let open: Vec<_> = effects.filter(|effect| effect.open.is_some()).collect();
@@ -237,11 +237,11 @@ fn run_key(who: u8) -> Key {
     crate::state_machine::run_key(&run_uid(who))
 }
 
-/// PipelineRuns of a log. More than the records that its settings allow, with their tasks.
+/// PipelineRuns of a log. With their tasks they are more records than the settings allow.
 const RUNS: u8 = 12;
 
-/// An event of a PipelineRun, some of which are in a group, or of one of its two tasks. Some
-/// changes happened long before they are reported, and some are reported twice.
+/// An event of a PipelineRun or of one of its two tasks; some PipelineRuns are in a group. Some
+/// changes are reported long after they happened, and some twice.
 fn report(at: Timestamp, who: u8, what: u8, late: u8) -> RunEvent {
     let (run, is_task) = (who % RUNS, !(who / RUNS).is_multiple_of(3));
     let state = RunState::ALL[usize::from(what % 6)];
@@ -284,8 +284,8 @@ fn report(at: Timestamp, who: u8, what: u8, late: u8) -> RunEvent {
     }
 }
 
-/// A status that all runs share, a comment of each run and a message, of which some are skipped
-/// and some fail.
+/// A status common to all runs, a comment of each run and a message; some of them are skipped and
+/// some fail.
 fn plan_of(run: Key, queued: &QueuedEvent, how: u8) -> Planned {
     let planned = |route: RouteName, target: String, delivery| PlannedEffect {
         id: queued.effect_id(&route, FeatureLevel::FIRST),
@@ -329,7 +329,7 @@ fn result_of(how: u8) -> AttemptResult {
     }
 }
 
-/// Numbers for a long log that is the same in every run of the tests.
+/// Numbers for a long log that is equal in every run of the tests.
 pub(super) fn fixed_steps(count: usize) -> Vec<[u8; 4]> {
     let mut number = 0x9e37_79b9_7f4a_7c15_u64;
     let mut next = || {

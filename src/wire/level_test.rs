@@ -1,17 +1,17 @@
-//! The first feature level for good: a log of release 0.1.0 leads to the states that release 0.1.0
-//! came to. A cluster that is half upgraded applies one log with both builds, and its members stop
+//! The fixed meaning of the first feature level: a log of release 0.1.0 leads to the states of
+//! release 0.1.0. A half-upgraded cluster applies one log with both builds, and its members stop
 //! when their digests differ.
 
 use super::{decode_entry, digest};
 use crate::state_machine::{FeatureLevel, StateMachine};
 
-/// Entries with a length of four bytes before each, little-endian. See `tests/levels/README.md`.
+/// Entries, each after its length in four little-endian bytes. See `tests/levels/README.md`.
 const LOG: &[u8] = include_bytes!("../../tests/levels/first.log.zst");
 
-/// More than the log takes when it is unpacked.
+/// More than the size of the unpacked log.
 const LOG_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// Digests of release 0.1.0, each after this many entries of the log.
+/// Digests of release 0.1.0, with the number of log entries before each.
 const DIGESTS: &[(usize, u128)] = &[
     (1, 0x7080_9544_0246_6fe7_373f_4dc4_247b_3023),
     (10, 0x367f_27fd_6f63_9746_6453_50ed_b8fc_c903),

@@ -1,8 +1,8 @@
 //! The protobuf form of everything that crosses a node or a disk, and its conversions. Pure.
 //!
-//! The schemas stand in `proto/relay/v1`. Conversions come in pairs, `to_x` and `from_x`; reading
-//! refuses whatever this build does not know in full, because what is skipped on one replica and
-//! applied on another makes their states differ (rule 22).
+//! The schemas are in `proto/relay/v1`. Conversions come in pairs, `to_x` and `from_x`. Reading
+//! refuses bytes that this build does not fully know: states would differ if one replica skipped
+//! what another applies (rule 22).
 
 mod answer;
 #[cfg(test)]

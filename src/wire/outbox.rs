@@ -1,5 +1,5 @@
 //! Lanes with their effects, targets and replaced Begins, to and from the wire. The key of a lane
-//! is that of its effects; the order of its effects is the order in which they stand.
+//! is the key of its effects; its effects are stored in their order.
 
 use super::effect::{from_cause, from_effect_id, from_route, to_cause, to_effect_id, to_route};
 use super::enums::{from_delivery, to_delivery};

@@ -31,7 +31,7 @@ fn records(state: &StateMachine) -> Vec<Record> {
     records
 }
 
-/// A snapshot of any records, with an end record that counts `counted`.
+/// A snapshot of any records; its end record claims `counted` records.
 fn snapshot(records: Vec<Record>, counted: usize) -> Vec<u8> {
     let end = Record::End(proto::End { records: u64::try_from(counted).unwrap() });
     let bodies = records.into_iter().chain([end]);
@@ -84,7 +84,7 @@ fn rule_22_a_snapshot_of_a_level_that_this_build_does_not_speak_is_refused() {
 #[test]
 fn an_unknown_field_of_a_record_is_refused_not_skipped() {
     let mut bytes = Kind::Snapshot.header().to_vec();
-    // Field 1, the clock, with field 5 that clocks do not have.
+    // Field 1, the clock, with a field 5 that clocks do not have.
     bytes.extend([4, 0x0a, 2, 0x28, 1]);
     let refused = WireError::UnknownFields { message: MESSAGE, found: 4, known: 2 };
     assert_eq!(decode_state(&bytes).unwrap_err(), refused);
@@ -132,8 +132,8 @@ fn a_lane_of_two_targets_is_refused() {
     assert_eq!(decode_state(&snapshot(records, count)).unwrap_err(), refused);
 }
 
-/// What is wrong with a long state's snapshot after `change` was made to one of its records: the
-/// first that it takes.
+/// The error for a long state's snapshot after `change` was made to the first record that it
+/// accepts.
 fn after(mut change: impl FnMut(&mut Record) -> bool) -> WireError {
     let mut records = records(&long_history());
     assert!(records.iter_mut().any(&mut change), "no such record");
@@ -141,7 +141,7 @@ fn after(mut change: impl FnMut(&mut Record) -> bool) -> WireError {
     decode_state(&snapshot(records, count)).unwrap_err()
 }
 
-/// A change to the first record of a kind that has the part.
+/// A change to the first record of a kind that has the field.
 macro_rules! change {
     ($kind:ident, |$message:ident| $part:expr) => {
         after(|record| {
@@ -217,7 +217,7 @@ fn records_of_one_key_are_refused_whatever_their_kind() {
     let whole = records(&long_history());
     let mut seen = std::collections::HashSet::new();
     for record in &whole {
-        // One of each kind is enough. Those without a key are not told apart by one.
+        // One of each kind is enough. Kinds without a key are left out.
         let is_keyed = !matches!(
             record,
             Record::Clock(_) | Record::Settings(_) | Record::Counters(_) | Record::Deliveries(_)

@@ -1,4 +1,4 @@
-//! Run records, what waits in them and what is kept of them, to and from the wire.
+//! Run records, with what waits in them and what they keep, to and from the wire.
 
 use super::effect::{from_effect_id, from_receipt, from_route, to_effect_id, to_receipt, to_route};
 use super::enums::{

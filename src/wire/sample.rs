@@ -1,4 +1,4 @@
-//! An event and commands for the tests of this folder, with a value of its own in every field.
+//! An event and commands for the tests of this folder. Every field has a value of its own.
 
 use crate::clock::Timestamp;
 use crate::effect::{
@@ -83,7 +83,7 @@ pub(super) fn full_event() -> RunEvent {
     }
 }
 
-/// The same event with what came with the second feature level.
+/// The same event with the additions of the second feature level.
 pub(super) fn named_event() -> RunEvent {
     let text = str::to_owned;
     let child = ChildRef { display_name: text("Child"), ..full_event().children.remove(0) };
@@ -170,7 +170,7 @@ pub(super) fn all_commands() -> Vec<Command> {
     ]
 }
 
-/// What commands gained with the second feature level.
+/// The additions of the second feature level to commands.
 pub(super) fn second_commands() -> Vec<Command> {
     let slot = SlotId::new(255).unwrap();
     let owner = Owner { node: NODES[0], boot: 4, slot, epoch: 9 };
@@ -185,7 +185,8 @@ pub(super) fn second_commands() -> Vec<Command> {
     ]
 }
 
-/// Numbers and no defaults: those may change, and what they were is in the bytes of releases.
+/// Fixed numbers and not the defaults: those may change, and releases keep the old ones in their
+/// bytes.
 fn full_settings() -> Settings {
     Settings {
         ttl_ms: 3_600_000,
@@ -227,7 +228,7 @@ fn full_plan(run: Key, id: EffectId) -> Planned {
     }
 }
 
-/// A plan with every reason for which nothing is owed.
+/// A plan with every reason to skip an effect.
 fn second_plan(run: Key, id: EffectId) -> Planned {
     let skipped = SkipReason::ALL.map(|reason| Skipped { route: route("slack", "notify"), reason });
     Planned { skipped: skipped.to_vec(), ..full_plan(run, id) }

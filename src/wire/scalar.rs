@@ -1,5 +1,5 @@
-//! Keys, numbers and lists: what the messages are made of. Each reader takes the name of its field,
-//! so that an error says where the bytes are wrong.
+//! Keys, numbers and lists: the parts of messages. Each reader takes the name of its field, so that
+//! an error names the wrong field.
 
 use super::WireError;
 use super::proto;
@@ -28,7 +28,7 @@ pub(super) fn to_keys<'a>(keys: impl ExactSizeIterator<Item = &'a Key>) -> Vec<u
     bytes
 }
 
-/// Keys in the order in which they stand.
+/// Keys in stored order.
 pub(super) fn from_keys(bytes: &[u8], field: &'static str) -> Result<Vec<Key>, WireError> {
     let (keys, rest) = bytes.as_chunks::<KEY_BYTES>();
     if !rest.is_empty() {
@@ -38,7 +38,7 @@ pub(super) fn from_keys(bytes: &[u8], field: &'static str) -> Result<Vec<Key>, W
     Ok(keys.iter().map(|key| Key(u128::from_be_bytes(*key))).collect())
 }
 
-/// Keys of which none stands twice.
+/// Keys without repetition.
 pub(super) fn from_key_set(bytes: &[u8], field: &'static str) -> Result<BTreeSet<Key>, WireError> {
     let mut set = BTreeSet::new();
     for key in from_keys(bytes, field)? {
@@ -54,8 +54,8 @@ pub(super) fn from_slot(number: u32, field: &'static str) -> Result<SlotId, Wire
     slot.ok_or(WireError::Value { field, found: i64::from(number), accepted: "0 to 255" })
 }
 
-/// A feature level. One that this build does not speak is refused: what was written at it may mean
-/// what this build does not know.
+/// A feature level. An unknown level is refused: this build may not know the meaning of what was
+/// written at it.
 pub(super) fn from_level(number: u32, field: &'static str) -> Result<FeatureLevel, WireError> {
     let level = FeatureLevel(number);
     let accepted = "a level that this build speaks";
@@ -68,7 +68,7 @@ pub(super) fn from_u16(number: u32, field: &'static str) -> Result<u16, WireErro
     u16::try_from(number).map_err(|_| WireError::Value { field, found: number.into(), accepted })
 }
 
-/// The message in a field that must hold one.
+/// The message in a required field.
 pub(super) fn required<T>(message: Option<T>, field: &'static str) -> Result<T, WireError> {
     message.ok_or(WireError::Missing { field })
 }
@@ -112,7 +112,7 @@ pub(super) fn from_pairs(
     Ok(map)
 }
 
-/// As [`insert_once`], into a map whose entries are weighed.
+/// Like [`insert_once`], into a map whose entries are weighed.
 pub(super) fn insert_tracked<K: Ord + Clone + std::fmt::Debug, V: Record<K>>(
     map: &mut Tracked<K, V>,
     key: K,
@@ -126,7 +126,7 @@ pub(super) fn insert_tracked<K: Ord + Clone + std::fmt::Debug, V: Record<K>>(
     Ok(())
 }
 
-/// Puts an entry into a map that must not have it yet: none is lost without a word.
+/// Inserts an entry into a map that must not have its key yet: no entry is lost silently.
 pub(super) fn insert_once<K: Ord + std::fmt::Debug, V>(
     map: &mut BTreeMap<K, V>,
     key: K,

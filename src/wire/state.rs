@@ -1,5 +1,5 @@
-//! The whole replicated state as a row of records: written to a snapshot, or hashed to a digest.
-//! Indexes are not written; they are built anew from what was read.
+//! The whole replicated state as a sequence of records: written to a snapshot, or hashed to a
+//! digest. Indexes are not written; they are rebuilt from the records.
 
 use super::WireError;
 use super::command::{from_settings, to_settings};
@@ -33,7 +33,7 @@ pub fn encode_state(state: &StateMachine) -> Vec<u8> {
     bytes
 }
 
-/// The same record by record: a large state is never in memory a second time.
+/// The same, record by record: a large state is never in memory twice.
 pub fn encode_state_in_parts(state: &StateMachine, mut take: impl FnMut(&[u8])) {
     take(&Kind::Snapshot.header());
     let mut records = 0;
@@ -49,8 +49,8 @@ pub fn encode_state_in_parts(state: &StateMachine, mut take: impl FnMut(&[u8])) 
 ///
 /// # Errors
 ///
-/// Whatever is not known to this build in full: another kind or version, an unknown record, enum
-/// value or field (rule 22); and bytes that lost their end or contradict themselves.
+/// This build does not fully know the bytes: another kind or version, an unknown record, enum value
+/// or field (rule 22). Or the bytes are cut or contradict themselves.
 pub fn decode_state(bytes: &[u8]) -> Result<StateMachine, WireError> {
     let mut rest = Kind::Snapshot.open(bytes)?;
     let mut reading = Reading::default();
@@ -67,9 +67,9 @@ pub fn decode_state(bytes: &[u8]) -> Result<StateMachine, WireError> {
     Err(WireError::Cut { found: reading.records })
 }
 
-/// A sum over the records of a state, by which replicas see that they differ (rule 21). A sum can
-/// follow the state record by record; it does not depend on the order of the records, nor on that
-/// of the remembered deliveries, which are hashed one by one.
+/// A sum over the records of a state, by which replicas notice that they differ (rule 21). A sum
+/// can follow the state record by record. It does not depend on the order of the records, nor on
+/// that of the remembered deliveries, which are hashed one by one.
 #[must_use]
 pub fn digest(state: &StateMachine) -> u128 {
     let mut sum = 0_u128;
@@ -87,7 +87,7 @@ pub fn digest(state: &StateMachine) -> u128 {
     sum
 }
 
-/// The number of the record's field, which its encoding begins with, tells kinds apart.
+/// The encoding begins with the number of the record's field, which distinguishes the kinds.
 fn hash(record: Record) -> u128 {
     xxhash_rust::xxh3::xxh3_128(&of(record).encode_to_vec())
 }
@@ -101,7 +101,7 @@ fn from_record(record: proto::SnapshotRecord) -> Result<Record, WireError> {
     record.record.ok_or(WireError::UnknownVariant { field, accepted })
 }
 
-/// The first record of `bytes`, and what follows it.
+/// The first record of `bytes`, and the bytes after it.
 fn split_record(bytes: &[u8], records: u64) -> Result<(&[u8], &[u8]), WireError> {
     let mut body = bytes;
     let length = prost::decode_length_delimiter(&mut body)
@@ -142,7 +142,8 @@ impl<F: FnMut(Record)> Writing<F> {
             next_letter: state.dead_letters.last(),
         }));
         self.put(Record::Settings(to_settings(&state.settings)));
-        // Absent at the first level, so that states of builds that knew no other stay as they are.
+        // Absent at the first level, so that the states of builds that know no other level stay the
+        // same.
         if state.feature_level != FeatureLevel::FIRST {
             self.put(Record::Level(proto::Level { level: state.feature_level.0 }));
         }
@@ -213,7 +214,7 @@ impl<F: FnMut(Record)> Writing<F> {
     }
 }
 
-/// A state as far as it was read.
+/// The part of a state that was read so far.
 #[derive(Default)]
 struct Reading {
     state: StateMachine,
@@ -330,7 +331,7 @@ impl Reading {
         Ok(())
     }
 
-    /// The state, if the end record saw as many records as were read and nothing follows it.
+    /// The state, if the end record has the number of records read and no bytes follow it.
     fn finish(mut self, accepted: u64, rest: &[u8]) -> Result<StateMachine, WireError> {
         if self.records != accepted || !rest.is_empty() {
             return Err(WireError::Count { found: self.records, accepted });

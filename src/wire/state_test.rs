@@ -1,4 +1,4 @@
-//! States: what comes back is what was written, down to the indexes, and goes on alike.
+//! States: the state read is the state written, including the indexes, and both continue alike.
 
 use super::*;
 use crate::event::Key;
@@ -19,7 +19,7 @@ fn applied(mut state: StateMachine, entries: &[Entry]) -> StateMachine {
     state
 }
 
-/// What is equal for equal states only, derived indexes included.
+/// Text that is equal for equal states only, including derived indexes.
 fn everything(state: &StateMachine) -> String {
     format!("{state:?}")
 }
@@ -28,7 +28,7 @@ fn steps() -> impl Strategy<Value = Vec<[u8; 4]>> {
     proptest::collection::vec(any::<[u8; 4]>(), 0..160)
 }
 
-/// No regression files: a failing log is kept by writing a test of its own.
+/// No regression files: a failing log becomes a test of its own.
 fn config() -> ProptestConfig {
     ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() }
 }
@@ -75,7 +75,7 @@ fn is_late(settled: &SettledEffect) -> bool {
     matches!(settled.settlement, Settlement::Late(_))
 }
 
-/// Which parts of a state hold something.
+/// Which parts of a state have entries.
 pub(in crate::wire) fn filled(state: &StateMachine) -> Vec<(&'static str, bool)> {
     let runs = || state.runs.values();
     let effects = || state.outbox.effects.values();
@@ -132,7 +132,7 @@ fn the_generated_logs_fill_every_part_of_the_state() {
     assert_eq!(empty, Vec::<&str>::new());
 }
 
-/// A state in which every kind of record stands.
+/// A state that has every kind of record.
 pub(super) fn long_history() -> StateMachine {
     let kinds = [
         "deliveries",
@@ -158,7 +158,7 @@ pub(super) fn long_history() -> StateMachine {
     panic!("no state with every kind of record in {LONG_STEPS_MAX} steps");
 }
 
-/// Steps in which every kind of record is found together.
+/// Steps that are enough to have every kind of record at once.
 const LONG_STEPS_MAX: usize = 3000;
 
 #[test]

@@ -1,4 +1,4 @@
-//! What summaries are made of, to and from the wire.
+//! The data of summaries, to and from the wire.
 
 use super::enums::{from_run_state, to_run_state};
 use super::event::{from_position, to_position};
