@@ -1,40 +1,40 @@
-//! Time as the relay knows it: milliseconds since the Unix epoch, and the one place that reads
-//! the system clock. Decisions take a [`Timestamp`] as an argument; only the shell owns a [`Clock`].
+//! Time in the relay: milliseconds since the Unix epoch, and the only place that reads the system
+//! clock. Decisions take a [`Timestamp`] as an argument; only the shell has a [`Clock`].
 
 use rustix::time::{ClockId, clock_gettime};
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Runs on while the machine is suspended, as the clocks of its peers do (rule 1).
+/// Continues while the machine is suspended, as the clocks of its peers do (rule 1).
 #[cfg(target_os = "linux")]
 const BOOT_TIME: ClockId = ClockId::Boottime;
-/// The nearest that other systems have.
+/// The closest clock of other systems.
 #[cfg(not(target_os = "linux"))]
 const BOOT_TIME: ClockId = ClockId::Monotonic;
 
-/// A moment in milliseconds since 1970-01-01T00:00:00Z. Zero means "not known".
+/// A moment in milliseconds since 1970-01-01T00:00:00Z. Zero means "unknown".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(pub u64);
 
 impl Timestamp {
-    /// The value that stands for "not known".
+    /// The value for "unknown".
     pub const UNKNOWN: Self = Self(0);
 
-    /// Parses an RFC 3339 time. `None` when the text is not one or lies before 1970.
+    /// Parses an RFC 3339 time. `None` for another text, and for a time before 1970.
     #[must_use]
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
         let parsed: jiff::Timestamp = text.parse().ok()?;
         u64::try_from(parsed.as_millisecond()).ok().map(Self)
     }
 
-    /// The moment `later` after this one, held at the largest representable moment.
+    /// The moment `later` after this one; at most the largest moment.
     #[must_use]
     pub fn after(self, later: Duration) -> Self {
         let millis = u64::try_from(later.as_millis()).unwrap_or(u64::MAX);
         Self(self.0.saturating_add(millis))
     }
 
-    /// The moment `earlier` before this one, held at zero.
+    /// The moment `earlier` before this one; at least zero.
     #[must_use]
     pub fn before(self, earlier: Duration) -> Self {
         let millis = u64::try_from(earlier.as_millis()).unwrap_or(u64::MAX);
@@ -70,14 +70,14 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// Where the shell gets the time from. Tests pass a clock that they move by hand.
+/// The shell's source of time. Tests pass a clock that they move by hand.
 pub trait Clock: Send + Sync + 'static {
-    /// Wall-clock time now. May jump, in both directions.
+    /// Wall-clock time now. May jump in both directions.
     fn wall(&self) -> Timestamp;
 
-    /// Time since some fixed moment of this process. Never goes back, and runs on while the machine
-    /// is suspended. Timers of the runtime do not: whatever must not be done too late after a
-    /// suspend compares this clock before it does it, and trusts no timer to have fired.
+    /// Time since some fixed moment of this process. Never goes back, and continues while the
+    /// machine is suspended. Timers of the runtime stop then. An action that must not be late after
+    /// a suspend checks this clock first and does not rely on a timer.
     fn monotonic(&self) -> Duration;
 }
 

@@ -1,4 +1,4 @@
-//! Effects: decided outbound acts, as data. An effect names its destination and its target; its
+//! Effects: decided outbound calls, as data. An effect names its destination and its target. Its
 //! body is rendered when it is sent, so no text and no secret is ever stored.
 
 use crate::clock::Timestamp;
@@ -19,8 +19,8 @@ impl EffectId {
         Self(Key::of(&["effect", &transition, kind, instance, action, &replay]))
     }
 
-    /// As the first feature level has it: two instances of one name share their ids there, whatever
-    /// their kinds are.
+    /// The id at the first feature level, where two instances of one name share ids even if their
+    /// kinds differ.
     #[must_use]
     pub fn of_first_level(transition: Key, route: &RouteName, replay: u32) -> Self {
         let (transition, replay) = (transition.to_string(), replay.to_string());
@@ -46,7 +46,8 @@ pub struct RouteName {
 }
 
 impl RouteName {
-    /// Kind and name of the instance, `{kind}/{name}`: instances of two kinds may share a name.
+    /// Kind and name of the instance, `{kind}/{name}`: instances of two kinds may have the same
+    /// name.
     #[must_use]
     pub fn full_instance(&self) -> String {
         format!("{}/{}", self.kind, self.instance)
@@ -78,7 +79,7 @@ impl fmt::Display for TargetKey {
     }
 }
 
-/// An effect as planned: everything the log needs to know of it.
+/// An effect as planned: everything that the log stores about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlannedEffect {
     pub id: EffectId,
@@ -100,21 +101,21 @@ pub enum SkipReason {
     OtherProvider,
     /// The run lacks what the action needs (commit, repository, pull request number).
     MissingFacts,
-    /// A newer state of the same run took its place before it was sent.
+    /// A newer state of the same run replaced it before it was sent.
     Superseded,
     /// A newer run wrote the target.
     OlderThanTarget,
-    /// The route stayed absent from the configuration.
+    /// The configuration did not get the route back in time.
     RouteGone,
-    /// Another effect that is not settled has the same id.
+    /// Another unsettled effect has the same id.
     SameId,
-    /// It is not known yet which check the run writes.
+    /// The check that the run writes is not known yet.
     CheckNotSettled,
-    /// Another writer of this check is in a worse state, which must not be hidden.
+    /// Another writer of this check has a worse state, which must stay visible.
     WorseStateStands,
-    /// The run names a commit, owner or repository that no forge would take.
+    /// The run names a commit, owner or repository that no forge accepts.
     ImpossibleFacts,
-    /// The policy does not let runs of this namespace lead to it.
+    /// The policy does not allow this effect for runs of this namespace.
     NotAllowed,
 }
 
@@ -164,7 +165,7 @@ pub struct Skipped {
     pub reason: SkipReason,
 }
 
-/// The vendor's answer that we keep: enough to find the object again.
+/// The part of the vendor's answer that the relay keeps: enough to find the object again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Receipt {
     /// Id of the remote object (comment id, message id); empty when the vendor gives none.
@@ -176,22 +177,22 @@ pub struct Receipt {
 /// One row of a summary: a run that belongs to a PipelineRun or group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SummaryRow {
-    /// The child's display name, its pipeline task, or its run where several have one task.
+    /// The child's display name, its pipeline task, or its run if several runs have one task.
     pub name: String,
     pub run_name: String,
     pub is_finally: bool,
-    /// `None`: announced by the PipelineRun, but never heard of.
+    /// `None`: the PipelineRun announced it, but no event of it came.
     pub state: Option<RunState>,
     pub reason: String,
-    /// It failed, and its pipeline went on all the same.
+    /// It failed, and its pipeline went on.
     pub is_ignored: bool,
-    /// Its pipeline left it out.
+    /// Its pipeline skipped it.
     pub is_skipped: bool,
     pub started_at: Timestamp,
     pub finished_at: Timestamp,
 }
 
-/// What a summary shows. Built from the replicated state at the moment of sending.
+/// What a summary shows. Built from the replicated state when it is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
     /// Name of the pipeline, or of the group.
@@ -199,6 +200,6 @@ pub struct Summary {
     pub run_name: String,
     pub state: RunState,
     pub rows: Vec<SummaryRow>,
-    /// The run fell silent or its TTL ended before every member was final.
+    /// The run sent no more events, or its TTL ended before every member was final.
     pub is_incomplete: bool,
 }

@@ -1,28 +1,29 @@
-//! Why an attempt to deliver failed, and whether trying again can help.
+//! Why an attempt to deliver failed, and whether a retry can help.
 
 use std::fmt;
 use std::time::Duration;
 
-/// What went wrong, as a closed set: metric label, dead-letter cause and input of the retry policy.
+/// The kind of failure, a closed set: metric label, dead-letter cause and input of the retry
+/// policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FailureKind {
-    /// The target refused the credentials (401, 403 that is no rate limit).
+    /// The target refused the credentials (401, 403 that is not a rate limit).
     Auth,
     /// The target does not know the object (404, 410).
     NotFound,
     /// The target understood and refused the content (400, 413, 422).
     Invalid,
-    /// The object changed meanwhile (409).
+    /// The object changed in the meantime (409).
     Conflict,
     /// The target asks us to slow down (429, GitHub's 403 with a limit header).
     RateLimited,
-    /// The target failed (5xx, 408, an answer that is not what it should be).
+    /// The target failed (5xx, 408, an answer of the wrong form).
     Server,
-    /// No answer within the deadline: the call may or may not have happened.
+    /// No answer within the deadline: it is unknown whether the call took effect.
     Timeout,
-    /// The target could not be reached: the call did not happen.
+    /// The target could not be reached: the call did not take effect.
     Network,
-    /// The text for the target could not be produced (template, jq, CEL).
+    /// The text for the target could not be rendered (template, jq, CEL).
     Render,
     /// The secret could not be read.
     Credentials,
@@ -67,14 +68,14 @@ impl fmt::Display for FailureKind {
     }
 }
 
-/// Whether another attempt can help.
+/// Whether a retry can help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retryability {
-    /// Trying again cannot help until a person changes something.
+    /// A retry cannot help until a person changes something.
     Permanent,
-    /// Trying again later can help.
+    /// A later retry can help.
     Temporary,
-    /// May heal within minutes (a commit that the forge has not seen yet): tried for
+    /// May recover within minutes (a commit that the forge has not seen yet): retried for
     /// [`crate::retry::UNSETTLED_TARGET_AGE_MAX`], then permanent.
     Unsettled,
 }
@@ -82,7 +83,7 @@ pub enum Retryability {
 /// Longest detail text kept with a failure, in characters.
 pub const DETAIL_CHARS_MAX: usize = 256;
 
-/// A failed attempt. Nothing about the relay's state has changed.
+/// A failed attempt. The relay's state is unchanged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{kind}: {detail}")]
 pub struct DeliveryFailure {
@@ -90,7 +91,7 @@ pub struct DeliveryFailure {
     pub retryability: Retryability,
     /// How long the target asked us to wait.
     pub retry_after: Option<Duration>,
-    /// What the target said, without secrets, cut to [`DETAIL_CHARS_MAX`].
+    /// The target's answer, without secrets, cut to [`DETAIL_CHARS_MAX`].
     detail: String,
 }
 
@@ -109,13 +110,13 @@ impl DeliveryFailure {
         self
     }
 
-    /// The same failure in other words, cut to [`DETAIL_CHARS_MAX`] characters.
+    /// The same failure with another detail, cut to [`DETAIL_CHARS_MAX`] characters.
     #[must_use]
     pub fn with_detail(self, detail: &str) -> Self {
         Self { detail: detail.chars().take(DETAIL_CHARS_MAX).collect(), ..self }
     }
 
-    /// What the target said.
+    /// The target's answer.
     #[must_use]
     pub fn detail(&self) -> &str {
         &self.detail

@@ -1,8 +1,8 @@
-//! The bytes of every release still decode to what they meant, and this build writes those of its
-//! own (rule 22). The files are in `tests/golden`, whose README says how they come about.
+//! The bytes of every release still decode to their original meaning, and this build writes its own
+//! bytes (rule 22). The files are in `tests/golden`; its README says how they are made.
 //!
-//! One case for each kind of message or record: code that knows a private type lists its cases in
-//! a `golden` module of its own, and the tests below read all of them.
+//! One case for each kind of message or record. Code with a private type lists its cases in a
+//! `golden` module of its own, and the tests below read all of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
@@ -11,22 +11,22 @@ use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Once;
 
-/// What is wrong with bytes that stand for a value.
+/// Returns what is wrong with bytes that encode a value.
 type Check = Box<dyn Fn(&[u8]) -> Result<(), String>>;
 
 /// One value, and its bytes as this build writes them.
 pub(crate) struct Case {
-    /// Folder and file below that of a release, without the ending. It stands for one value for
-    /// ever: a message that gains a field gets another case, in which the field has a value.
+    /// Folder and file below the folder of a release, without the ending. A name means one value
+    /// for ever: a message that gains a field gets another case, in which the field has a value.
     name: String,
     bytes: Vec<u8>,
-    /// Whether equal values have to give equal bytes.
+    /// Whether equal values must give equal bytes.
     is_exact: bool,
     check: Check,
 }
 
 impl Case {
-    /// `read` is what the product reads such bytes with.
+    /// `read` is the product's decoder for these bytes.
     pub(crate) fn new<T, E>(
         name: impl Into<String>,
         value: T,
@@ -54,7 +54,7 @@ impl Case {
         Self::new(name, message, bytes, |bytes| M::decode(bytes))
     }
 
-    /// Other bytes for the same value are no change of the form.
+    /// Allows other bytes for the same value.
     pub(crate) fn inexact(self) -> Self {
         Self { is_exact: false, ..self }
     }
@@ -64,7 +64,7 @@ impl Case {
     }
 }
 
-/// The name of a variant as the names of cases have it: `RaiseLevel { .. }` is `raise-level`.
+/// The name of a variant in the names of cases: `RaiseLevel { .. }` is `raise-level`.
 pub(crate) fn kind_of(value: &impl Debug) -> String {
     let text = format!("{value:?}");
     let end = text.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(text.len());
@@ -87,19 +87,19 @@ pub(crate) fn kebab(name: &str) -> String {
 }
 
 const ENDING: &str = "bin";
-/// Set to 1, files that the release of this build lacks are written.
+/// If set to 1, the tests write files that the release of this build lacks.
 const WRITE: &str = "RELAY_WRITE_GOLDEN";
 
 fn releases_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
 }
 
-/// The folder of the version that this build is of. No other one is ever written.
+/// The folder of this build's version. No other one is ever written.
 fn own_folder() -> PathBuf {
     releases_folder().join(env!("CARGO_PKG_VERSION"))
 }
 
-/// All cases, once their files are there if they are to be written.
+/// All cases. Writes missing files first, if asked to.
 fn cases() -> Vec<Case> {
     static WRITTEN: Once = Once::new();
     let mut cases = crate::wire::golden::cases();
@@ -152,7 +152,7 @@ fn misread(folder: &Path, cases: &[Case]) -> Vec<String> {
     wrong
 }
 
-/// Writes what `folder` lacks. A file that is there is left as it is, whatever it holds.
+/// Writes the files that `folder` lacks. Existing files stay unchanged, whatever they hold.
 fn write_missing(folder: &Path, cases: &[Case]) {
     for case in cases {
         let path = case.file(folder);
@@ -165,7 +165,7 @@ fn write_missing(folder: &Path, cases: &[Case]) {
     }
 }
 
-/// Names of cases whose bytes in `folder` are missing or others than this build writes.
+/// Names of cases whose bytes in `folder` are missing or differ from what this build writes.
 fn rewritten(folder: &Path, cases: &[Case]) -> Vec<String> {
     let differs = |case: &&Case| match std::fs::read(case.file(folder)) {
         Ok(bytes) => case.is_exact && bytes != case.bytes,
@@ -240,8 +240,8 @@ fn kinds_are_named_alike_in_code_and_schemas() {
     assert_eq!(kind_of(&crate::state_machine::Command::Tick), "tick");
 }
 
-/// What `proto/` defines, read from the files themselves: a command or message that is added
-/// there fails the tests until it has its bytes.
+/// What `proto/` defines, read from the files themselves: a new command or message fails the tests
+/// until it has its bytes.
 mod schema {
     use super::kebab;
     use std::collections::BTreeSet;
@@ -252,7 +252,7 @@ mod schema {
     const PEER: &str = include_str!("../proto/relay/v1/peer.proto");
     const SNAPSHOT: &str = include_str!("../proto/relay/v1/snapshot.proto");
 
-    /// Messages that stand in others only.
+    /// Messages that occur only inside others.
     const PARTS: [&str; 9] = [
         "Member",
         "VoterSet",
@@ -264,10 +264,10 @@ mod schema {
         "StateDigest",
         "MemberDigest",
     ];
-    /// What a reader makes of a value that it does not know; nobody writes it.
+    /// What a reader turns an unknown value into; no encoder writes it.
     const UNKNOWN: &str = "UNKNOWN";
 
-    /// A message at the top of a schema, with its lines.
+    /// A message at the top level of a schema, with its lines.
     struct Message<'s> {
         name: &'s str,
         body: &'s str,
@@ -277,7 +277,7 @@ mod schema {
         schema.split("\nmessage ").skip(1).map(message).collect()
     }
 
-    /// Reads what follows the word.
+    /// Reads the message after the keyword.
     fn message(text: &str) -> Message<'_> {
         let (name, rest) = text.split_once(" {").unwrap();
         // An empty message ends in its first line.
@@ -303,7 +303,7 @@ mod schema {
         alternatives(SNAPSHOT, "SnapshotRecord")
     }
 
-    /// The names of the cases that there have to be.
+    /// The names of the cases that must exist.
     pub(super) fn kinds() -> BTreeSet<String> {
         let mut kinds = BTreeSet::new();
         for (folder, schema, message) in [("log", LOG, "Command"), ("answers", ANSWER, "Answer")] {

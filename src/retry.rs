@@ -1,5 +1,5 @@
-//! When to try again: a function of the attempt, the failure, the age of the event and a random
-//! number handed in. The schedule itself is kept in the replicated log.
+//! When to retry: a function of the attempt, the failure, the age of the event and a random number
+//! from the caller. The replicated log keeps the schedule.
 
 use crate::failure::{DeliveryFailure, Retryability};
 use std::time::Duration;
@@ -13,16 +13,16 @@ pub const RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
 /// Doubling stops here: 2^20 times the initial wait is over any sensible maximum.
 const DOUBLINGS_MAX: u32 = 20;
 
-/// How failed effects are repeated (`retry` in the configuration).
+/// How failed effects are retried (`retry` in the configuration).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// Attempts in all; `None` means no limit but `max_age`.
+    /// Total attempts; `None` means no limit except `max_age`.
     pub max_attempts: Option<u32>,
     /// Wait before the second attempt. Default 1 s.
     pub initial_backoff: Duration,
     /// Longest wait between attempts. Default 5 min.
     pub max_backoff: Duration,
-    /// Age of the event after which it becomes a dead letter. Default 24 h.
+    /// Age at which an event becomes a dead letter. Default 24 h.
     pub max_age: Duration,
 }
 
@@ -40,7 +40,7 @@ impl Default for RetryPolicy {
 /// What the policy decides after a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Try again after this wait.
+    /// Retry after this wait.
     RetryIn(Duration),
     /// Give up: the effect becomes a dead letter.
     GiveUp,
@@ -69,7 +69,7 @@ impl RetryPolicy {
         Verdict::RetryIn(self.backoff(attempt, jitter).max(asked))
     }
 
-    /// `initial * 2^(attempt-1)` up to `max_backoff`, of which the upper half is random.
+    /// `initial * 2^(attempt-1)` up to `max_backoff`; the upper half of it is random.
     #[must_use]
     pub fn backoff(&self, attempt: u32, jitter: u64) -> Duration {
         let doublings = attempt.saturating_sub(1).min(DOUBLINGS_MAX);

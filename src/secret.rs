@@ -1,5 +1,5 @@
-//! Where a secret is, and the secret itself. A [`SecretRef`] may be logged and stored; a
-//! [`Secret`] prints as dots and is wiped when dropped.
+//! Secrets and where to find them. A [`SecretRef`] may be logged and stored; a [`Secret`] prints as
+//! dots and is wiped when dropped.
 
 use sha2::{Digest as _, Sha256};
 use std::fmt;
@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use subtle::{Choice, ConstantTimeEq as _};
 use zeroize::Zeroizing;
 
-/// Where a secret can be read: a file, whose trimmed content is the secret. Files are read again
-/// for every use, so a rotated mount takes effect at the next attempt.
+/// Where a secret is: a file, whose trimmed content is the secret. Files are read again for every
+/// use, so a rotated mount takes effect at the next attempt.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SecretRef(PathBuf);
 
@@ -37,37 +37,36 @@ impl fmt::Display for SecretRef {
 #[derive(Clone)]
 pub struct Secret(Zeroizing<String>);
 
-/// Longest secret file read: tokens and URLs are short, a wrong path is not read in full.
+/// Longest secret file: tokens and URLs are short, and a file at a wrong path is not read in full.
 pub const SECRET_BYTES_MAX: usize = 64 * 1024;
 
-/// The byte order mark of UTF-8, which some editors write and no secret starts with.
+/// The byte order mark of UTF-8. Some editors write it, and no secret starts with it.
 const UTF8_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Why the content of a file is no secret.
+/// Why the content of a file is not a valid secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SecretContentError {
     #[error("it is empty")]
     Empty,
     #[error("it is longer than {SECRET_BYTES_MAX} bytes")]
     TooLong,
-    /// What a redirection in PowerShell writes.
+    /// Redirection in PowerShell writes this.
     #[error("it is in UTF-16, expected UTF-8")]
     Utf16,
     #[error("it is not text in UTF-8")]
     NotText,
     #[error("it has more than one line, expected the secret alone")]
     SeveralLines,
-    /// Spaces and tabs within a line are left alone: passwords may have them.
+    /// Spaces and tabs within a line are allowed: passwords may have them.
     #[error("it has a control character within the secret")]
     ControlCharacter,
 }
 
 impl Secret {
-    /// The secret that a file holds: its text without a byte order mark and without the white
-    /// space around it.
+    /// The secret in a file: its text without a byte order mark and surrounding white space.
     ///
     /// # Errors
-    /// The content is no single line of UTF-8, or too long.
+    /// The content is not a single line of UTF-8, or is too long.
     pub fn of_file(content: &[u8]) -> Result<Self, SecretContentError> {
         match Self::lines_of_file(content)?.as_slice() {
             [secret] => Ok(secret.clone()),
@@ -75,16 +74,16 @@ impl Secret {
         }
     }
 
-    /// The secrets that a file holds, one a line: those that are accepted while one replaces
-    /// another. At least one.
+    /// The secrets in a file, one a line: all are accepted while one replaces another. At least
+    /// one.
     ///
     /// # Errors
-    /// The content is no text in UTF-8, empty or too long.
+    /// The content is not UTF-8, or is empty or too long.
     pub fn lines_of_file(content: &[u8]) -> Result<Vec<Self>, SecretContentError> {
         if content.len() > SECRET_BYTES_MAX {
             return Err(SecretContentError::TooLong);
         }
-        // No text in UTF-8 has a NUL, and every Latin letter in UTF-16 does.
+        // Text in UTF-8 has no NUL; every Latin letter in UTF-16 has one.
         let is_utf16 = content.starts_with(b"\xff\xfe") || content.starts_with(b"\xfe\xff");
         if is_utf16 || content.contains(&0) {
             return Err(SecretContentError::Utf16);
@@ -109,14 +108,14 @@ impl Secret {
         Self(Zeroizing::new(content.trim().to_owned()))
     }
 
-    /// The content, for the moment it goes into a request.
+    /// The content, for use in a request.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// Whether `given` is one of `accepted`. How long that takes tells nothing of them but their
-    /// number: hashes of equal length are compared, and all of them.
+    /// Whether `given` is one of `accepted`. The time reveals only their number: it compares hashes
+    /// of equal length, and all of them.
     #[must_use]
     pub fn is_any(accepted: &[Self], given: &str) -> bool {
         let given = Sha256::digest(given.as_bytes());

@@ -1,10 +1,9 @@
-//! Words that are nearly right. What refuses an unknown word names the known one that was meant.
-//! Pure.
+//! Words that are nearly right. A message that refuses an unknown word suggests the closest known
+//! one. Pure.
 
 use strsim::levenshtein;
 
-/// The known word closest to `found`, if it is close enough to be what was meant. Case does not
-/// count as a difference.
+/// The known word closest to `found`, if it is close enough for a slip. Case does not count.
 #[must_use]
 pub fn closest<'w>(found: &str, known: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
     // A third of the letters wrong is a slip; more is another word.
@@ -18,7 +17,7 @@ pub fn closest<'w>(found: &str, known: impl IntoIterator<Item = &'w str>) -> Opt
         .map(|(_, word)| word)
 }
 
-/// `; did you mean "x"?`, or nothing where no known word is close.
+/// `; did you mean "x"?`, or empty text if no known word is close.
 #[must_use]
 pub fn did_you_mean<'w>(found: &str, known: impl IntoIterator<Item = &'w str>) -> String {
     closest(found, known).map_or_else(String::new, |word| format!("; did you mean {word:?}?"))
