@@ -10,11 +10,11 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
-/// The relay is expected to have delivered everything within this time.
+/// The relay must have delivered everything within this time.
 const SETTLE_MAX: Duration = Duration::from_secs(30);
-/// How often the relay is asked whether it is done.
+/// Interval of checking whether the relay is done.
 const SETTLE_POLL: Duration = Duration::from_millis(50);
-/// The relay starts this much after the first event was sent: Tekton's ladder bridges it.
+/// The relay starts this long after the first event: Tekton's retries bridge the gap.
 const RELAY_IS_LATE: Duration = Duration::from_millis(400);
 
 /// Sends everything, lets the relay finish and stops it.
@@ -53,14 +53,14 @@ pub(super) async fn play(
     }
 }
 
-/// The relay comes up while events are already being sent.
+/// Starts the relay while events are already being sent.
 async fn start_late(config: Config) -> anyhow::Result<App> {
     tokio::time::sleep(RELAY_IS_LATE).await;
     Ok(App::start(config).await?)
 }
 
-/// Waits until the relay has nothing left to plan, to send or to show soon; false where it still
-/// has at the deadline.
+/// Waits until the relay has nothing left to plan, send or show soon. Returns false if it is not
+/// done at the deadline.
 async fn settle(app: &App) -> bool {
     let deadline = Instant::now() + SETTLE_MAX;
     while Instant::now() < deadline {

@@ -1,10 +1,10 @@
-//! The directory of one demo: configuration, secrets, and what the replicas write. It goes away
-//! with the demo, unless something is to be looked at there.
+//! The directory of one demo: configuration, secrets and the files of the replicas. It is removed
+//! with the demo, unless it holds something to inspect.
 
 use anyhow::Context as _;
 use std::path::{Path, PathBuf};
 
-/// A directory below the system's one for temporary files.
+/// A directory below the system's directory for temporary files.
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
@@ -12,10 +12,10 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// Makes a directory named after this process.
+    /// Creates a directory named after this process.
     ///
     /// # Errors
-    /// It cannot be made.
+    /// The directory cannot be created.
     pub fn create() -> anyhow::Result<Self> {
         let name = format!("tekton-events-relay-demo-{}", std::process::id());
         let path = std::env::temp_dir().join(name);
@@ -23,13 +23,13 @@ impl Folder {
         Ok(Self { path, is_kept: false })
     }
 
-    /// Where it is.
+    /// The path of the directory.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Leaves it behind.
+    /// Keeps the directory.
     pub fn keep(&mut self) {
         self.is_kept = true;
     }
@@ -38,7 +38,7 @@ impl Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         if !self.is_kept {
-            // What cannot be removed is left to the system, which clears this place.
+            // The system clears this place, so failures are ignored.
             let _ = std::fs::remove_dir_all(&self.path);
         }
     }

@@ -1,7 +1,7 @@
-//! `demo`: the main job for someone who just cloned. Starts replicas with a directory of their own
-//! and a receiver that stands for GitHub, Slack and a webhook; plays recorded Tekton events the
-//! way Tekton sends them, with everything that goes wrong there; kills and rolls replicas
-//! meanwhile, where there are several; then compares what arrived with what had to.
+//! `demo`: the first command for someone who just cloned. It starts replicas, each with its own
+//! directory, and a receiver in place of GitHub, Slack and a webhook. It plays recorded Tekton
+//! events as Tekton sends them, with all the failures of real life. If there are several replicas
+//! it kills and rolls some meanwhile. At the end it compares what arrived with what had to arrive.
 
 mod alone;
 mod folder;
@@ -32,16 +32,16 @@ use std::path::PathBuf;
 use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// How the demo is wanted.
+/// The options of the demo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wish {
-    /// One relay in this process, or so many processes.
+    /// One relay in this process, or this many processes.
     pub replicas: usize,
-    /// Show how each event was answered.
+    /// Prints the answer to each event.
     pub is_verbose: bool,
 }
 
-/// What every way of playing needs.
+/// The common parts of both forms of the demo.
 struct Stage {
     folder: Folder,
     receiver: Receiver,
@@ -61,18 +61,18 @@ impl Stage {
     }
 }
 
-/// What the replicas of one demo share, and nobody else.
+/// A secret known only to the replicas of one demo.
 fn secret() -> anyhow::Result<String> {
     let part = || getrandom::u64().context("no randomness for a secret");
     Ok(format!("{:016x}{:016x}", part()?, part()?))
 }
 
-/// Plays the demo and writes to `out` what it sees. Until it returns, or is cancelled by `stop`
-/// and returns, every process it started has ended.
+/// Plays the demo and writes its observations to `out`. When it returns, also after `stop` was
+/// cancelled, every process that it started has ended.
 ///
 /// # Errors
-/// A replica did not do what the demo is about, a part of the demo itself could not be set up, or
-/// it was stopped.
+/// A replica did not do what the demo shows, a part of the demo itself could not be set up, or it
+/// was stopped.
 pub async fn run(
     wish: Wish,
     stop: CancellationToken,

@@ -1,11 +1,11 @@
-//! The events of a demo on their way: sent one after the other, at a pace at which replicas can be
-//! killed in between.
+//! Sends the events of a demo one after the other, at a pace that leaves time to kill replicas in
+//! between.
 
 use super::recording::Recorded;
 use super::sender::{Sender, SenderAnswer};
 use std::time::{Duration, Instant};
 
-/// What was sent so far, and how it was answered.
+/// The events sent so far, and their answers.
 pub struct Playing {
     sender: Sender,
     pace: Duration,
@@ -14,13 +14,13 @@ pub struct Playing {
 }
 
 impl Playing {
-    /// Sends by `sender`, and rests for `pace` before each event.
+    /// Sends through `sender` and waits `pace` before each event.
     #[must_use]
     pub fn new(sender: Sender, pace: Duration) -> Self {
         Self { sender, pace, answers: Vec::new(), gap: Gap::begin(Instant::now()) }
     }
 
-    /// Sends all requests, each after the one before was answered or given up.
+    /// Sends all requests, each after the answer to the previous one or the end of its retries.
     pub async fn play(&mut self, requests: &[Recorded]) {
         self.gap.resume(Instant::now());
         for request in requests {
@@ -39,7 +39,7 @@ impl Playing {
         self.gap.longest
     }
 
-    /// How each event was answered.
+    /// The answer to each event.
     #[must_use]
     pub fn into_answers(self) -> Vec<SenderAnswer> {
         self.answers
@@ -57,7 +57,7 @@ impl Gap {
         Self { last: now, longest: Duration::ZERO }
     }
 
-    /// Events are sent again: the time before does not count.
+    /// Sending continues: the time before it does not count.
     fn resume(&mut self, now: Instant) {
         self.last = now;
     }

@@ -1,16 +1,16 @@
-//! Loopback addresses for replicas that come back to them after a restart.
+//! Loopback addresses that replicas keep across restarts.
 
 use std::io;
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::ops::Range;
 
-/// Below the ports that systems give to outgoing connections (Linux: from 32768), so that none of
-/// those can take a replica's port while it restarts.
+/// Below the ports for outgoing connections (Linux: from 32768), so that no connection takes a
+/// replica's port while it restarts.
 const PORTS: Range<u16> = 20_000..32_000;
-/// Ports between those of two processes with neighbouring ids: more than a demo uses.
+/// Distance between the ports of two processes with neighbouring ids: more ports than a demo uses.
 const STRIDE: u32 = 101;
 
-/// Addresses that nobody listened on when they were looked for, each given once.
+/// Addresses that were free when checked, each given out once.
 #[derive(Debug)]
 pub struct Ports {
     tried: u16,
@@ -18,7 +18,7 @@ pub struct Ports {
 }
 
 impl Ports {
-    /// Addresses that processes side by side are unlikely to share.
+    /// Addresses that parallel processes are unlikely to share.
     #[must_use]
     pub fn of_process(id: u32) -> Self {
         let span = u32::from(PORTS.end - PORTS.start);

@@ -1,5 +1,5 @@
-//! A receiver that stands for GitHub, Slack and a webhook, and remembers what arrived. Like the
-//! real ones it is sometimes not well: every few calls it answers 503, once.
+//! A receiver in place of GitHub, Slack and a webhook that remembers what arrived. Like real
+//! services it fails sometimes: every few calls it answers 503, once.
 
 use axum::Router;
 use axum::extract::{Path, State};
@@ -13,13 +13,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Every such call is answered with 503 first.
+/// Every call with this number is answered with 503 first.
 const UNWELL_EVERY: u64 = 4;
-/// Time between taking a call and answering it, short beside that of the real ones: so a process
-/// that is killed may have calls under way.
+/// Time between accepting a call and answering it: shorter than that of real services, and long
+/// enough that a killed process may have calls in progress.
 const ANSWERS_AFTER: Duration = Duration::from_millis(100);
 
-/// One thing that arrived and was taken.
+/// One accepted call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Arrival {
     Status { sha: String, context: String, state: String, description: String },
@@ -33,9 +33,9 @@ pub enum Arrival {
 #[derive(Clone, Debug, Default)]
 pub struct Arrived {
     pub arrivals: Vec<Arrival>,
-    /// Comments as they are now, by (pull request, id).
+    /// Comments in their current form, by (pull request, id).
     pub comments: BTreeMap<(u64, u64), String>,
-    /// Calls that were answered with 503.
+    /// Calls answered with 503.
     pub refused: u64,
 }
 
@@ -55,10 +55,10 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// Listens on a free port of the loopback interface, until the process ends.
+    /// Listens on a free port of the loopback interface until the process ends.
     ///
     /// # Errors
-    /// No port is to be had.
+    /// No port is free.
     pub async fn start() -> std::io::Result<Self> {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
@@ -68,7 +68,7 @@ impl Receiver {
         Ok(Self { address, memory })
     }
 
-    /// Where it listens.
+    /// The URL of the receiver.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
@@ -91,7 +91,7 @@ fn router(memory: Shared) -> Router {
         .with_state(memory)
 }
 
-/// Runs `take` on the memory, unless it is time to be unwell.
+/// Runs `take` on the memory, unless this call has to fail.
 async fn answer(
     memory: &Shared,
     take: impl FnOnce(&mut Memory) -> (StatusCode, Value),

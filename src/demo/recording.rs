@@ -40,10 +40,10 @@ pub fn read_recording(path: &Path) -> Result<Vec<Recorded>, RecordingError> {
     Ok(vec![Recorded { headers: vec![kind], body: text.into_bytes() }])
 }
 
-/// Reads one `{headers, body}` a line; empty lines are passed over.
+/// Reads one `{headers, body}` a line; skips empty lines.
 ///
 /// # Errors
-/// A line is something else.
+/// A line is not of this form.
 pub fn recorded_lines(name: &str, text: &str) -> Result<Vec<Recorded>, RecordingError> {
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     lines
@@ -67,7 +67,7 @@ impl Recorded {
     /// The CloudEvents of the request.
     ///
     /// # Errors
-    /// It is not a valid one.
+    /// The request is not a valid one.
     pub fn cloud_events(&self) -> Result<Vec<CloudEvent>, IngestError> {
         parse(&self.headers, &self.body)
     }

@@ -1,5 +1,5 @@
-//! One replica: a process of this very binary, on addresses and a directory that it keeps across
-//! its lives. It never outlives the demo.
+//! One replica: a process of this binary, with addresses and a directory that it keeps across
+//! restarts. It never outlives the demo.
 
 use anyhow::{Context as _, bail};
 use rustix::process::{Pid, Signal, kill_process};
@@ -9,15 +9,15 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 use tokio::process::{Child, Command};
 
-/// A drain takes no longer than the grace period of a pod; then it is killed.
+/// A drain takes at most the grace period of a pod; after it the process is killed.
 const DRAIN_MAX: Duration = Duration::from_secs(30);
-/// Flags of `serve` are also environment variables with this prefix; those of the caller are
-/// meant for another relay.
+/// Flags of `serve` are also environment variables with this prefix. Those of the caller are for
+/// another relay and are removed.
 const FLAG_PREFIX: &str = "RELAY_";
-/// Below the folder of the demo: what its replicas share.
+/// File below the folder of the demo with the replicas' shared secret.
 pub const SECRET_FILE: &str = "cluster-secret";
 
-/// Where a replica is found, by users and by the others.
+/// The addresses of a replica, for users and for other replicas.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Addresses {
     pub http: String,
@@ -36,7 +36,8 @@ pub struct DemoReplica {
 }
 
 impl DemoReplica {
-    /// Replica `number` of those at `all`, with `config` and its data below `folder`. Not started.
+    /// Replica `number` of those at `all`, with `config` and its data below `folder`. Not started
+    /// yet.
     #[must_use]
     pub fn new(number: usize, all: &[Addresses], config: &Path, folder: &Path) -> Self {
         let name = format!("relay-{number}");
@@ -58,19 +59,19 @@ impl DemoReplica {
         Self { name, http: own.http.clone(), arguments, log, child: None }
     }
 
-    /// The name of its pod.
+    /// Its pod name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Where it takes events and questions.
+    /// The URL of `path` at this replica.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.http)
     }
 
-    /// Begins a life. What it logs is added to what earlier ones did.
+    /// Starts the process. Its log is appended to the earlier one.
     ///
     /// # Errors
     /// The process or its log cannot be started.
@@ -89,10 +90,10 @@ impl DemoReplica {
         Ok(())
     }
 
-    /// Fails once its process has ended by itself.
+    /// Checks that the process still runs.
     ///
     /// # Errors
-    /// It has; the last line of its log is told.
+    /// The process ended by itself; the error holds the last line of its log.
     pub fn check(&mut self) -> anyhow::Result<()> {
         let Some(child) = &mut self.child else { return Ok(()) };
         if let Some(status) = child.try_wait()? {
@@ -101,7 +102,7 @@ impl DemoReplica {
         Ok(())
     }
 
-    /// Ends it at once, as a lost node does: no drain, no last write.
+    /// Kills the process at once, like a lost node: no drain, no last write.
     ///
     /// # Errors
     /// The system refuses.
@@ -112,7 +113,7 @@ impl DemoReplica {
         Ok(())
     }
 
-    /// Ends it as Kubernetes does, and waits until it has drained.
+    /// Stops the process as Kubernetes does, and waits until it has drained.
     ///
     /// # Errors
     /// It does not run, or does not end in time.

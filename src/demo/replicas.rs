@@ -1,4 +1,4 @@
-//! Several replicas as one cluster: started together, asked over HTTP like any relay, and ended
+//! Several replicas as one cluster: started together, queried over HTTP like any relay, and stopped
 //! together.
 
 use super::ports::Ports;
@@ -9,12 +9,11 @@ use std::path::Path;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
-/// A replica that does not answer a question in this time does not answer it.
+/// Longest wait for the answer of a replica.
 const ASK_MAX: Duration = Duration::from_secs(2);
-/// Between two questions: short beside an election.
+/// Time between two requests: shorter than an election.
 const ASK_EVERY: Duration = Duration::from_millis(50);
-/// Forming takes two seconds, an election one, a return less than that: the rest is for a busy
-/// machine.
+/// Forming takes two seconds, an election one, a return less. The rest is for a busy machine.
 const READY_MAX: Duration = Duration::from_secs(20);
 
 /// The replicas, by their number.
@@ -24,7 +23,8 @@ pub struct Replicas {
 }
 
 impl Replicas {
-    /// `count` replicas of one configuration, with their data and logs below `folder`. Not started.
+    /// `count` replicas of one configuration, with their data and logs below `folder`. Not started
+    /// yet.
     ///
     /// # Errors
     /// No addresses are free, or the HTTP client cannot be set up.
@@ -42,7 +42,7 @@ impl Replicas {
         Ok(Self { all: (0..count).map(replica).collect(), client })
     }
 
-    /// How many there are, running or not.
+    /// The number of replicas, running or not.
     #[must_use]
     pub fn count(&self) -> usize {
         self.all.len()
@@ -63,7 +63,7 @@ impl Replicas {
     /// Starts all of them and waits until they have formed a cluster.
     ///
     /// # Errors
-    /// One cannot be started, ended by itself, or did not become ready in time.
+    /// One cannot be started, ended by itself, or was not ready in time.
     pub async fn form(&mut self) -> anyhow::Result<()> {
         for replica in &mut self.all {
             replica.start()?;
@@ -99,10 +99,10 @@ impl Replicas {
         self.all[number].drain().await
     }
 
-    /// Ends what still runs.
+    /// Stops the replicas that still run.
     ///
     /// # Errors
-    /// The system refuses; the others are ended.
+    /// The system refuses; the others are stopped.
     pub async fn end(&mut self) -> anyhow::Result<()> {
         let mut ended = Ok(());
         for replica in &mut self.all {
@@ -111,8 +111,8 @@ impl Replicas {
         ended
     }
 
-    /// Waits for a leader and gives its number. A replica that is `gone` is not asked, and is
-    /// none.
+    /// Waits for a leader and returns its number. A replica that is `gone` is not asked and does
+    /// not count.
     ///
     /// # Errors
     /// A replica ended by itself, or there was no leader in time.
@@ -132,12 +132,12 @@ impl Replicas {
         bail!("no leader within {READY_MAX:?}")
     }
 
-    /// How the cluster looks to a replica; `None` when it does not answer.
+    /// The cluster as a replica sees it; `None` if the replica does not answer.
     pub async fn view(&self, number: usize) -> Option<View> {
         View::parse(&self.ask(number, "/api/v1/cluster").await?)
     }
 
-    /// What each replica knows of the work; `None` unless all are ready and answer.
+    /// What each replica knows about remaining work; `None` unless all are ready and answer.
     pub async fn work(&self) -> Option<Vec<Work>> {
         let mut all = Vec::with_capacity(self.count());
         for number in 0..self.count() {
@@ -149,10 +149,10 @@ impl Replicas {
         Some(all)
     }
 
-    /// Fails once a process has ended by itself.
+    /// Checks that all processes still run.
     ///
     /// # Errors
-    /// One has.
+    /// A process ended by itself.
     pub fn check(&mut self) -> anyhow::Result<()> {
         self.all.iter_mut().try_for_each(DemoReplica::check)
     }

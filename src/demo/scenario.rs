@@ -1,5 +1,5 @@
-//! What the demo plays: the recorded events, with annotations added to the runs that carry none,
-//! then the ways in which Tekton repeats and reorders them.
+//! The events of the demo: the recorded events, with annotations added to runs without any, then
+//! the ways in which Tekton repeats and reorders them.
 
 use super::recording::{Recorded, RecordingError, recorded_lines};
 use crate::clock::Timestamp;
@@ -16,22 +16,22 @@ const PREFIX: &str = "tekton.dev/tekton-events-relay.scm.";
 #[derive(Debug)]
 pub struct Scenario {
     pub requests: Vec<Recorded>,
-    /// Different runs among them.
+    /// Number of different runs.
     pub runs: usize,
-    /// Final commit status that every commit's check has to show, by (commit, check name).
+    /// Final commit status of every commit's check, by (commit, check name).
     pub expected: BTreeMap<(String, String), &'static str>,
-    /// Rows that the comment on each pull request has to show.
+    /// Rows that the comment on each pull request must show.
     pub rows: BTreeMap<u64, &'static [Row]>,
-    /// What each request tells.
+    /// The transition of each request.
     pub transitions: Vec<Transition>,
 }
 
-/// What a request tells: equal for all that tell the same.
+/// The transition in a request. Requests with the same content have equal transitions.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Transition {
-    /// Of the run it is about.
+    /// Uid of its run.
     pub run_uid: String,
-    /// The `webhook-id` of the call about it.
+    /// The `webhook-id` of its webhook call.
     pub webhook_id: String,
 }
 
@@ -96,7 +96,7 @@ impl Scenario {
     }
 }
 
-/// Adds the annotations that a pipeline author would have set.
+/// Adds the annotations that a pipeline author would set.
 fn annotate(mut request: Recorded) -> Recorded {
     let Ok(mut body) = serde_json::from_slice::<Value>(&request.body) else { return request };
     let run = body.as_object_mut().and_then(|root| root.values_mut().next());
@@ -140,7 +140,7 @@ impl Recorded {
         format!("{:<50} {:<16}", self.event_type(), self.run_name().unwrap_or_default())
     }
 
-    /// What it tells; empty where it is no event of a run.
+    /// Its transition; empty if it is not an event of a run.
     fn transition(&self) -> Transition {
         let events = self.cloud_events().unwrap_or_default();
         let decoded = events.first().map(|event| decode(event, Timestamp(1), &Keep::all()));
@@ -172,8 +172,8 @@ impl Recorded {
     }
 }
 
-/// A configuration that sends to the receiver at `receiver`; its secrets go into `folder`. Where a
-/// replica listens and keeps its data is left to its flags.
+/// A configuration that sends to the receiver at `receiver`; its secrets are in `folder`. Flags set
+/// the addresses and the data directory of a replica.
 ///
 /// # Errors
 /// The secret files cannot be written.

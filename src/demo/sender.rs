@@ -1,5 +1,5 @@
-//! Sends events the way Tekton does: one connection each, and again after 20 ms, 40 ms, ... on
-//! the statuses and errors that its client repeats.
+//! Sends events as Tekton does: one connection each, and retries after 20 ms, 40 ms, ... on the
+//! statuses and errors that its client retries.
 
 use super::recording::Recorded;
 use serde_json::Value;
@@ -7,19 +7,19 @@ use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// Attempts in all, measured on a real controller.
+/// Total attempts, measured on a real controller.
 const ATTEMPTS_MAX: u32 = 11;
-/// Wait before the first repetition; doubles with each one.
+/// Wait before the first retry; doubles with each one.
 const FIRST_WAIT: Duration = Duration::from_millis(20);
-/// Answers that Tekton's client repeats; any other one is final.
+/// Answers that Tekton's client retries; any other one is final.
 const REPEATED: [u16; 7] = [404, 413, 425, 429, 502, 503, 504];
 
-/// How one event ended for its sender.
+/// The result of one event for its sender.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SenderAnswer {
-    /// The last status; `None` when no connection was ever made.
+    /// The last status; `None` if no connection succeeded.
     pub status: Option<u16>,
-    /// The fate the relay named, empty where it was not taken.
+    /// The fate in the relay's answer; empty if the event was not accepted.
     pub fate: String,
     pub attempts: u32,
 }
@@ -40,7 +40,7 @@ impl fmt::Display for SenderAnswer {
     }
 }
 
-/// A stand-in for Tekton's events controller.
+/// A fake of Tekton's events controller.
 pub struct Sender {
     client: reqwest::Client,
     urls: Vec<String>,
@@ -57,8 +57,8 @@ impl Sender {
         Self::among(vec![url.to_owned()])
     }
 
-    /// Sends to `urls` in turn, one attempt each, as a Kubernetes Service spreads connections:
-    /// an event that meets a replica which is down reaches another one at the next attempt.
+    /// Sends to `urls` in turn, one attempt each, as a Kubernetes Service spreads connections. If a
+    /// replica is down, the next attempt of an event reaches another one.
     ///
     /// # Errors
     /// The HTTP client cannot be set up.
@@ -68,7 +68,7 @@ impl Sender {
         Ok(Self { client, urls, attempted: AtomicUsize::new(0) })
     }
 
-    /// Sends all requests, each after the one before was answered or given up.
+    /// Sends all requests, each after the answer to the previous one or the end of its retries.
     pub async fn play(&self, requests: &[Recorded]) -> Vec<SenderAnswer> {
         let mut answers = Vec::with_capacity(requests.len());
         for request in requests {
@@ -110,7 +110,7 @@ impl Sender {
         };
         (Some(status), body["fate"].as_str().unwrap_or_default().to_owned())
     }
-    /// Empty, and so never answered, where there is no URL at all.
+    /// Empty, and so without any answer, if there is no URL.
     fn next_url(&self) -> &str {
         let at = self.attempted.fetch_add(1, Ordering::Relaxed);
         self.urls.get(at % self.urls.len().max(1)).map_or("", String::as_str)
@@ -122,7 +122,7 @@ mod tests {
     use super::*;
     use std::sync::Arc;
 
-    /// A replica that answers each event with `status`, and counts them.
+    /// A replica that answers each event with `status` and counts the events.
     async fn replica(status: u16) -> (String, Arc<AtomicUsize>) {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());

@@ -1,4 +1,4 @@
-//! What reached each target, in order, for people.
+//! What reached each target, in order, as text for people.
 
 use super::receiver::{Arrival, Arrived};
 use std::collections::BTreeMap;

@@ -1,5 +1,5 @@
-//! The demo with several replicas: processes that form a cluster, whose leader is killed and of
-//! which one is rolled while events arrive.
+//! The demo with several replicas: processes that form a cluster. While events arrive, it kills the
+//! leader and rolls another replica.
 
 use super::playing::Playing;
 use super::replicas::Replicas;
@@ -11,21 +11,21 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
-/// Time before each event. Slow enough that what is done to the replicas falls between events.
+/// Time before each event. Slow enough that the actions on replicas fall between events.
 const PACE: Duration = Duration::from_millis(100);
-/// Events before the leader is killed, of the 38 that tell something new.
+/// Events before the leader is killed, of the 38 with a new transition.
 const BEFORE_KILL: usize = 12;
 /// Events before a replica is rolled, likewise.
 const BEFORE_ROLL: usize = 26;
-/// A kill is followed by a takeover wait of 11 s at worst (`docs/ARCHITECTURE.md`).
+/// After a kill a takeover waits 11 s at worst (`docs/ARCHITECTURE.md`).
 const SETTLE_MAX: Duration = Duration::from_secs(30);
-/// Between two looks whether all is done.
+/// Time between two checks whether all is done.
 const SETTLE_POLL: Duration = Duration::from_millis(100);
-/// Nothing was left to do for so long: longer than the configured straggler window of 1 s, after
-/// which a summary may still be due.
+/// The cluster counts as done after this much time without work: longer than the configured
+/// straggler window of 1 s, after which a summary may still be due.
 const QUIET: Duration = Duration::from_millis(1_500);
 
-/// Forms a cluster, sends everything to it, kills and rolls meanwhile, and ends it.
+/// Forms a cluster, sends everything to it, kills and rolls replicas meanwhile, and stops it.
 ///
 /// # Errors
 /// The cluster did not form, found no new leader or did not take a replica back in time, or `stop`
@@ -84,7 +84,7 @@ async fn act(
     Ok(Played { answers: playing.into_answers(), in_doubt: end.in_doubt, faults })
 }
 
-/// Kills the leader, waits for another, and starts the killed one again. Gives both.
+/// Kills the leader, waits for another, and starts the killed one again. Returns both.
 async fn kill_leader(replicas: &mut Replicas, out: &mut impl Write) -> anyhow::Result<[usize; 2]> {
     let old = replicas.leader(None).await?;
     replicas.kill(old).await?;
@@ -98,7 +98,7 @@ async fn kill_leader(replicas: &mut Replicas, out: &mut impl Write) -> anyhow::R
     Ok([old, new])
 }
 
-/// Rolls one of the replicas that are not `spared`. Gives what was wrong with its end.
+/// Rolls one of the replicas that are not `spared`. Returns what was wrong with its end.
 async fn roll(
     replicas: &mut Replicas,
     spared: &[usize],
@@ -123,8 +123,8 @@ struct End {
     in_doubt: u64,
 }
 
-/// Waits until every replica is ready, knows of nothing left to do, and all are members; else
-/// says what was missing.
+/// Waits until every replica is ready and a member, and no work is left; otherwise returns what was
+/// missing.
 async fn settle(replicas: &mut Replicas) -> anyhow::Result<(End, Option<String>)> {
     let deadline = Instant::now() + SETTLE_MAX;
     let mut quiet_since = None;

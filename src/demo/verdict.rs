@@ -1,5 +1,5 @@
-//! Compares what arrived with what had to arrive. What arrived twice is forgiven only as far as the
-//! relay itself counted calls whose outcome it could not know.
+//! Compares what arrived with what had to arrive. It accepts as many duplicates as the relay itself
+//! counted calls with unknown outcome.
 
 use super::receiver::{Arrival, Arrived};
 use super::scenario::{Scenario, Transition};
@@ -7,7 +7,7 @@ use super::sender::SenderAnswer;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-/// How a play ended at the relay.
+/// The result of a play, as the relay reports it.
 #[derive(Clone, Debug, Default)]
 pub struct Played {
     /// One for each request of the scenario.
@@ -18,29 +18,29 @@ pub struct Played {
     pub faults: Vec<String>,
 }
 
-/// The end of a demo, in numbers.
+/// The result of a demo, in numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DemoVerdict {
     pub sent: usize,
     pub acknowledged: usize,
-    /// Different transitions acknowledged: what was repeated tells none.
+    /// Different transitions acknowledged; repetitions do not count.
     pub news: usize,
     /// Effects that arrived.
     pub delivered: usize,
-    /// What arrived although it had arrived before, in words.
+    /// Effects that arrived more than once, in words.
     pub duplicates: Vec<String>,
-    /// Calls without a record: as many duplicates may be.
+    /// Calls without a record: at most this many duplicates are accepted.
     pub in_doubt: u64,
-    /// Of them those that no webhook call told.
+    /// Of the acknowledged transitions, those without a webhook call.
     pub lost: usize,
-    /// Calls the receiver refused, that were repeated.
+    /// Calls that the receiver refused and the relay retried.
     pub repeated: u64,
     /// What is wrong, in words.
     pub faults: Vec<String>,
 }
 
 impl DemoVerdict {
-    /// Draws the conclusion.
+    /// Computes the verdict.
     #[must_use]
     pub fn of(scenario: &Scenario, played: &Played, seen: &Arrived) -> Self {
         let news = acknowledged_news(scenario, &played.answers);
@@ -63,7 +63,8 @@ impl DemoVerdict {
         }
     }
 
-    /// Nothing lost, nothing twice but what was in doubt, every check in its right final state.
+    /// Nothing lost, no duplicates except from calls in doubt, every check in its right final
+    /// state.
     #[must_use]
     pub fn is_good(&self) -> bool {
         let duplicates = u64::try_from(self.duplicates.len()).unwrap_or(u64::MAX);
@@ -96,12 +97,12 @@ impl fmt::Display for DemoVerdict {
     }
 }
 
-/// Whether a transition that was acknowledged may have gone nowhere because a later one of its
-/// run overtook it: on its way through a spool, or before it came.
+/// Whether an acknowledged transition may be without an effect because a later one of its run
+/// overtook it, in a spool or before it arrived.
 type MayBeOvertaken = bool;
 
-/// The transitions that were acknowledged. A relay that answers `duplicate` knows the transition,
-/// whether this attempt told it or one whose answer was lost.
+/// The acknowledged transitions. A relay that answers `duplicate` knows the transition, from this
+/// attempt or from one whose answer was lost.
 fn acknowledged_news<'s>(
     scenario: &'s Scenario,
     answers: &[SenderAnswer],
@@ -116,7 +117,7 @@ fn acknowledged_news<'s>(
     news
 }
 
-/// How many acknowledged transitions no webhook call told.
+/// Number of acknowledged transitions without a webhook call.
 fn lost(
     scenario: &Scenario,
     news: &BTreeMap<&Transition, MayBeOvertaken>,
@@ -164,14 +165,14 @@ fn wrong_comments(scenario: &Scenario, seen: &Arrived) -> Vec<String> {
     missing
 }
 
-/// Every run that did not succeed has a message of its own.
+/// Every run that did not succeed has its own message.
 fn wrong_messages(scenario: &Scenario, seen: &Arrived) -> Option<String> {
     let due = scenario.expected.values().filter(|state| **state != "success").count();
     let texts: BTreeSet<&str> = seen.arrivals.iter().filter_map(message).collect();
     (texts.len() != due).then(|| format!("{} different Slack messages, not {due}", texts.len()))
 }
 
-/// Runs whose transitions first arrived in another order than they were sent in.
+/// Runs whose transitions first arrived in another order than sent.
 fn wrong_order(scenario: &Scenario, seen: &Arrived) -> Vec<String> {
     let mut places: BTreeMap<&str, usize> = BTreeMap::new();
     for (at, transition) in scenario.transitions.iter().enumerate() {
@@ -215,8 +216,8 @@ fn message(arrival: &Arrival) -> Option<&str> {
     }
 }
 
-/// What arrived twice, target by target. An edit of a comment shows the same however often it
-/// is made, so it counts for none.
+/// Repeated arrivals, target by target. Edits of a comment do not count: repeating one changes
+/// nothing.
 fn duplicates(seen: &Arrived) -> Vec<String> {
     let mut said: BTreeMap<(&str, &str), (&str, &str)> = BTreeMap::new();
     let (mut ids, mut texts, mut commented) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());

@@ -1,4 +1,4 @@
-//! What is lost, twice, late or wrong, and what a killed process excuses.
+//! What counts as lost, repeated, late or wrong, and what a killed process excuses.
 
 use super::*;
 
@@ -19,7 +19,7 @@ fn slack(text: &str) -> Arrival {
     Arrival::Slack { text: text.to_owned() }
 }
 
-/// Requests that tell the transitions `ids`, of runs that end with nothing to show.
+/// Requests with the transitions `ids`, of runs without anything to show at the end.
 fn scenario(ids: &[&str]) -> Scenario {
     Scenario {
         requests: Vec::new(),
@@ -72,7 +72,7 @@ fn an_event_that_the_relay_ignores_is_not_owed() {
     assert!(DemoVerdict::of(&scenario(&["a"]), &played, &seen(vec![])).is_good());
 }
 
-/// What of `a` and `b` is lost when `a` was answered with `fate` and `told` arrived.
+/// The number lost of `a` and `b` when `a` was answered with `fate` and `told` arrived.
 fn lost_of_two(fate: &str, told: &[&str]) -> usize {
     let played = played(&[fate, "accepted"], 0);
     let arrivals = told.iter().map(|id| webhook(id)).collect();

@@ -1,39 +1,39 @@
-//! What the demo reads in the answers of a replica: who is in the cluster, and how much is left
-//! to do. Reads text that others fetched.
+//! What the demo reads from the answers of a replica: the members of the cluster, and the remaining
+//! work. It reads text that others fetched.
 
 use serde_json::Value;
 
-/// A member, as `GET /api/v1/cluster` tells it.
+/// A member in `GET /api/v1/cluster`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemberRow {
     pub name: String,
     pub role: String,
-    /// Empty where nobody can tell.
+    /// Empty if unknown.
     pub state: String,
     pub slots: u64,
 }
 
-/// The cluster, as one replica tells it.
+/// The cluster in the answer of one replica.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct View {
-    /// Name of the leader that a quorum follows; `None` while there is none.
+    /// Name of the leader that a quorum follows; `None` if there is none.
     pub leader: Option<String>,
     /// By name.
     pub members: Vec<MemberRow>,
-    /// Slots that nobody works on.
+    /// Slots without a worker.
     pub unowned: u64,
 }
 
 impl View {
-    /// Reads an answer; `None` where it is something else.
+    /// Reads an answer; `None` for other text.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let answer: Value = serde_json::from_str(text).ok()?;
         let listed = answer["members"].as_array()?;
         let mut members = listed.iter().map(member).collect::<Option<Vec<MemberRow>>>()?;
         members.sort_by(|one, other| one.name.cmp(&other.name));
-        // Only the leader's own view proves that it leads: a replica that was cut off, or whose
-        // leader has just died, still names the one it knew.
+        // Only the leader's own view proves that it leads. A replica that was cut off, or whose
+        // leader has just died, still names the old leader.
         let is_proven = answer["view"] == "leader" && answer["has_quorum"] == true;
         let leader = listed.iter().find(|member| member["is_leader"] == true);
         let leader = leader.filter(|_| is_proven).and_then(|leader| leader["name"].as_str());
@@ -72,17 +72,17 @@ fn member(answer: &Value) -> Option<MemberRow> {
     })
 }
 
-/// Whether a replica takes events, as `GET /readyz` tells it.
+/// Whether a replica takes events, from `GET /readyz`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Readiness {
-    /// Takes them into the log: to a spool does not count.
+    /// Takes them into the log; a spool does not count.
     pub is_ready: bool,
     /// Events that only the disk of this replica has.
     pub spooled: u64,
 }
 
 impl Readiness {
-    /// Reads an answer; `None` where it is something else.
+    /// Reads an answer; `None` for other text.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let answer: Value = serde_json::from_str(text).ok()?;
@@ -91,18 +91,18 @@ impl Readiness {
     }
 }
 
-/// What is left to do, as one replica knows it.
+/// The remaining work that one replica knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Work {
     /// Effects that are not settled, events without a plan, and those in its spool.
     pub left: u64,
-    /// Calls that ended without a record, since the cluster was formed.
+    /// Calls that ended without a record since the cluster was formed.
     pub in_doubt: u64,
 }
 
 impl Work {
-    /// Reads the text exposition of the metrics, which tells nothing of the spool; `None` where
-    /// a gauge is missing.
+    /// Reads the metrics in text exposition format, which do not include the spool; `None` if a
+    /// gauge is missing.
     #[must_use]
     pub fn parse(metrics: &str) -> Option<Self> {
         let left = gauge(metrics, "effects_unsettled")? + gauge(metrics, "events_unplanned")?;
