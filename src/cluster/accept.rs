@@ -1,5 +1,5 @@
-//! What happens to an event that arrives: it is answered from state, proposed, kept on this disk
-//! alone, or refused.
+//! What happens to an arriving event: it is answered from state, proposed, kept on this disk alone,
+//! or refused.
 
 use super::handle::Cluster;
 use super::proposal::batcher;
@@ -10,16 +10,16 @@ use crate::event::{Key, RunEvent};
 use crate::state_machine::{Accepted, Applied, Command, FeatureLevel, StateMachine};
 
 impl Cluster {
-    /// Accepts events; those of one call share one entry where it holds them. Transitions that are
-    /// known already are answered from applied state, without a write (rule 8).
+    /// Accepts events; the events of one call share one entry if they fit into it. Known
+    /// transitions are answered from applied state, without a write (rule 8).
     ///
     /// # Errors
-    /// Not all were confirmed; sending all of them again is safe.
+    /// Some were not confirmed; the sender can safely retry all of them.
     pub async fn accept(&self, events: Vec<RunEvent>) -> Result<Vec<Accepted>, AcceptError> {
         let mut events = events;
         let (is_second, is_untouched) =
             self.read(|state| (state.has_reached(FeatureLevel::SECOND), state.is_untouched()));
-        // An older member, or this disk read by an older binary, knows no later facts.
+        // An older member, or an older binary on this disk, does not know the later facts.
         if !is_second {
             events.iter_mut().for_each(RunEvent::keep_first_level);
         }
@@ -28,10 +28,10 @@ impl Cluster {
                 Degradation::Wait if member.owes_order_to(&events) => {
                     return member.quorum_loss.keep(events).await;
                 }
-                // A new cluster begins with its level: what came before would stay at the first one.
+                // A new cluster first raises its level: earlier events would stay at the first one.
                 Degradation::Wait if is_untouched => return Err(AcceptError::NoLeader),
                 Degradation::Wait => {}
-                // What is left of the disk is for the log (rule 15).
+                // The rest of the disk is for the log (rule 15).
                 Degradation::Spool if self.disk.is_low() => return Err(AcceptError::DiskLow),
                 Degradation::Spool => return member.quorum_loss.keep(events).await,
                 Degradation::Refuse => return Err(AcceptError::NoLeader),
@@ -64,7 +64,7 @@ impl Cluster {
         if self.disk.is_low() {
             return Err(AcceptError::DiskLow);
         }
-        // One entry, or as many as they need: who repeats all of them after an error changes nothing.
+        // One entry, or several if needed: after an error a retry of all of them changes nothing.
         let mut answers = Vec::with_capacity(commands.len());
         for portion in batcher::portions(commands) {
             let written = self.queue.submit_encoded(portion, Priority::Event, self.accept_timeout);
@@ -74,14 +74,14 @@ impl Cluster {
     }
 }
 
-/// The answer to an event that is known, and the run whose memory is to be kept.
+/// The answer to a known event, and the run whose memory the log must extend.
 fn known(state: &StateMachine, event: &RunEvent) -> Option<(Option<Key>, Accepted)> {
     let known = state.known(event)?;
     let owner = state.slot(known.slot).owner;
     Some((known.touch, Accepted { fate: known.fate, slot: known.slot, owner }))
 }
 
-/// The answer to an accept, if the command was one.
+/// The answer to an accept command; `None` for other commands.
 fn accepted(answer: Applied) -> Option<Result<Accepted, AcceptError>> {
     match answer {
         Applied::Accepted(accepted) => Some(Ok(accepted)),

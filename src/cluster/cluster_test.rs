@@ -65,7 +65,7 @@ async fn concurrent_calls_share_entries() {
     assert!(entries <= 4, "{entries} entries for 64 events");
 }
 
-/// A cluster over a disk that does as it is told.
+/// A cluster over a disk that the test controls.
 async fn over(disk: &SimulatedDisk, ballast: Option<Ballast>, options: &Options) -> Cluster {
     let database = redb::Database::builder().create_with_backend(disk.clone()).unwrap();
     Cluster::over_database(database, ballast, options, Arc::new(ManualClock::default())).await

@@ -1,5 +1,5 @@
-//! Why a running cluster can no longer be used. Its process has to end: what was acknowledged is
-//! kept, and nothing is acknowledged any more.
+//! Why a running cluster can no longer be used. Its process must end: acknowledged events are kept,
+//! and no new ones are acknowledged.
 
 use super::data_dir::identity::{ClusterId, IdentityError};
 use super::gossip::GossipEnd;
@@ -36,7 +36,8 @@ pub enum FatalError {
     /// The node's build cannot read the log. A newer build goes on with the same directory.
     #[error("the cluster turned this node away")]
     BuildTooOld(#[source] Rejection),
-    /// The others no longer hear of this node, and would not believe it in the same life.
+    /// The other nodes no longer receive this node's gossip, and would not accept it in the same
+    /// life.
     #[error("gossip ended")]
     Gossip(#[source] GossipEnd),
     /// This node's state is wrong.
@@ -49,19 +50,20 @@ pub enum FatalError {
     /// tries again.
     #[error("the cluster has no id")]
     Unnamed(#[source] Arc<IdentityError>),
-    /// This node is the only one of its cluster, and another cluster works where it looks for others.
+    /// This node is the only one of its cluster, and another cluster works at the addresses of its
+    /// discovery.
     #[error(
         "this data directory is all of cluster {own}, and cluster {found} works at the same addresses: \
          a person has to say which is right"
     )]
     OtherCluster { own: ClusterId, found: ClusterId },
-    /// A task that runs as long as the relay does has panicked or ended: without it the relay would
-    /// go on looking well, and not do that part of its work.
+    /// A task that must run as long as the relay has panicked or ended. Without it the relay would
+    /// look healthy but not do that part of its work.
     #[error("the task of {task} ended before its time, which is a fault of the relay")]
     TaskEnded { task: &'static str },
 }
 
-/// Starts a task of the cluster. Its panic tells the process to end.
+/// Starts a task of the cluster. Its panic ends the process.
 pub(super) fn spawn(
     task: &'static str,
     failing: &watch::Sender<Option<FatalError>>,
@@ -75,7 +77,7 @@ pub(super) fn spawn(
     })
 }
 
-/// Tells the process to end. The first reason stays: what follows may only be its effect.
+/// Signals that the process must end. The first reason stays: later ones may be its effect.
 pub(super) fn tell(failing: &watch::Sender<Option<FatalError>>, reason: FatalError) {
     failing.send_if_modified(|failed| {
         let is_first = failed.is_none();

@@ -137,7 +137,7 @@ fn finalized_answers() -> Vec<Case> {
     answers.map(case).into()
 }
 
-/// A member in each state, as the leader tells it.
+/// A member in each state, as the leader reports it.
 fn cluster_view() -> Case {
     let states =
         [None, Some(MemberState::Live), Some(MemberState::Suspect), Some(MemberState::Dead)];
@@ -172,14 +172,14 @@ fn cluster_view() -> Case {
     Case::new("peer/cluster-view", told, bytes, read)
 }
 
-/// What stands in a file after `write` made it in an empty folder.
+/// The content of a file that `write` made in an empty folder.
 fn written(name: &str, write: impl FnOnce(&Path)) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path());
     std::fs::read(folder.path().join(name)).unwrap()
 }
 
-/// What `read` makes of a folder with that file in it.
+/// The result of `read` for a folder with that file.
 fn from_file<T>(name: &str, bytes: &[u8], read: impl FnOnce(&Path) -> T) -> T {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join(name), bytes).unwrap();

@@ -1,4 +1,4 @@
-//! The handle to the replicated log that the rest of the shell uses.
+//! The handle to the replicated log for the rest of the shell.
 
 use super::data_dir::directory::DataDirectory;
 use super::data_dir::free_space::FreeSpace;
@@ -26,7 +26,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// What waits may still be written at the end, by all tasks together; then the process goes. A
+/// Time for all tasks together to write waiting entries at the end; then the process exits. A
 /// healthy disk needs milliseconds.
 const DRAIN_MAX: Duration = Duration::from_secs(4);
 
@@ -46,15 +46,15 @@ pub struct Cluster {
     pub(super) member: Option<Arc<Member>>,
     pub(super) tasks: Mutex<Vec<JoinHandle<()>>>,
     pub(super) stop: CancellationToken,
-    /// Taken for each pass over the whole state: copies of it are large.
+    /// Held during each pass over the whole state: copies of it are large.
     pub(super) digesting: Arc<tokio::sync::Mutex<()>>,
     /// Ends the tasks of a handle that is dropped without a shutdown.
     pub(super) _stop_on_drop: DropGuard,
-    /// Keeps the lock on the data directory.
+    /// Keeps the data directory locked.
     pub(super) _directory: Option<Arc<DataDirectory>>,
 }
 
-/// Who owns what, as a node has applied it.
+/// The owners of slots that a node has applied.
 #[derive(Clone, Debug)]
 pub struct AppliedSlots {
     /// The last applied entry.
@@ -70,13 +70,13 @@ impl Cluster {
         self.node
     }
 
-    /// The id of the cluster that this node belongs to, once it does.
+    /// The id of the cluster that this node belongs to, if any.
     #[must_use]
     pub fn cluster_id(&self) -> Option<ClusterId> {
         self.member.as_ref().map_or(self.cluster_id, |member| member.cluster())
     }
 
-    /// Turns true when this life of the node is in the log. Nothing may be sent before.
+    /// Becomes true when this life of the node is in the log. Nothing may be sent before.
     #[must_use]
     pub fn registered(&self) -> watch::Receiver<bool> {
         self.registered.clone()
@@ -94,7 +94,7 @@ impl Cluster {
         self.boot
     }
 
-    /// Writes commands into one entry, and gives the answer to each, in order.
+    /// Writes commands into one entry and returns the answer to each, in order.
     ///
     /// # Errors
     /// Nothing was confirmed; every command may be proposed again.
@@ -102,12 +102,12 @@ impl Cluster {
         self.queue.submit(commands, Priority::Work, self.accept_timeout).await
     }
 
-    /// Looks at the applied state. Apply waits meanwhile: keep it short.
+    /// Reads the applied state. Apply waits meanwhile: keep it short.
     pub fn read<T>(&self, look: impl FnOnce(&StateMachine) -> T) -> T {
         self.proposer.raft.read(look)
     }
 
-    /// Owners and epochs of the slots, as this node has applied them.
+    /// Owners and epochs of the slots, as applied by this node.
     #[must_use]
     pub fn applied_slots(&self) -> AppliedSlots {
         self.proposer.raft.read_indexed(|index, state| AppliedSlots {
@@ -116,18 +116,18 @@ impl Cluster {
         })
     }
 
-    /// What this node has applied, to be compared with what others have. A pass over a copy of the
+    /// A digest of the applied state, to compare with other nodes. It is a pass over a copy of the
     /// whole state, one at a time: for tests and operators, not for every second.
     ///
     /// # Errors
-    /// The process ends.
+    /// The process is ending.
     pub async fn applied_digest(&self) -> Result<StateDigest, JoinError> {
         let turn = Arc::clone(&self.digesting).lock_owned().await;
         let copy = |index, state: &StateMachine| (index, state.stored_copy());
         let (index, state) = self.proposer.raft.read_indexed(copy);
         let pass = move || {
             let digest = StateDigest { index, sum: wire::digest(&state) };
-            // Not before: a caller that goes away leaves its pass behind.
+            // Not earlier: if the caller is dropped, its pass still runs.
             drop(turn);
             digest
         };
@@ -140,47 +140,47 @@ impl Cluster {
         self.proposer.raft.applied()
     }
 
-    /// What the entries that are applied from now on change, in the order of the log. Apply waits for
-    /// no subscriber: one that falls [`CHANGES_MAX`](super::CHANGES_MAX) entries behind loses
-    /// changes and receives `Missed`.
+    /// The changes of all entries applied from now on, in the order of the log. Apply waits for no
+    /// subscriber: one that falls [`CHANGES_MAX`](super::CHANGES_MAX) entries behind loses changes
+    /// and receives `Missed`.
     #[must_use]
     pub fn changes(&self) -> ChangeStream {
         self.proposer.raft.changes()
     }
 
-    /// Set once, with the reason, when the cluster can no longer be used. The process has to end.
+    /// Set once, with the reason, when the cluster can no longer be used. The process must end.
     #[must_use]
     pub fn failed(&self) -> watch::Receiver<Option<FatalError>> {
         self.failed.clone()
     }
 
-    /// The present moment in replicated time.
+    /// The current moment in replicated time.
     #[must_use]
     pub fn replicated_now(&self) -> Timestamp {
         self.proposer.log_clock.now()
     }
 
-    /// Whether events are kept on this disk alone now, for want of a quorum.
+    /// Whether events are now kept on this disk alone, because there is no quorum.
     #[must_use]
     pub fn is_spooling(&self) -> bool {
         let degradation = self.member.as_ref().map(|member| member.degradation());
         degradation == Some(Degradation::Spool)
     }
 
-    /// Whether this replica's state stands still behind the leader's, and for too long.
+    /// Whether this replica's state has stood still behind the leader's for too long.
     #[must_use]
     pub fn is_stuck(&self) -> bool {
         self.member.as_ref().is_some_and(|member| member.stuck().is_some())
     }
 
-    /// Whether peers that prove nothing are believed: `cluster.peer_tls` is `migrate`.
+    /// Whether unauthenticated peers are accepted: `cluster.peer_tls` is `migrate`.
     #[must_use]
     pub fn believes_anybody(&self) -> bool {
         self.member.as_ref().is_some_and(|member| member.tls.believes_anybody())
     }
 
-    /// The end of the certificate that peers are shown, in Unix seconds; `None` for one that has
-    /// none, and for a cluster of one.
+    /// The expiry of the certificate for peers, in Unix seconds; `None` for one without expiry, and
+    /// for a cluster of one.
     #[must_use]
     pub fn certificate_expires_at(&self) -> Option<i64> {
         self.member.as_ref()?.tls.expires_at()
@@ -192,13 +192,13 @@ impl Cluster {
         self.member.as_ref().map_or(0, |member| member.quorum_loss.len())
     }
 
-    /// Whether events are refused for want of disk.
+    /// Whether events are refused because the disk is low.
     #[must_use]
     pub fn is_disk_low(&self) -> bool {
         self.disk.is_low()
     }
 
-    /// The cluster, as its leader knows it where that can be asked.
+    /// The cluster as its leader sees it, if the leader answers; else as this node sees it.
     pub async fn view(&self) -> ClusterView {
         let mut view = self.local_view();
         let mut live = Vec::new();
@@ -222,13 +222,13 @@ impl Cluster {
         }
     }
 
-    /// The present leader, as far as this node knows.
+    /// The current leader, as far as this node knows.
     #[must_use]
     pub fn leader(&self) -> Option<NodeId> {
         self.proposer.raft.leader().map(|(node, _)| node)
     }
 
-    /// Where the deliveries of this node note how they fare (rule 27).
+    /// Where the deliveries of this node record their success (rule 27).
     #[must_use]
     pub fn delivery_health(&self) -> &DeliveryHealthRecorder {
         &self.delivery_health
@@ -241,22 +241,23 @@ impl Cluster {
         }
     }
 
-    /// Nothing is being planned any more.
+    /// No event is being planned any more.
     pub fn planning_ended(&self) {
         if let Some(mark) = &self.planning {
             mark.clear();
         }
     }
 
-    /// Makes a snapshot of the applied state, and purges the log up to the one before it.
+    /// Makes a snapshot of the applied state, and purges the log up to the previous snapshot.
     ///
     /// # Errors
-    /// No snapshot was made, or the log is longer than it has to be; nothing is lost.
+    /// No snapshot was made, or the log could not be purged; nothing is lost.
     pub async fn snapshot(&self) -> Result<(), CompactError> {
         self.proposer.raft.compact().await
     }
 
-    /// Makes a snapshot of the applied state and opens it: the bytes that [`recover()`](super::recover()) begins from.
+    /// Makes a snapshot of the applied state and opens it: the input of
+    /// [`recover()`](super::recover()).
     ///
     /// # Errors
     /// Nothing was applied yet, or no snapshot was made; nothing is lost.
@@ -297,7 +298,7 @@ impl Cluster {
         let owned_by = |is_meant: &dyn Fn(Option<NodeId>) -> bool| {
             self.read(|state| state.slots().filter(|(_, slot)| is_meant(slot.owner)).count())
         };
-        // Only the leader knows what the others lack.
+        // Only the leader knows the lag of the others.
         let lag_max = view.members.iter().filter_map(|member| member.lag).max();
         let refused = self.member.as_ref().map_or(0, |member| member.gossip.refused_datagrams());
         let not_admitted = member.map_or(0, |member| member.not_admitted.load(Relaxed));

@@ -4,7 +4,7 @@ use crate::clock::{Clock, Timestamp};
 use parking_lot::Mutex;
 use std::time::Duration;
 
-/// Wall and monotonic time, both still until they are moved.
+/// Wall and monotonic time; both stand still until moved.
 #[derive(Debug)]
 pub struct ManualClock(Mutex<(Timestamp, Duration)>);
 
@@ -19,7 +19,7 @@ impl ManualClock {
         Self(Mutex::new((wall, Duration::ZERO)))
     }
 
-    /// Lets time pass on both clocks.
+    /// Advances both clocks.
     pub fn advance(&self, by: Duration) {
         let mut now = self.0.lock();
         *now = (now.0.after(by), now.1 + by);

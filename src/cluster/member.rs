@@ -1,4 +1,4 @@
-//! A node of a cluster of several: what its tasks share.
+//! A node of a cluster with peers: the data that its tasks share.
 
 use super::data_dir::directory::DataDirectory;
 use super::data_dir::free_space::FreeSpace;
@@ -30,15 +30,15 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tracing::{error, info};
 
-/// A leader that does not answer a question about the cluster in this time is not waited for.
+/// A node waits no longer than this for the leader's answer about the cluster.
 const LOOK_WITHIN: Duration = Duration::from_millis(500);
 
-/// How this node is known and reached.
+/// The name and addresses of this node.
 #[derive(Clone, Debug)]
 pub(super) struct OwnNode {
     pub node: NodeId,
     pub boot: u64,
-    /// Name of its pod.
+    /// Its pod name.
     pub name: String,
     pub peer_address: String,
     pub http_address: String,
@@ -48,14 +48,14 @@ pub(super) struct OwnNode {
 /// What a node was told by its configuration, which may be replaced while it runs.
 #[derive(Clone, Debug)]
 pub(super) struct Configured {
-    /// The values that apply is to use, which the leader proposes (rule 20).
+    /// The values for apply, which the leader proposes (rule 20).
     pub settings: Settings,
     /// Equal on nodes with the same rules.
     pub config_hash: u64,
 }
 
 impl OwnNode {
-    /// What a node tells before it has state.
+    /// What a node publishes before it has state.
     pub fn first_facts(
         &self,
         cluster: Option<ClusterId>,
@@ -82,16 +82,16 @@ impl OwnNode {
     }
 }
 
-/// What a follower last said in its check.
+/// The last report in a follower's check.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct CheckSeen {
     pub at: Duration,
     pub wall_ms: u64,
     pub is_draining: bool,
     pub spooled: u64,
-    /// Unknown of a node of an older version.
+    /// Absent for a node of an older version.
     pub reach: Option<DeliveryHealth>,
-    /// Of its state at the newest checkpoint.
+    /// Digest of its state at the newest checkpoint.
     pub digest: Option<StateDigest>,
 }
 
@@ -114,24 +114,24 @@ pub(super) struct Member {
     pub checks: Mutex<BTreeMap<NodeId, CheckSeen>>,
     /// Owners that this node judged unhealthy while it leads (rule 27).
     pub unhealthy: Mutex<UnhealthyOwners>,
-    /// How the deliveries of this node fare.
+    /// The state of this node's deliveries.
     pub delivery_health: DeliveryHealthRecorder,
-    /// The checkpoint at which members were found to differ without a majority; 0: none.
+    /// The checkpoint at which members differed without a majority; 0: none.
     pub differing_at: AtomicU64,
-    /// Other clusters of which live nodes are seen.
+    /// Other clusters with live nodes.
     pub other_clusters: AtomicUsize,
     pub discovery: Discovery,
-    /// How long a member has to be gone before it is removed.
+    /// How long a member must be gone before it is removed.
     pub removal_grace: Duration,
-    /// Names that may become members beside those of the own set.
+    /// Names that may become members, in addition to those of the own set.
     pub admit: Vec<String>,
-    /// Nodes of other names that this node has refused while it led.
+    /// Nodes of other names that this node refused while it led.
     pub not_admitted: AtomicU64,
     /// Wakes the duties of the leader.
     pub duties: Notify,
     pub configured: watch::Sender<Configured>,
     pub quorum_loss: QuorumLoss,
-    /// Whether this node's state goes on as the leader's does.
+    /// Whether this node's state advances like the leader's.
     pub standstill: Mutex<Standstill>,
     pub told_stuck: AtomicBool,
     /// Ends the process.
@@ -157,7 +157,7 @@ impl Member {
             return Err(Refused::UnexpectedCluster { expected });
         }
         if let Err(error) = self.directory.join(cluster) {
-            // A directory that is gone does not come back under a running process.
+            // A directory that is gone does not return under a running process.
             self.fail(FatalError::Identity(Arc::new(error)));
             return Err(Refused::Stopped);
         }
@@ -166,20 +166,20 @@ impl Member {
         Ok(())
     }
 
-    /// Live peers, as gossip has them.
+    /// Live peers, from gossip.
     pub async fn live_peers(&self) -> Vec<Peer> {
         let peers = self.gossip.peers().await;
         peers.into_iter().filter(|peer| peer.is_live && peer.node != self.own.node).collect()
     }
 
-    /// This node, as gossip has it elsewhere.
+    /// This node, in the form that other nodes have from gossip.
     pub fn own_peer(&self) -> Peer {
         let OwnNode { node, boot, .. } = self.own;
         let ip = self.gossip.advertised().ip();
         Peer { node, boot, ip, is_live: true, facts: self.facts() }
     }
 
-    /// What this node tells about itself.
+    /// What this node publishes about itself.
     pub fn facts(&self) -> NodeFacts {
         let load = self.raft().read(StateMachine::backlog);
         let config_hash = self.configured.borrow().config_hash;
@@ -194,14 +194,14 @@ impl Member {
         }
     }
 
-    /// Asks a node what it is.
+    /// Asks a node for its status.
     pub async fn ask(&self, target: &PeerAddress, within: Duration) -> Option<NodeStatus> {
         let answer =
             self.peers.call(target, PeerRoute::NodeStatus, Ask {}.encode_to_vec(), within).await;
         NodeStatus::decode(answer.ok()?).ok()
     }
 
-    /// What is done with an event that arrives now. A node that never was a member, or has no state
+    /// What to do with an event that arrives now. A node that never was a member, or has no state
     /// yet, has nothing to promise.
     pub fn degradation(&self) -> Degradation {
         let Some(_) = self.cluster() else { return Degradation::Wait };
@@ -218,8 +218,8 @@ impl Member {
         self.own.boot == 1 && self.raft().read(is_unknown)
     }
 
-    /// Whether these events have to wait behind older ones of their runs, which are on this disk
-    /// alone. A node that shuts down, or has no room, cannot wait with them.
+    /// Whether these events must wait behind older ones of their runs that are on this disk alone.
+    /// A node that shuts down, or has no room, cannot keep them.
     pub fn owes_order_to(&self, events: &[RunEvent]) -> bool {
         let can_wait = || !self.is_draining() && !self.disk.is_low() && self.quorum_loss.has_room();
         self.cluster().is_some() && self.quorum_loss.has_runs_of(events) && can_wait()
@@ -229,7 +229,7 @@ impl Member {
         self.is_draining.load(Ordering::Relaxed)
     }
 
-    /// Whether others are named one by one: then no DNS record tells that one was scaled away.
+    /// Whether other nodes are named one by one. Then no DNS record shows that one was scaled away.
     pub fn has_static_seeds(&self) -> bool {
         match self.discovery {
             Discovery::Seeds(_) => true,
@@ -237,12 +237,12 @@ impl Member {
         }
     }
 
-    /// Ends the process: going on would do harm. The first reason stays.
+    /// Ends the process: continuing would do harm. The first reason stays.
     pub fn fail(&self, reason: FatalError) {
         fatal::tell(&self.failing, reason);
     }
 
-    /// Whether a member gives its work away, as far as this node was told.
+    /// Whether a member is draining, as far as this node knows.
     pub fn drains(&self, node: NodeId) -> bool {
         if node == self.own.node {
             return self.is_draining();
@@ -251,7 +251,7 @@ impl Member {
         checks.get(&node).is_some_and(|seen| seen.is_draining)
     }
 
-    /// The check of this node, as the leader hears it.
+    /// The check of this node, as sent to the leader.
     pub fn check(&self) -> Check {
         Check {
             node: self.own.node.0,
@@ -263,7 +263,7 @@ impl Member {
         }
     }
 
-    /// Takes the check of a node down.
+    /// Records the check of a node.
     pub fn checked(&self, check: &Check) {
         let seen = CheckSeen {
             at: self.clock.monotonic(),
@@ -279,7 +279,7 @@ impl Member {
         }
     }
 
-    /// The cluster as this node alone knows it.
+    /// The cluster as this node sees it alone.
     pub fn local_view(&self) -> view::ClusterView {
         let status = self.raft().status();
         let mut view = view::of_status(&status, self.own.node, !self.proposer.quorum.is_lost());
@@ -293,19 +293,18 @@ impl Member {
         view
     }
 
-    /// The index at which this node's state stands still behind the leader's, for too long.
+    /// The index at which this node's state has stood still behind the leader's for too long.
     pub fn stuck(&self) -> Option<u64> {
         let standstill = self.standstill.lock();
         standstill.stuck()
     }
 
-    /// Notes that this node leads: nobody is ahead of it.
+    /// Records that this node leads: no node is ahead of it.
     pub fn goes_ahead(&self) {
         self.standstill.lock().lead();
     }
 
-    /// Compares what is applied here with what the leader has applied, and tells once of a state
-    /// that stands still.
+    /// Compares the index applied here with the leader's, and logs once if the state stands still.
     pub fn follows(&self, leader: u64) {
         let (own, now) = (*self.raft().applied().borrow(), self.clock.monotonic());
         let mut standstill = self.standstill.lock();
@@ -326,7 +325,7 @@ impl Member {
         }
     }
 
-    /// Whether members were found to differ without a majority (rule 21).
+    /// Whether members differed without a majority (rule 21).
     pub fn states_differ(&self) -> bool {
         self.differing_at.load(Ordering::Relaxed) != 0
     }
@@ -336,7 +335,7 @@ impl Member {
         self.unhealthy.lock().judgements()
     }
 
-    /// The cluster as the leader knows it, if it can be asked.
+    /// The cluster as the leader sees it, if the leader answers.
     pub async fn leaders_view(&self) -> Option<view::ClusterView> {
         let leader = self.proposer.leader()?;
         let body = Look {}.encode_to_vec();

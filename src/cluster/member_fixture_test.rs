@@ -1,4 +1,4 @@
-//! A member of tests: a node of a cluster of several with all its parts, of which no task runs.
+//! A member for tests: a node of a cluster with peers, with all its parts and no running task.
 
 use super::Cluster;
 use super::data_dir::directory::DataDirectory;
@@ -39,7 +39,7 @@ pub const CLUSTER: ClusterId = ClusterId(0xc);
 pub const OTHER_CLUSTER: ClusterId = ClusterId(0xd);
 pub const SPOOL_AFTER: Duration = Duration::from_secs(3);
 
-/// A member that listens for its peers as soon as it is told to.
+/// A member that starts to listen for its peers on request.
 pub struct Node {
     pub member: Arc<Member>,
     pub clock: Arc<ManualClock>,
@@ -50,7 +50,7 @@ pub struct Node {
     pub stop: CancellationToken,
 }
 
-/// What a member is told at its start.
+/// Options of a member at its start.
 pub struct Told<'a> {
     pub name: &'a str,
     /// Addresses to listen on.
@@ -75,12 +75,12 @@ pub async fn node(id: u64) -> Node {
     node_told(id, Told::default()).await
 }
 
-/// The same, which is told that there is only one cluster to be in.
+/// The same, with the only allowed cluster.
 pub async fn node_with(id: u64, expected_cluster: Option<ClusterId>) -> Node {
     node_told(id, Told { expected_cluster, ..Told::default() }).await
 }
 
-/// The same, which is told all that.
+/// The same, with all options.
 pub async fn node_told(id: u64, told: Told<'_>) -> Node {
     let expected_cluster = told.expected_cluster;
     let folder = tempfile::tempdir().unwrap();
@@ -186,12 +186,12 @@ impl Node {
         ));
     }
 
-    /// Writes what is proposed from now on.
+    /// Writes proposals from now on.
     pub fn write(&mut self) {
         tokio::spawn(self.batcher.take().unwrap().run());
     }
 
-    /// Forms a cluster of this node alone, which leads it when this returns.
+    /// Forms a cluster of this node alone; it leads when this returns.
     pub async fn lead(&mut self) {
         let own = &self.member.own;
         let at = MemberNode { name: own.name.clone(), address: own.peer_address.clone() };
@@ -201,7 +201,7 @@ impl Node {
         assert_eq!(self.propose(vec![Command::Tick]).await, [Applied::Done]);
     }
 
-    /// Gives this node a slot, as a leader does first of all, and waits until `reader` knows it.
+    /// Gives this node a slot, as a leader first does, and waits until `reader` knows it.
     pub async fn begin(&self, reader: &Self) {
         let (slot, to) = (SlotId::default(), self.member.own.node);
         let moves = vec![SlotMove { slot, expected_epoch: 0, to, is_forced: false }];
@@ -212,7 +212,7 @@ impl Node {
         tokio::time::timeout(WITHIN, applied.wait_for(is_begun)).await.unwrap().unwrap();
     }
 
-    /// The handle that the rest of the shell has, over this member.
+    /// The handle of the rest of the shell, over this member.
     pub fn cluster(&self, accept_timeout: Duration) -> Cluster {
         let member = &self.member;
         let stop = CancellationToken::new();
@@ -243,14 +243,14 @@ impl Node {
     }
 }
 
-/// A leader of two voters, of which the other one votes and confirms no entry until it is told to.
+/// A leader of two voters. The other voter votes, and confirms no entry until allowed.
 pub struct Pair {
     pub leader: Node,
     pub other: Node,
     deaf: Arc<Deaf>,
 }
 
-/// Answers for a member, appends only while it hears.
+/// Answers for a member; appends only while allowed.
 struct Deaf {
     member: Arc<Member>,
     hears: watch::Sender<bool>,
@@ -273,7 +273,7 @@ impl PeerService for Deaf {
 }
 
 impl Pair {
-    /// Returns when the first node leads, of whose term no entry is applied.
+    /// Returns when the first node leads and no entry of its term is applied.
     pub async fn elected() -> Self {
         let (mut leader, other) = (node(1).await, node(2).await);
         let (hears, came) = (watch::Sender::new(false), watch::Sender::default());
@@ -295,18 +295,18 @@ impl Pair {
         pair
     }
 
-    /// Lets the other one confirm entries, and waits until the leader has applied one.
+    /// Lets the other voter confirm entries, and waits until the leader has applied one.
     pub async fn confirm(&self) {
         self.hear(true);
         self.until(|pair| pair.leader.member.raft().status().has_applied_own_term).await;
     }
 
-    /// Lets the other one hear appends from now on, or not.
+    /// Lets the other voter receive appends from now on, or not.
     pub fn hear(&self, hears: bool) {
         self.deaf.hears.send_replace(hears);
     }
 
-    /// Waits until the other one was called so.
+    /// Waits until the other voter received such a call.
     pub async fn called(&self, route: PeerRoute) {
         let mut came = self.deaf.came.subscribe();
         let came = came.wait_for(|came| came.contains(&route));

@@ -1,6 +1,6 @@
-//! The replicated log and its membership: how nodes find each other and form a cluster, who of them
-//! owns which slots, and the handle that the rest of the shell uses. A cluster of one is the same
-//! without the others.
+//! The replicated log and its membership: how nodes find each other and form a cluster, which of
+//! them owns which slots, and the handle for the rest of the shell. A cluster of one works the same
+//! way, without peers.
 
 mod accept;
 mod bootstrap;

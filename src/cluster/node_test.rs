@@ -1,4 +1,4 @@
-//! A node of tests: a cluster of one over real files, and what its tests do with it.
+//! A node for tests: a cluster of one over real files, and common steps of its tests.
 
 use super::test_clock::ManualClock;
 use super::*;
@@ -16,12 +16,12 @@ use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// Wall time when a test begins.
+/// Wall time at the start of a test.
 pub const START_MS: u64 = 1_790_000_000_000;
-/// What has not happened by then never will.
+/// A condition that is not met by then counts as never met.
 pub const WITHIN: Duration = Duration::from_secs(20);
 
-/// A data directory, and how clusters are started in it.
+/// A data directory, and how to start clusters in it.
 pub struct Node {
     pub folder: TempDir,
     pub clock: Arc<ManualClock>,
@@ -51,7 +51,7 @@ impl Node {
         self.try_start().await.unwrap()
     }
 
-    /// Checks that a restart changed nothing but what registering the new life changes.
+    /// Checks that a restart changes only what registering the new life changes.
     pub async fn restart(&self, cluster: Cluster) -> Cluster {
         let mut expected = cluster.read(StateMachine::clone);
         let boot = Boot {
@@ -161,7 +161,7 @@ pub async fn begin(cluster: &Cluster) -> EffectId {
     effect
 }
 
-/// Records the calls that were begun here as not made.
+/// Records the calls begun here as not made.
 pub async fn give_back(cluster: &Cluster) {
     let (node, boot) = (cluster.node_id(), cluster.boot());
     let unsent = |Grant { effect, attempt }| AttemptOutcome {
@@ -173,15 +173,15 @@ pub async fn give_back(cluster: &Cluster) {
     assert_eq!(cluster.propose(vec![Command::Record(outcomes)]).await.unwrap(), [Applied::Done]);
 }
 
-/// Waits until `holds` of the state, looking again whenever an entry was applied.
+/// Waits until `holds` returns true for the state; checks after each applied entry.
 pub async fn until(cluster: &Cluster, holds: impl Fn(&StateMachine) -> bool) {
     let mut applied = cluster.applied();
     let wait = applied.wait_for(|_| cluster.read(&holds));
     tokio::time::timeout(WITHIN, wait).await.unwrap().unwrap();
 }
 
-/// Every file of a data directory with its content, but for what each start changes and for the
-/// ballast, which has none.
+/// Every file of a data directory with its content, except what each start changes and the ballast,
+/// which has none.
 pub fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let mut files = BTreeMap::new();

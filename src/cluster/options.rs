@@ -8,7 +8,7 @@ use crate::state_machine::Settings;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Default deadline of an accept: Tekton's own ladder repeats it after less.
+/// Default deadline of an accept: Tekton's own retries come sooner.
 const ACCEPT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Default of `store.free_bytes_min`.
 const FREE_BYTES_MIN: u64 = 512 * 1024 * 1024;
@@ -18,7 +18,7 @@ const FREE_BYTES_MIN: u64 = 512 * 1024 * 1024;
 pub enum Backend {
     /// In this directory.
     Disk(PathBuf),
-    /// In memory: gone with the process.
+    /// In memory: lost when the process ends.
     Memory,
 }
 
@@ -31,7 +31,7 @@ pub struct Options {
     pub free_bytes_min: u64,
     /// How long an accept or a proposal waits for its confirmation.
     pub accept_timeout: Duration,
-    /// The only cluster this node may belong to: with it none is formed.
+    /// The only allowed cluster; with it this node forms none.
     pub expected_cluster: Option<ClusterId>,
     /// How this node finds others; `None` for a cluster of one.
     pub peer_options: Option<PeerOptions>,
@@ -53,33 +53,33 @@ impl Default for Options {
 /// What happens to events without a quorum (rule 13).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QuorumLossPolicy {
-    /// How long a quorum may be gone before anything else is done than waiting.
+    /// How long a quorum may be lost before anything but waiting happens.
     pub spool_after: Duration,
     pub on_quorum_loss: OnQuorumLoss,
 }
 
-/// How a node of a cluster of several is known and finds the others.
+/// How a node of a cluster with peers is named and finds the others.
 #[derive(Clone, Debug)]
 pub struct PeerOptions {
-    /// Name of its pod.
+    /// Its pod name.
     pub name: String,
     /// Replicas that the first formation waits for.
     pub replicas: Option<u16>,
     /// Addresses to listen on, `HOST:PORT`.
     pub peer_addr: String,
     pub gossip_addr: String,
-    /// Host that others reach it at; `None`: that of the peer address.
+    /// Host for other nodes; `None`: that of the peer address.
     pub advertise_host: Option<String>,
-    /// Where it takes events, for people to see.
+    /// Where it accepts events, shown to people.
     pub http_address: String,
     pub discovery: Discovery,
-    /// How others know this node for one of them.
+    /// How peers authenticate this node.
     pub security: Security,
     /// Lower bound of the election timeout; the upper one is twice this.
     pub election_timeout: Duration,
-    /// How long a member has to be gone before it is removed.
+    /// How long a member must be gone before it is removed.
     pub removal_grace: Duration,
-    /// Names that may become members beside those of the own set.
+    /// Names that may become members, in addition to those of the own set.
     pub admit: Vec<String>,
     /// What happens to events without a quorum.
     pub degrade: QuorumLossPolicy,

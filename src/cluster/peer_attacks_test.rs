@@ -1,5 +1,5 @@
-//! The attacks of a stranger on the peer port of a member that leads, each as bytes that do harm
-//! where the caller is believed: they reach nothing without the secret, and with it they would.
+//! The attacks of a stranger on the peer port of a leading member. Each is a message that does harm
+//! if the caller is believed: without the secret it reaches nothing, and with the secret it would.
 
 use super::member::Member;
 use super::raft::RaftStatus;
@@ -12,9 +12,9 @@ use crate::wire::{EncodedCommands, encode_state};
 use prost::Message as _;
 
 const STRANGER: NodeId = NodeId(0xbad);
-/// A node of the cluster that the stranger says it is.
+/// A node of the cluster that the stranger claims to be.
 const MEMBER: NodeId = NodeId(2);
-/// Of 1 GiB that a snapshot may have; enough to see it in memory.
+/// A part of the 1 GiB allowed for a snapshot; enough to be visible in memory.
 const SNAPSHOT_BYTES: usize = 64 * 1024 * 1024;
 
 /// A member that leads alone and listens.
@@ -27,7 +27,7 @@ async fn member() -> (Node, PeerAddress) {
     (node, target)
 }
 
-/// Everything that a stranger could have changed or ended.
+/// Everything that a stranger could have changed or stopped.
 #[derive(Debug, PartialEq)]
 struct Standing {
     leader: Option<NodeId>,
@@ -35,7 +35,7 @@ struct Standing {
     members: Vec<NodeId>,
     last_index: u64,
     state: Vec<u8>,
-    /// Whether a life of the member that is claimed is known.
+    /// Whether a life of the claimed member is known.
     is_known: bool,
 }
 
@@ -58,10 +58,10 @@ fn forward(commands: Vec<Command>, is_event: bool) -> Vec<u8> {
     Forward { entry, is_event, within_ms: 1_000, hops: 0 }.encode_to_vec()
 }
 
-/// Its name, the route, the body, and whose id is claimed in which life.
+/// Its name, the route, the body, and the claimed id and life.
 type Attack = (&'static str, PeerRoute, Vec<u8>, (NodeId, u64));
 
-/// Each attack, by its name: the route, the body, and whose id is claimed in which life.
+/// Each attack, by its name: the route, the body, and the claimed id and life.
 fn attacks() -> Vec<Attack> {
     let short = Settings { ttl_ms: 1_000, runs_max: 1, ..Settings::default() };
     let own = (STRANGER, 1);
@@ -103,7 +103,7 @@ fn attacks() -> Vec<Attack> {
     ]
 }
 
-/// An append of nothing by a leader of this term: field 1 is its vote of term, node, committed.
+/// An empty append by a leader of this term: field 1 is its vote of term, node, committed.
 fn append(term: u8) -> Vec<u8> {
     let vote = [&[0x08, term, 0x11][..], &STRANGER.0.to_le_bytes(), &[0x18, 1]].concat();
     [&[0x0a, u8::try_from(vote.len()).unwrap()][..], &vote].concat()
@@ -153,7 +153,7 @@ async fn s04_who_has_no_secret_reads_changes_and_ends_nothing() {
 async fn s04_the_same_bytes_reach_the_member_with_the_secret() {
     let (node, target) = member().await;
     for (name, route, body, claimed) in attacks() {
-        // These two would end the member, and be no control for what follows.
+        // These two would end the member, so they cannot be controls for later ones.
         if matches!(name, "append as a leader" | "append what nobody knows" | "vote") {
             continue;
         }
@@ -174,7 +174,7 @@ async fn s04_while_peers_are_believed_a_stranger_still_makes_no_member_a_copy() 
     let body = Ask {}.encode_to_vec();
     let plain = || PeerTls::new(None, false);
     attack(&target, plain(), (PeerRoute::NodeStatus, &body), (MEMBER, 999)).await.unwrap();
-    // The member itself is heard in its own, lower life.
+    // The member itself is accepted in its own, lower life.
     attack(&target, PeerTls::of_test(), (PeerRoute::NodeStatus, &body), (MEMBER, 3)).await.unwrap();
 }
 

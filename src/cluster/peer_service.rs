@@ -20,11 +20,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Deadline of a check that is handed on: its sender waits 400 ms for both hops.
+/// Deadline of a relayed check: its sender waits 400 ms for both hops.
 const HAND_ON_WITHIN: Duration = Duration::from_millis(300);
 
 impl Member {
-    /// What this node says about itself.
+    /// What this node reports about itself.
     pub async fn node_status(&self) -> NodeStatus {
         let cluster = self.cluster();
         NodeStatus {
@@ -32,15 +32,15 @@ impl Member {
             name: self.own.name.clone(),
             peer_address: self.own.peer_address.clone(),
             cluster: cluster.map_or(0, |id| id.0),
-            // A node whose log has failed is no founder.
+            // A node whose log has failed cannot be a founder.
             is_pristine: cluster.is_none() && self.raft().is_pristine().await.unwrap_or(false),
             boot: self.own.boot,
             feature_level: FEATURE_LEVEL.0,
         }
     }
 
-    /// Answers a check as the leader, or has the leader answer it: its sender may have no way to
-    /// it (rule 12). What was handed on already is answered here.
+    /// Answers a check as the leader, or relays it to the leader: its sender may have no route to
+    /// it (rule 12). A relayed check is answered here.
     async fn answer_check(&self, from: NodeId, check: &Check) -> Checked {
         self.checked(check);
         if from.0 == check.node
@@ -58,7 +58,7 @@ impl Member {
 
     fn own_answer(&self, asker: NodeId) -> Checked {
         let status = self.raft().status();
-        // No entries are sent to a node that is no member: its state stands still, and is not stuck.
+        // A node that is not a member gets no entries: its state stands still, but it is not stuck.
         let is_member = status.members.contains_key(&asker);
         Checked {
             is_leader: status.is_leader,
@@ -90,7 +90,7 @@ impl Member {
         hops: u32,
     ) -> Result<(u64, Vec<u8>), AcceptError> {
         if self.raft().leads_term().is_some() {
-            // Whoever took the event has looked at its own disk; this is the one that leads.
+            // The node that received the event has checked its own disk; this is the leader's.
             if priority == Priority::Event && self.disk.is_low() {
                 return Err(AcceptError::DiskLow);
             }

@@ -1,4 +1,4 @@
-//! What a node takes from its peers, and what it says about itself.
+//! What a node accepts from its peers, and what it reports about itself.
 
 use super::super::test_member::{
     CLUSTER, Node, OTHER_CLUSTER, SPOOL_AFTER, Told, node, node_told, node_with,
@@ -22,7 +22,7 @@ fn hello(cluster: Option<ClusterId>, from: NodeId, boot: u64) -> Hello {
     Hello { to: Some(OWN), ..Hello::new(cluster, from, boot, 7) }
 }
 
-/// The answer to a call whose body is understood by no route.
+/// The answer to a call whose body no route can read.
 async fn called(node: &Node, hello: Hello, route: PeerRoute) -> Result<Vec<u8>, Refused> {
     Arc::clone(&node.member).answer(hello, route, Bytes::from_static(b"\xff")).await
 }
@@ -110,7 +110,7 @@ async fn rule_23_a_start_older_than_the_logs_is_refused_by_members_of_its_cluste
     let node = leader().await;
     let stale = node.member.admit(&hello(Some(CLUSTER), PEER, 4), PeerRoute::Append);
     assert!(matches!(stale, Err(Refused::StaleBoot { .. })), "{stale:?}");
-    // The same id in another cluster is another node's: it may ask.
+    // The same id in another cluster is another node: it may ask.
     assert_eq!(
         node.member.admit(&hello(Some(OTHER_CLUSTER), PEER, 4), PeerRoute::NodeStatus),
         Ok(())
@@ -177,7 +177,7 @@ async fn rule_12_a_forward_that_is_not_understood_is_refused_and_writes_nothing(
 
 #[tokio::test]
 async fn rule_12_whoever_is_asked_for_the_way_asks_nobody_but_its_leader() {
-    // Both know no leader; the second one is a relay of the first.
+    // Neither knows a leader; the second one is a relay of the first.
     let (first, mut second) = (node(1).await, node(2).await);
     for node in [&first, &second] {
         node.member.join(CLUSTER).unwrap();
@@ -286,7 +286,7 @@ async fn an_answer_to_a_check_says_whether_this_node_leads() {
     let leader = leader().await;
     let check = Check { node: PEER.0, ..Check::default() };
     let checked = leader.member.answer_check(PEER, &check).await;
-    // Nothing is ahead of a node that is no member, or was removed: it gets no entries.
+    // No node is ahead of one that is not a member or was removed: it gets no entries.
     assert_eq!((checked.is_leader, checked.applied_index), (true, 0));
     let of_member = Check { node: OWN.0, ..Check::default() };
     let checked = leader.member.answer_check(PEER, &of_member).await;
@@ -296,7 +296,7 @@ async fn an_answer_to_a_check_says_whether_this_node_leads() {
     assert_eq!((checked.is_leader, checked.quorum_age_ms), (false, u64::MAX));
 }
 
-/// An append with one entry of a version that this build does not know.
+/// An append with one entry of a version unknown to this build.
 fn append_of_a_newer_version() -> Vec<u8> {
     #[derive(prost::Message)]
     struct Id {

@@ -1,4 +1,4 @@
-//! A cluster of one over restarts: what it keeps, and what it refuses to start on.
+//! A cluster of one over restarts: what it keeps, and on what it refuses to start.
 
 use super::spool::{SPOOL_BYTES_MAX, Spool};
 use super::test_node::{Node, WITHIN, accept, begin, event, files, unplanned};
@@ -42,7 +42,7 @@ async fn rule_13_what_a_node_of_several_had_spooled_goes_into_the_log_of_a_clust
     tokio::time::timeout(WITHIN, fed).await.unwrap().unwrap();
     assert_eq!(cluster.read(StateMachine::unplanned), 2);
     cluster.shutdown().await;
-    // Not fed again: its file went after the commit, at the latest with the shutdown.
+    // Not fed again: its file was removed after the commit, at the latest with the shutdown.
     let spool = Spool::open(&node.path("spool"), SPOOL_BYTES_MAX).unwrap();
     assert!(spool.is_empty());
 }
@@ -78,7 +78,7 @@ async fn rule_02_an_effect_on_the_wire_at_the_end_of_a_process_is_in_doubt() {
     assert_eq!(record.open, None);
 }
 
-/// Two snapshots with an event behind each: the log reaches back to the first one.
+/// Two snapshots with an event after each: the log reaches back to the first one.
 async fn snapshot_twice(cluster: &Cluster) -> u64 {
     accept(cluster, "a").await;
     begin(cluster).await;
@@ -108,7 +108,7 @@ async fn a_restart_from_a_snapshot_and_a_purged_log_gives_the_same_state() {
     assert_eq!(first, first_snapshot + 1);
 }
 
-/// Damages the newest snapshot of a stopped node and says which file that is.
+/// Damages the newest snapshot of a stopped node and returns its path.
 fn damage_newest_snapshot(node: &Node) -> PathBuf {
     let snapshots = std::fs::read_dir(node.path("snapshots")).unwrap();
     let newest = snapshots.map(|entry| entry.unwrap().path()).max().unwrap();
@@ -177,10 +177,10 @@ async fn a_process_that_was_killed_left_everything_it_had_acknowledged() {
     let node = Node::new();
     let cluster = node.start().await;
     snapshot_twice(&cluster).await;
-    // What a killed process leaves: its files as they are, while it still holds them.
+    // The files of a killed process, copied while it still holds them.
     let killed = Node::new();
     for (path, content) in files(node.folder.path()) {
-        // The disk of a killed process is no copy.
+        // The disk of a killed process is not a copy.
         if path.ends_with("place") {
             continue;
         }
@@ -210,7 +210,7 @@ async fn rule_23_an_old_copy_of_the_directory_is_refused() {
     accept(&cluster, "a").await;
     cluster.shutdown().await;
     drop(cluster);
-    // Two starts later the log knows of a life above the next one of the copy.
+    // Two starts later the log knows a life above the next one of the copy.
     node.start().await.shutdown().await;
     std::fs::write(node.path("identity.json"), old_identity).unwrap();
     let refused = node.try_start().await.err().unwrap();
@@ -239,7 +239,7 @@ async fn rule_07_an_event_that_ends_two_processes_is_given_up() {
     node.mark_planning(run, sequence);
     let cluster = node.start().await;
     assert_eq!(unplanned(&cluster), (run, SlotId::of_root("a"), sequence, 1));
-    // The mark is spent: a peaceful restart accuses nobody.
+    // The mark is used up: a normal restart blames no event.
     let cluster = node.restart(cluster).await;
     cluster.shutdown().await;
     drop(cluster);
@@ -252,7 +252,7 @@ async fn rule_07_an_event_that_ends_two_processes_is_given_up() {
     assert_eq!(causes, ["poison"]);
 }
 
-/// Options over the directory of a node that was told to be in this cluster only.
+/// Options over a node's directory that allow only this cluster.
 fn expecting(node: &Node, expected: ClusterId) -> Options {
     Options {
         backend: Backend::Disk(node.folder.path().to_owned()),

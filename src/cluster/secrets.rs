@@ -1,7 +1,7 @@
-//! What the members of a cluster share, and the keys that are derived from it (RFC 5869).
+//! The shared secrets of a cluster's members, and the keys derived from them (RFC 5869).
 //!
-//! A file holds one secret, or two while they are changed: members issue and seal with the first,
-//! and take what was made with either.
+//! A file holds one secret, or two during a change: members issue and seal with the first, and
+//! accept both.
 
 use crate::secret::Secret;
 use ring::hkdf::{HKDF_SHA256, KeyType, Salt};
@@ -11,19 +11,19 @@ use zeroize::Zeroizing;
 
 /// Shorter secrets can be guessed from one recorded datagram.
 const SECRET_BYTES_MIN: usize = 16;
-/// Secrets at the same time: the one in use, and the one before or after it.
+/// Secrets at the same time: the one in use, and the previous or next one.
 const SECRETS_MAX: usize = 2;
-/// A file with more bytes is no file of secrets.
+/// A file with more bytes is not a file of secrets.
 const FILE_BYTES_MAX: u64 = 4096;
 /// Bytes of a derived key.
 pub(super) const KEY_BYTES: usize = 32;
-/// Separates the keys of this program from those of others that are given the same secret.
+/// Separates this program's keys from those of other programs with the same secret.
 const SALT: &[u8] = b"tekton-events-relay";
 
 /// A derived key, wiped when it is dropped.
 pub(super) type SecretKey = Zeroizing<[u8; KEY_BYTES]>;
 
-/// Why a file holds no secrets of a cluster.
+/// Why a file holds no cluster secrets.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretsError {
     #[error("cluster.secret_file cannot be read")]
@@ -50,7 +50,7 @@ pub enum SecretsError {
 pub struct ClusterSecrets {
     /// Issues and seals.
     first: Secret,
-    /// Is accepted as well.
+    /// Also accepted.
     second: Option<Secret>,
 }
 
@@ -63,10 +63,10 @@ impl KeyType for KeyLength {
 }
 
 impl ClusterSecrets {
-    /// Reads the lines of a file. Empty ones count for nothing.
+    /// Reads the lines of a file. Empty lines are skipped.
     ///
     /// # Errors
-    /// None, a short one, or more than two.
+    /// No secret, a short one, or more than two.
     pub fn parse(content: &str) -> Result<Self, SecretsError> {
         let lines = content.lines().enumerate().map(|(at, line)| (at + 1, line.trim()));
         let lines: Vec<(usize, &str)> = lines.filter(|(_, line)| !line.is_empty()).collect();
@@ -91,7 +91,7 @@ impl ClusterSecrets {
     /// Reads a file.
     ///
     /// # Errors
-    /// It cannot be read, or holds something else.
+    /// It cannot be read, or has other content.
     pub fn read(file: &Path) -> Result<Self, SecretsError> {
         let length = std::fs::metadata(file).map_err(SecretsError::Unreadable)?.len();
         if length > FILE_BYTES_MAX {
@@ -101,10 +101,10 @@ impl ClusterSecrets {
         Self::parse(&Zeroizing::new(content))
     }
 
-    /// A secret that nobody else has: a replica that is alone talks to no one.
+    /// A secret that no other node has: a single replica talks to no peer.
     ///
     /// # Errors
-    /// The operating system has no randomness to give.
+    /// The operating system provides no randomness.
     pub fn draw() -> Result<Self, SecretsError> {
         let mut bytes = Zeroizing::new([0; KEY_BYTES]);
         getrandom::fill(bytes.as_mut()).map_err(|_| SecretsError::NoRandomness)?;
@@ -115,10 +115,10 @@ impl ClusterSecrets {
         Ok(Self { first: Secret::new(&text), second: None })
     }
 
-    /// Keys for one purpose: that of the secret in use, then that of the other one.
+    /// Keys for one purpose: first from the secret in use, then from the other one.
     ///
     /// # Errors
-    /// The derivation refuses, which it does for no purpose of ours.
+    /// The derivation refuses; it does for no purpose in this program.
     pub(super) fn keys(&self, purpose: &[u8]) -> Result<Vec<SecretKey>, SecretsError> {
         let secrets = std::iter::once(&self.first).chain(&self.second);
         secrets.map(|secret| derive(secret, purpose)).collect()

@@ -1,4 +1,4 @@
-//! What a node is given to be known by its peers, and the look whether it was changed.
+//! How a node authenticates to its peers, and the check for changed files.
 
 use super::gossip::{Gossip, SealError};
 use super::secrets::{ClusterSecrets, SecretsError};
@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use xxhash_rust::xxh3::Xxh3Default;
 
-/// Between two looks at the files. A mounted secret follows its source within a minute or two.
+/// Between two checks of the files. A mounted secret follows its source within a minute or two.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// Where the secrets of a cluster come from.
@@ -20,21 +20,21 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 pub enum SecretSource {
     /// A file, which may be changed.
     File(PathBuf),
-    /// Secrets themselves, for as long as the process lives.
+    /// The secrets themselves, for the life of the process.
     Given(ClusterSecrets),
 }
 
-/// What a node is given to be known by its peers.
+/// How a node authenticates to its peers.
 #[derive(Clone, Debug)]
 pub struct Security {
-    /// `None`: everything is readable, and anybody is believed.
+    /// `None`: all traffic is readable, and every caller is believed.
     pub secret: Option<SecretSource>,
-    /// In place of a certificate that is issued under the secret.
+    /// Used instead of a certificate issued under the secret.
     pub certificate: Option<CertificateFiles>,
     pub policy: PeerTlsPolicy,
 }
 
-/// Why a node cannot be known by its peers.
+/// Why a node cannot authenticate to its peers.
 #[derive(Debug, thiserror::Error)]
 pub enum SecurityError {
     #[error("no secret of the cluster")]
@@ -45,7 +45,7 @@ pub enum SecurityError {
     Seal(#[source] SealError),
 }
 
-/// What came of a node's secrets.
+/// What a node derives from its secrets.
 pub(super) struct Secured {
     pub tls: PeerTls,
     pub secrets: Option<ClusterSecrets>,
@@ -53,7 +53,7 @@ pub(super) struct Secured {
 }
 
 impl Security {
-    /// As all nodes of tests have it.
+    /// The same for all nodes of tests.
     #[cfg(test)]
     pub fn of_test() -> Self {
         let secrets = ClusterSecrets::parse("what all members of tests know").unwrap();
@@ -94,7 +94,7 @@ impl Security {
         secret.into_iter().chain(given.map(PathBuf::as_path)).collect()
     }
 
-    /// What the files hold now, as a number; `None` while one cannot be read.
+    /// The current content of the files, as a number; `None` if one cannot be read.
     fn fingerprint(&self) -> Option<u128> {
         let mut hash = Xxh3Default::new();
         for file in self.files() {
@@ -106,7 +106,7 @@ impl Security {
     }
 }
 
-/// Follows changes of the files until `stop` is cancelled. What cannot be used changes nothing.
+/// Follows changes of the files until `stop` is cancelled. Unusable content changes nothing.
 pub(super) async fn run(
     security: Security,
     tls: PeerTls,
@@ -140,7 +140,7 @@ async fn fingerprint(security: &Arc<Security>) -> Option<u128> {
     tokio::task::spawn_blocking(move || security.fingerprint()).await.ok().flatten()
 }
 
-/// Uses what the files hold now.
+/// Uses the current content of the files.
 async fn follow(
     security: &Arc<Security>,
     tls: &PeerTls,

@@ -1,5 +1,5 @@
-//! Three members in one process, with disks and sockets of their own: what one accepted all know,
-//! and a member that was away comes back to the same state.
+//! Three members in one process, with their own disks and sockets. All know what one accepted, and
+//! a member that was away returns to the same state.
 
 use super::test_node::{begin, event, give_back, until};
 use super::*;
@@ -13,10 +13,11 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 const REPLICAS: usize = 3;
-/// What has not happened by then never will. Everything takes some seconds on an idle machine.
+/// A condition that is not met by then counts as never met. Everything takes some seconds on an
+/// idle machine.
 const WITHIN: Duration = Duration::from_mins(1);
 
-/// A pod of a StatefulSet: its name, its disk and its gossip address outlive its processes.
+/// A pod of a StatefulSet: its name, disk and gossip address outlive its processes.
 struct Pod {
     name: String,
     folder: TempDir,
@@ -24,7 +25,7 @@ struct Pod {
 }
 
 impl Pod {
-    /// The hosts are of loopback and of one test alone, so no other test is given the ports.
+    /// The hosts are loopback addresses of one test alone, so no other test gets the ports.
     fn new(network: u8, ordinal: usize) -> Self {
         let host = [127, 0, network, u8::try_from(ordinal).unwrap()];
         let free = UdpSocket::bind(SocketAddr::from((host, 0))).unwrap();
@@ -45,7 +46,7 @@ impl Pod {
             election_timeout: raft::ELECTION_MIN,
             removal_grace: Duration::from_mins(1),
             admit: Vec::new(),
-            // Longer than the test: an election is waited for.
+            // Longer than the test, so that it waits for an election.
             degrade: QuorumLossPolicy { spool_after: WITHIN, on_quorum_loss: OnQuorumLoss::Spool },
             config_hash: 0,
         };
@@ -73,7 +74,7 @@ async fn accept(cluster: &Cluster, uid: &str) -> Accepted {
     cluster.accept(vec![event(uid)]).await.unwrap()[0]
 }
 
-/// Waits until all have applied the same entries, and checks that they made the same of them.
+/// Waits until all have applied the same entries, and checks that their states are equal.
 async fn agree(clusters: &[Cluster]) {
     let agreed = async {
         loop {
@@ -92,7 +93,7 @@ async fn agree(clusters: &[Cluster]) {
     assert!(digests.iter().all(|digest| *digest == digests[0]), "{digests:?}");
 }
 
-/// Stops a member in good order, as a SIGTERM does.
+/// Stops a member gracefully, as a SIGTERM does.
 async fn stop(cluster: Cluster) {
     cluster.release().await;
     cluster.transfer_leadership().await;
@@ -168,7 +169,7 @@ async fn rule_25_a_full_stop_waits_for_the_call_of_one_member_and_for_nothing_el
     until(&owner, |state| state.run("a").is_some()).await;
     begin(&owner).await;
 
-    // Nobody takes the slots of anybody, which nobody waits for.
+    // All drain, so no member takes slots, and none waits for it.
     let all = others.iter().chain([&owner]);
     tokio::time::timeout(shutdown::drain::RELEASE_MAX, join_all(all.map(Cluster::release)))
         .await

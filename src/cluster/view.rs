@@ -1,5 +1,5 @@
-//! Who is in the cluster, as `GET /api/v1/cluster` shows it: what the leader knows where it can be
-//! asked, else what this node knows.
+//! The members of the cluster, as `GET /api/v1/cluster` shows them: what the leader knows if it
+//! answers, else what this node knows.
 
 use super::data_dir::identity::ClusterId;
 use super::gossip::{NodeFacts, Peer};
@@ -13,10 +13,10 @@ use std::time::Duration;
 
 /// A member that has not answered for this long is suspect: its slots move (rule 2).
 pub(super) const SUSPECT_AFTER: Duration = Duration::from_millis(1_500);
-/// And after this long it is called dead, which moves nothing by itself.
+/// After this long it counts as dead, which moves nothing by itself.
 const DEAD_AFTER: Duration = Duration::from_secs(10);
 
-/// How a member is.
+/// The state of a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MemberState {
     Live,
@@ -50,20 +50,20 @@ impl MemberState {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemberView {
     pub node: NodeId,
-    /// Name of its pod.
+    /// Its pod name.
     pub name: String,
     pub peer_address: String,
     pub is_voter: bool,
-    /// `None` where nobody can tell.
+    /// `None` if unknown.
     pub state: Option<MemberState>,
     pub matched_index: Option<u64>,
     /// Entries it lacks.
     pub lag: Option<u64>,
     pub last_contact_ms: Option<u64>,
-    /// Whether it owns no slots for a while because it delivered nothing (rule 27). `None` where
-    /// nobody can tell.
+    /// Whether it owns no slots for a while because it delivered nothing (rule 27). `None` if
+    /// unknown.
     pub is_unhealthy: Option<bool>,
-    /// What it says about itself by gossip.
+    /// What it publishes by gossip.
     pub told: Option<NodeFacts>,
     pub slots: u32,
 }
@@ -76,22 +76,22 @@ pub struct ClusterView {
     pub term: u64,
     /// Whether entries can be committed now.
     pub has_quorum: bool,
-    /// Whether the leader was asked; else this is what this node knows.
+    /// Whether this is the leader's view; else it is what this node knows.
     pub is_of_leader: bool,
     pub members: Vec<MemberView>,
     pub slots_unowned: u32,
     pub applied_index: u64,
-    /// Where the log of the node that shows this ends. It may hold more than is known to be
-    /// committed; whoever goes on from one of several logs takes the one that ends last.
+    /// Where the log of this node ends. It may hold more than is known to be committed; a recovery
+    /// from one of several logs takes the one that ends last.
     pub own_log_end: LogEnd,
     /// The level at which the cluster writes, as far as this node has applied the log.
     pub feature_level: FeatureLevel,
-    /// Nodes that gossip has as live, this one included.
+    /// Live nodes in gossip, including this one.
     pub gossip_live: Vec<NodeId>,
 }
 
 impl ClusterView {
-    /// Voters that have to agree.
+    /// Voters that must agree.
     #[must_use]
     pub fn quorum(&self) -> usize {
         majority(self.voters().len())
@@ -106,7 +106,7 @@ impl ClusterView {
         fault_tolerance(&self.voters(), &live)
     }
 
-    /// Nodes that gossip and membership disagree about.
+    /// Nodes in only one of gossip and membership.
     #[must_use]
     pub fn gossip_differs(&self) -> Vec<NodeId> {
         let members = self.members.iter().map(|member| member.node);
@@ -120,7 +120,7 @@ impl ClusterView {
         voters.map(|member| member.node).collect()
     }
 
-    /// Adds what replicated state and gossip say, which every node has.
+    /// Adds the data of replicated state and gossip, which every node has.
     pub(super) fn complete(&mut self, state: &StateMachine, live: Vec<Peer>) {
         let mut slots: BTreeMap<NodeId, u32> = BTreeMap::new();
         for (_, slot) in state.slots() {
@@ -140,7 +140,7 @@ impl ClusterView {
     }
 }
 
-/// What a Raft status says. Only a leader knows how its members are.
+/// The view from a Raft status. Only a leader knows the states of its members.
 pub(super) fn of_status(status: &RaftStatus, own: NodeId, has_quorum: bool) -> ClusterView {
     let members = status.members.iter().map(|(node, member)| {
         let silence = if *node == own { Some(Duration::ZERO) } else { member.answered_ago };
@@ -205,7 +205,7 @@ pub(super) fn encode(view: &ClusterView) -> Vec<u8> {
     message.encode_to_vec()
 }
 
-/// A leader's part of a view; `None` when the answer is of no leader.
+/// A leader's part of a view; `None` if the answer is not from a leader.
 pub(super) fn decode(bytes: &[u8]) -> Option<ClusterView> {
     use member_view::State;
     let message = proto::ClusterView::decode(bytes).ok()?;

@@ -4,7 +4,7 @@ use crate::state_machine::{Command, Entry, SlotId, SlotMove};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 
-/// Five members, of which the last has no vote, and how long ago each answered.
+/// Five members, the last without a vote, and how long ago each answered.
 fn status(is_leader: bool, answered_ms: [Option<u64>; 5]) -> RaftStatus {
     let members = answered_ms.into_iter().zip(1..).map(|(answered, number)| {
         let name = format!("relay-{number}");

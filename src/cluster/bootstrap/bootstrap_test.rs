@@ -18,7 +18,7 @@ fn others() -> [Answer; 2] {
     })
 }
 
-/// The verdicts of two rounds in which all others are pristine.
+/// The verdicts of two rounds in which all other nodes are pristine.
 async fn decide(node: &Node) -> [Formation; 2] {
     let heard = own(&node.member, &DiscoveryAnswers::default()).await;
     let (mut rounds, own) = (Rounds::default(), OwnState { discovered_for: LISTEN_MIN, ..heard });
@@ -32,7 +32,7 @@ async fn a_cluster_whose_id_was_learnt_from_its_leader_is_waited_for_and_none_is
     let [first, second] = decide(&node).await;
     assert_eq!(first, Formation::Wait(Waiting::OneMoreRound));
     assert!(matches!(second, Formation::Form { .. }), "{second:?}");
-    // A leader called, and nothing of its log has come yet.
+    // A leader has called, and no entry of its log has arrived yet.
     node.member.join(CLUSTER).unwrap();
     assert!(node.member.raft().is_pristine().await.unwrap());
     assert_eq!(decide(&node).await, [Formation::Join(CLUSTER), Formation::Join(CLUSTER)]);
@@ -52,14 +52,14 @@ async fn all_pods_and_seeds_are_asked_but_not_this_node_itself() {
     assert_eq!((round.answers[0].cluster, round.answers[0].is_pristine), (None, true));
 }
 
-/// An address that nobody listens on. `host` is of loopback and of one test alone, so no other
-/// test is given the port.
+/// An address without a listener. `host` is a loopback address of one test alone, so no other test
+/// gets the port.
 fn free(host: [u8; 4]) -> SocketAddr {
     let socket = std::net::UdpSocket::bind(SocketAddr::from((host, 0))).unwrap();
     socket.local_addr().unwrap()
 }
 
-/// A first pod that was told these seeds, and has looked for all of them once.
+/// A first pod with these seeds that has looked for all of them once.
 async fn first(gossip: SocketAddr, seeds: &[String]) -> Node {
     let (gossip, seeds) = (gossip.to_string(), seeds.to_vec());
     let mut node = node_told(1, Told { gossip, seeds, ..Told::default() }).await;
@@ -68,7 +68,7 @@ async fn first(gossip: SocketAddr, seeds: &[String]) -> Node {
     node
 }
 
-/// Looks now and then until it holds.
+/// Polls until the condition holds.
 async fn until(holds: impl Fn() -> bool) {
     let looks = async {
         let mut ticks = tokio::time::interval(Duration::from_millis(10));
@@ -89,7 +89,7 @@ async fn second_and_third() -> [Node; 2] {
     join_all(pods).await.try_into().ok().unwrap()
 }
 
-/// Verdicts of the first pod about these three, from when it had time to listen.
+/// Verdicts of the first pod about these three, from the time when it could listen long enough.
 async fn verdicts(node: &Node, others: &[Node; 2], count: usize) -> Vec<Formation> {
     let answered_for = || node.member.gossip.seeds_answered().answered_for(Instant::now());
     until(|| answered_for().is_some_and(|listened| listened >= LISTEN_MIN)).await;
@@ -112,7 +112,7 @@ async fn rule_24_three_pods_with_no_other_seed_than_themselves_form() {
 
 #[tokio::test]
 async fn rule_24_a_seed_that_keeps_silent_prevents_a_cluster_although_all_pods_are_pristine() {
-    // Scaled to four, and the disks of the first three are lost: this one may know the cluster.
+    // Scaled to four, and the first three lost their disks: this one may know the cluster.
     let fourth = free([127, 0, 50, 2]).to_string();
     let (node, others) = (first(free([127, 0, 50, 3]), &[fourth]).await, second_and_third().await);
     let waiting = Formation::Wait(Waiting::Unreachable(1));
@@ -134,7 +134,7 @@ async fn rule_24_a_member_that_gossip_does_not_know_is_asked_where_discovery_sho
 
 #[tokio::test]
 async fn rule_24_seeds_are_met_in_gossip_or_at_the_ports_of_this_node() {
-    // Another address of this machine, at which this node itself listens for peers.
+    // Another address of this machine, where this node itself listens for peers.
     let gossip = free([127, 0, 50, 6]);
     let alias = format!("127.0.0.1:{}", gossip.port());
     let (other, silent) = (free([127, 0, 50, 7]), free([127, 0, 50, 8]).to_string());

@@ -1,11 +1,11 @@
-//! First formation: whether this node forms the cluster, waits, or stops. Pure: answers go in
-//! round by round, a verdict comes out.
+//! First formation: whether this node forms the cluster, waits, or stops. Pure: it takes the
+//! answers of each round and returns a verdict.
 //!
 //! Two clusters over one set of runs send everything twice, so every doubt means waiting. Only
-//! ordinal 0 forms, and only after two rounds in which the same directories, all of them, were
-//! pristine. A directory that holds a cluster never becomes pristine under its node id again;
-//! so between the two rounds no directory held one, and nobody but ordinal 0 can have changed
-//! that since. This must never decide from gossip, and never from an address that kept silent.
+//! ordinal 0 forms, and only after two rounds in which all of the same directories were pristine. A
+//! directory that holds a cluster never becomes pristine under its node id again. So no directory
+//! held a cluster between the two rounds, and only ordinal 0 can have changed that since. The
+//! verdict never depends on gossip, and never on an address that did not answer.
 
 use crate::cluster::data_dir::identity::ClusterId;
 use crate::cluster::membership::ordinal;
@@ -14,31 +14,31 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
-/// How long discovery must have shown nobody else before a replica forms a cluster of one
-/// (rule 24). DNS servers keep answers for 5 to 30 s, and the records of a StatefulSet that is
-/// just starting appear within a few seconds of each other.
+/// How long discovery must have shown no other node before a replica forms a cluster of one (rule
+/// 24). DNS servers keep answers for 5 to 30 s, and the records of a starting StatefulSet appear
+/// within a few seconds of each other.
 pub const WATCH_ALONE_MIN: Duration = Duration::from_secs(10);
 
-/// How long discovery must have answered before a cluster of several is formed. Members that
-/// joined later need not be among the seeds of this node; but it is among theirs, and they greet
-/// it every second. One greeting may be lost.
+/// How long discovery must have answered before a cluster with peers is formed. Members that joined
+/// later need not be among the seeds of this node, but this node is among theirs, and they greet it
+/// every second. One greeting may be lost.
 pub const LISTEN_MIN: Duration = Duration::from_secs(2);
 
-/// Why `replicas` and the pod's name do not fit. Nothing was started.
+/// Why `replicas` and the pod's name do not match. Nothing was started.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FormationError {
-    /// A node that may form a cluster has to be told how many to wait for.
+    /// A node that may form a cluster needs the number of replicas to wait for.
     #[error("replicas is required with a service or a seed, pod {name:?} may form the cluster")]
     ReplicasMissing { name: String },
-    /// A cluster of none.
+    /// `replicas` is zero.
     #[error("replicas is 0, the least is 1")]
     NoReplicas,
-    /// Nobody could tell which of the replicas this one is.
+    /// The pod's name does not say which of the replicas this one is.
     #[error("pod name {name:?} does not end in a number, which {replicas} replicas need")]
     NoOrdinal { name: String, replicas: u16 },
 }
 
-/// How many replicas the first formation waits for. Without meaning once there is a cluster.
+/// How many replicas the first formation waits for. It has no effect once there is a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Expected {
     replicas: u16,
@@ -58,47 +58,47 @@ impl Expected {
             (None, Some(replicas)) if replicas > 1 => {
                 Err(FormationError::NoOrdinal { name: name.to_owned(), replicas })
             }
-            // Another ordinal never forms; it needs no number.
+            // Another ordinal never forms, so it needs no number.
             (Some(_), None) => Ok(Self { replicas: 1 }),
             (Some(_) | None, Some(replicas)) => Ok(Self { replicas }),
         }
     }
 
-    /// The ordinals whose answers are needed.
+    /// The ordinals that must answer.
     fn ordinals(self) -> BTreeSet<u32> {
         (0..u32::from(self.replicas)).collect()
     }
 }
 
-/// What this node knows of itself.
+/// What this node knows about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnState {
     pub node: NodeId,
     /// The pod's name.
     pub name: String,
-    /// Peer address that others reach it at, `HOST:PORT`.
+    /// Peer address for other nodes, `HOST:PORT`.
     pub address: String,
     /// The data directory has never held an entry, a vote or a snapshot.
     pub is_pristine: bool,
-    /// The cluster the directory belongs to.
+    /// The cluster of the directory.
     pub cluster: Option<ClusterId>,
-    /// `cluster.expected_cluster_id`: the only cluster to be in. Set, it forbids forming one.
+    /// `cluster.expected_cluster_id`: the only allowed cluster. If set, this node never forms one.
     pub expected_cluster: Option<ClusterId>,
-    /// How long discovery has answered and shown nobody else, without interruption.
+    /// How long discovery has answered without interruption and shown no other node.
     pub watched_for: Duration,
-    /// How long discovery has answered, without interruption.
+    /// How long discovery has answered without interruption.
     pub discovered_for: Duration,
 }
 
-/// What a candidate said about itself when it was asked directly.
+/// What a candidate said about itself when asked directly.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     pub node: NodeId,
     /// The pod's name.
     pub name: String,
-    /// Peer address that others reach it at, `HOST:PORT`.
+    /// Peer address for other nodes, `HOST:PORT`.
     pub address: String,
-    /// The cluster its directory belongs to.
+    /// The cluster of its directory.
     pub cluster: Option<ClusterId>,
     /// Its data directory has never held an entry, a vote or a snapshot.
     pub is_pristine: bool,
@@ -116,34 +116,34 @@ pub struct Founder {
 /// What to do after a round.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Formation {
-    /// Ask again in a while.
+    /// Ask again later.
     Wait(Waiting),
-    /// Initialise a cluster of all these voters, in one go. May be repeated if that failed before
-    /// anything was written.
+    /// Initialise a cluster of all these voters, in one step. The caller may repeat it if it failed
+    /// before anything was written.
     Form { members: BTreeMap<NodeId, Founder> },
-    /// There is this cluster: wait until its leader adds this node.
+    /// This cluster exists: wait until its leader adds this node.
     Join(ClusterId),
-    /// More than one cluster was seen. Stop and alarm: a person has to say which one is right.
+    /// There is more than one cluster. Stop and alarm: a person has to decide which one is right.
     Conflict(BTreeSet<ClusterId>),
-    /// `expected_cluster_id` forbids what would come next. Stay unready and alarm.
+    /// `expected_cluster_id` forbids the next step. Stay unready and alarm.
     Refused(FormationRefusal),
 }
 
 /// What `expected_cluster_id` forbids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FormationRefusal {
-    /// The only cluster there is has another id.
+    /// The only existing cluster has another id.
     #[error("found cluster {found}, but expected_cluster_id is {expected}")]
     OtherCluster { expected: ClusterId, found: ClusterId },
-    /// Every directory is empty, which is not what the setting says.
+    /// Every directory is empty, but the setting expects a cluster.
     #[error("all replicas are empty, but expected_cluster_id is {expected}")]
     AllEmpty { expected: ClusterId },
 }
 
-/// Why nothing is formed yet.
+/// Why no cluster is formed yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Waiting {
-    /// The own directory has been used, but is in no cluster that it knows of.
+    /// The own directory was used before, but belongs to no known cluster.
     OwnDirectoryUsed,
     /// Another pod forms the cluster.
     NotOrdinalZero { name: String },
@@ -155,15 +155,15 @@ pub enum Waiting {
     SameOrdinal(u32),
     /// These ordinals have not answered.
     Missing(BTreeSet<u32>),
-    /// So many discovered addresses or names did not answer; any of them may know a cluster.
+    /// This many discovered addresses or names did not answer; each of them may know a cluster.
     Unreachable(usize),
-    /// A cluster of one is expected, and these pods answered too.
+    /// A cluster of one is expected, but these pods answered too.
     NotAlone(BTreeSet<String>),
-    /// A cluster of one is expected, and discovery has shown nobody else for so long.
+    /// A cluster of one is expected, and discovery has shown no other node for this long.
     Watching(Duration),
-    /// A cluster of several is expected, and discovery has answered for so long.
+    /// A cluster with peers is expected, and discovery has answered for this long.
     Listening(Duration),
-    /// All is well, and has to be so once more.
+    /// All conditions hold, and must hold for one more round.
     OneMoreRound,
 }
 
@@ -205,16 +205,17 @@ impl fmt::Display for Waiting {
     }
 }
 
-/// Consecutive rounds of answers. A round's questions must all be asked after the round before
+/// Consecutive rounds of answers. Every question of a round must be asked after the previous round
 /// was decided.
 #[derive(Clone, Debug, Default)]
 pub struct Rounds {
-    /// Everyone who answered last time, if that round was complete.
+    /// All nodes that answered in the previous round, if it was complete.
     before: Option<BTreeMap<NodeId, Founder>>,
 }
 
 impl Rounds {
-    /// Takes one round and decides. `unreachable` counts discovered addresses without an answer.
+    /// Takes one round and decides. `unreachable` is the number of discovered addresses without an
+    /// answer.
     #[must_use]
     pub fn decide(
         &mut self,
@@ -243,7 +244,7 @@ impl Rounds {
     }
 }
 
-/// The verdict where anybody, this node included, has a cluster.
+/// The verdict if any node, including this one, has a cluster.
 fn known_cluster(own: &OwnState, seen: &[Answer]) -> Option<Formation> {
     let clusters: BTreeSet<ClusterId> =
         seen.iter().filter_map(|answer| answer.cluster).chain(own.cluster).collect();
@@ -259,7 +260,7 @@ fn known_cluster(own: &OwnState, seen: &[Answer]) -> Option<Formation> {
     }
 }
 
-/// Everyone present in a round in which all that are needed answered, and all were pristine.
+/// All nodes of a round in which every needed node answered and all were pristine.
 fn complete(
     own: &OwnState,
     expected: Expected,
@@ -269,7 +270,7 @@ fn complete(
     if !own.is_pristine {
         return Err(Waiting::OwnDirectoryUsed);
     }
-    // Alone, a name needs no number.
+    // In a cluster of one, a name needs no number.
     let own_ordinal = ordinal(&own.name).or((expected.replicas == 1).then_some(0));
     if own_ordinal != Some(0) {
         return Err(Waiting::NotOrdinalZero { name: own.name.clone() });
@@ -297,7 +298,7 @@ fn complete(
     Ok(present)
 }
 
-/// This node and all who answered, each once.
+/// This node and all that answered, each once.
 fn everyone(own: &OwnState, seen: &[Answer]) -> Result<BTreeMap<NodeId, Founder>, Waiting> {
     let myself = Founder { name: own.name.clone(), address: own.address.clone() };
     let mut present = BTreeMap::from([(own.node, myself)]);
@@ -333,7 +334,7 @@ fn all_ordinals(present: &BTreeMap<NodeId, Founder>, expected: Expected) -> Resu
     if missing.is_empty() { Ok(()) } else { Err(Waiting::Missing(missing)) }
 }
 
-/// The first membership: surplus pods join it later.
+/// The first membership; surplus pods join later.
 fn founders(present: BTreeMap<NodeId, Founder>, expected: Expected) -> BTreeMap<NodeId, Founder> {
     let is_expected = |founder: &Founder| {
         expected.replicas == 1

@@ -122,7 +122,7 @@ fn a_directory_that_was_replaced_between_the_rounds_starts_the_count_anew() {
 
 #[test]
 fn a_surplus_pod_that_was_replaced_between_the_rounds_starts_the_count_anew() {
-    // It may have held a cluster in between, and have given it to an expected one.
+    // It may have held a cluster in between, and given it to an expected node.
     let mut rounds = Rounds::default();
     let mut decide = |surplus: u64| {
         let seen = [others(), vec![answer(surplus, "relay-3")]].concat();
@@ -277,7 +277,7 @@ fn an_expected_cluster_forbids_forming_one() {
         twice(&expecting, replicas(3), &others(), 0),
         Formation::Refused(FormationRefusal::AllEmpty { expected: C })
     );
-    // As long as somebody is silent, the expected cluster may be there.
+    // While a node does not answer, the expected cluster may be there.
     assert_eq!(twice(&expecting, replicas(3), &others(), 1), wait(Waiting::Unreachable(1)));
 }
 
@@ -302,15 +302,15 @@ fn every_reason_to_wait_names_its_subject() {
 /// What happens to the other pods while the first one asks them.
 #[derive(Clone, Debug)]
 enum Step {
-    /// A holder of a cluster gives it to another of its founders.
+    /// A holder of a cluster passes it to another founder.
     Spread { from: usize, to: usize },
     /// A pod loses its disk and starts again.
     Wipe { pod: usize },
-    /// A pod asks everybody and decides.
+    /// A pod asks all others and decides.
     Decide { of: usize },
 }
 
-/// What one question meets: steps before it, and whether it is answered.
+/// One question: the steps before it, and whether it gets an answer.
 type Question = (Vec<Step>, bool);
 
 #[derive(Clone, Debug)]
@@ -319,7 +319,7 @@ struct History {
     expected: u16,
     /// Pods that hold the first cluster when the first pod has just lost its disk.
     holders: Vec<usize>,
-    /// Rounds of the first pod, each with one question for each of the others.
+    /// Rounds of the first pod, each with one question to each of the others.
     rounds: Vec<Vec<Question>>,
 }
 
@@ -349,7 +349,7 @@ struct Pod {
     node: u64,
     cluster: Option<ClusterId>,
     rounds: Rounds,
-    /// The round under way: the last thing heard from each other pod.
+    /// The round in progress: the last answer of each other pod.
     heard: BTreeMap<usize, Option<Answer>>,
 }
 
@@ -362,7 +362,7 @@ struct World {
 }
 
 impl World {
-    /// A world in which a first cluster was formed, and its founder was wiped.
+    /// A world in which a first cluster was formed and its founder was then wiped.
     fn new(history: &History) -> Self {
         let pod = |node| Pod { node, ..Pod::default() };
         let nodes = history.pods as u64;
@@ -397,7 +397,7 @@ impl World {
         self.pods[of].rounds.decide(&myself, &self.expected, &seen, silent)
     }
 
-    /// Forms, having checked that no directory of any pod holds a cluster.
+    /// Forms, and checks that no directory of any pod holds a cluster.
     fn form(&mut self, of: usize, members: &BTreeMap<NodeId, Founder>) {
         let holders: Vec<u64> =
             self.pods.iter().filter(|pod| pod.cluster.is_some()).map(|pod| pod.node).collect();
@@ -449,7 +449,7 @@ impl World {
         }
     }
 
-    /// Everybody asks everybody and decides, three times.
+    /// Every pod asks all others and decides, three times.
     fn settle(&mut self) {
         for _ in 0..3 {
             (0..self.pods.len()).for_each(|of| self.act(&Step::Decide { of }));
@@ -467,7 +467,7 @@ proptest! {
         world.settle();
         let clusters: BTreeSet<ClusterId> =
             world.pods.iter().filter_map(|pod| pod.cluster).collect();
-        // Never two; and with everybody answering there is one.
+        // Never two clusters; one if every pod answers.
         prop_assert_eq!(clusters.len(), 1);
     }
 
@@ -481,7 +481,7 @@ proptest! {
         let mut complete = 0;
         // The last two views are complete, so that every history forms.
         for view in views.iter().chain([&everyone, &everyone]) {
-            // A pod is always there for itself.
+            // A pod always reaches itself.
             complete = if view[1..].iter().all(|sees| *sees) { complete + 1 } else { 0 };
             let seen: Vec<Answer> =
                 (0..5).filter(|pod| view[*pod]).map(|pod| all[pod].clone()).collect();

@@ -1,5 +1,5 @@
-//! How a node of no cluster gets into one: asks everybody that discovery shows, forms a cluster
-//! when it is the one to do so, and else waits until a leader adds it.
+//! How a node without a cluster gets into one: it asks all nodes that discovery shows, forms a
+//! cluster if it is the one to do so, and otherwise waits until a leader adds it.
 
 pub(super) mod formation;
 pub(super) mod other_clusters;
@@ -30,24 +30,24 @@ const ASK_WITHIN: Duration = Duration::from_millis(400);
 /// Time between two notices about why nothing happens.
 const NOTICE_EVERY: Duration = Duration::from_secs(10);
 
-/// Where replicas are looked for besides gossip.
+/// Where to look for replicas, in addition to gossip.
 #[derive(Clone, Debug)]
 pub(super) struct BootstrapTargets {
     pub expected: Expected,
-    /// Peer addresses of the pods that formation waits for, with a service.
+    /// Peer addresses of the pods that formation waits for, if there is a service.
     pub pods: Vec<String>,
 }
 
-/// Why this node did not form a cluster, or gave it no id.
+/// Why this node did not form a cluster, or formed one without an id.
 #[derive(Debug, thiserror::Error)]
 enum FormError {
-    /// The log was not begun. Nothing was changed.
+    /// The log was not started. Nothing was changed.
     #[error("the consensus has stopped")]
     Stopped(#[source] StopCause),
-    /// The log is begun; no id was drawn.
+    /// The log is started; no id was generated.
     #[error("the data directory cannot be used")]
     NodeIdentity(#[source] IdentityError),
-    /// The log is begun; whether the id is on disk shows at the next start.
+    /// The log is started; the next start shows whether the id is on disk.
     #[error("the data directory cannot be written")]
     Disk(#[source] std::io::Error),
 }
@@ -60,7 +60,8 @@ pub(super) async fn run(member: Arc<Member>, targets: BootstrapTargets, stop: Ca
         match member.raft().is_pristine().await {
             Ok(true) => {}
             Ok(false) => break,
-            // The consensus has stopped: nobody knows what the log holds, and nothing follows.
+            // The consensus has stopped: it is unknown what the log holds, and no more entries
+            // follow.
             Err(_) => return,
         }
         let (verdict, silent) = look(&member, &targets, &mut rounds).await;
@@ -89,7 +90,7 @@ pub(super) async fn run(member: Arc<Member>, targets: BootstrapTargets, stop: Ca
             () = tokio::time::sleep(ROUND_EVERY) => {}
         }
     }
-    // An earlier life formed the cluster and ended before it drew the id.
+    // An earlier life formed the cluster and ended before it generated the id.
     if member.cluster().is_none()
         && let Err(cause) = name_cluster(&member)
     {
@@ -101,7 +102,7 @@ pub(super) async fn run(member: Arc<Member>, targets: BootstrapTargets, stop: Ca
     }
 }
 
-/// Asks everybody once. Gives the verdict, and who is silent.
+/// Asks all nodes once. Returns the verdict and the silent addresses.
 async fn look(
     member: &Member,
     targets: &BootstrapTargets,
@@ -116,14 +117,14 @@ async fn look(
 /// The answers of one round.
 struct Round {
     answers: Vec<Answer>,
-    /// What discovery had shown before anybody was asked.
+    /// The results of discovery before the first question.
     discovered: DiscoveryAnswers,
-    /// Addresses that gave no answer, and names that led to no address.
+    /// Addresses without an answer, and names without an address.
     silent: BTreeSet<String>,
 }
 
-/// Asks everybody. The answers of live peers and of pods are needed. A peer that gossip remembers
-/// as dead may be one that it does not know to live yet: it is asked, and not waited for.
+/// Asks all nodes. The answers of live peers and of pods are required. A peer that gossip remembers
+/// as dead may be alive: it is asked, but its answer is not required.
 async fn ask_all(member: &Member, targets: &BootstrapTargets) -> Round {
     let discovered = member.gossip.seeds_answered();
     let live = member.gossip.live_addresses().await;
@@ -163,9 +164,9 @@ async fn peer_addresses(
     (needed, hints)
 }
 
-/// Where the node behind a discovered gossip address listens for peers, if its ports are those of
-/// this node: it may not be in gossip, or there under another address, or be this very node.
-/// Another gossip port tells nothing: it is that of another process on the same machine.
+/// The peer address of the node behind a discovered gossip address, assuming it has the ports of
+/// this node. The node may not be in gossip, may be there under another address, or may be this
+/// node. Another gossip port is skipped: it belongs to another process on the same machine.
 fn doors(member: &Member, discovered: &BTreeSet<SocketAddr>) -> BTreeMap<SocketAddr, String> {
     let own = &member.own.peer_address;
     let Some(port) = own.rsplit(':').next().and_then(|port| port.parse().ok()) else {
@@ -194,7 +195,7 @@ async fn own(member: &Member, discovered: &DiscoveryAnswers) -> OwnState {
         name: member.own.name.clone(),
         address: member.own.peer_address.clone(),
         is_pristine,
-        // Also where there is no log yet: the id was learnt from a leader, and is that cluster's.
+        // Also before there is a log: the id was learnt from a leader, and belongs to its cluster.
         cluster: member.cluster(),
         expected_cluster: member.expected_cluster,
         watched_for: discovered.alone_for(now).unwrap_or_default(),
@@ -202,8 +203,8 @@ async fn own(member: &Member, discovered: &DiscoveryAnswers) -> OwnState {
     }
 }
 
-/// The log first, then the id: an id without a log is one that was learnt, and stands for a
-/// cluster that exists. Nobody hears this node in between, for its calls name no cluster.
+/// The log first, then the id: an id without a log was learnt, and means an existing cluster. Other
+/// nodes ignore this node in between, because its calls name no cluster.
 async fn form(member: &Member, members: BTreeMap<NodeId, MemberNode>) -> Result<(), FormError> {
     info!(members = members.len(), "forming a cluster");
     let others = member.gossip.peers().await.into_iter().filter(|peer| peer.is_live);
@@ -213,7 +214,7 @@ async fn form(member: &Member, members: BTreeMap<NodeId, MemberNode>) -> Result<
     name_cluster(member)
 }
 
-/// Draws the id of a cluster that this node has formed and that has none yet.
+/// Generates the id of a cluster that this node has formed and that has none yet.
 fn name_cluster(member: &Member) -> Result<(), FormError> {
     let cluster = ClusterId::draw().map_err(FormError::NodeIdentity)?;
     member.directory.join(cluster).map_err(FormError::Disk)?;
@@ -222,7 +223,7 @@ fn name_cluster(member: &Member) -> Result<(), FormError> {
     Ok(())
 }
 
-/// Whether it is for somebody's silence that nothing is formed.
+/// Whether missing answers keep the cluster from being formed.
 fn needs_answers(waiting: &Waiting) -> bool {
     match waiting {
         Waiting::Missing(_) | Waiting::Unreachable(_) => true,
@@ -238,7 +239,7 @@ fn needs_answers(waiting: &Waiting) -> bool {
     }
 }
 
-/// Why nothing happens, with the addresses that would have to answer.
+/// Why nothing happens, with the addresses that have not answered.
 fn told(waiting: &Waiting, silent: &BTreeSet<String>) -> String {
     if !needs_answers(waiting) || silent.is_empty() {
         return waiting.to_string();
@@ -247,7 +248,7 @@ fn told(waiting: &Waiting, silent: &BTreeSet<String>) -> String {
     format!("{waiting}: {}", silent.join(", "))
 }
 
-/// Says why nothing happens, but not all the time.
+/// Logs why nothing happens, but not all the time.
 #[derive(Default)]
 struct Notice {
     text: String,
@@ -261,8 +262,8 @@ impl Notice {
         }
     }
 
-    /// Names who is silent. For a moment that is so at every start, for longer it needs a person:
-    /// a seed that is gone for good has to leave the list.
+    /// Logs the silent addresses. A short silence is normal at every start. A longer one needs a
+    /// person: a seed that is gone for good must be removed from the list.
     fn wait(&mut self, now: Duration, waiting: &Waiting, silent: &BTreeSet<String>) {
         let text = told(waiting, silent);
         let is_long = text == self.text;

@@ -1,7 +1,7 @@
-//! What a node does that has a cluster and meets nodes of another one where only its own should be,
-//! as when a volume of a former cluster was mounted. Two clusters over one set of runs send
-//! everything twice. A node that is all there is of its cluster ends; members of a larger one go on
-//! and alarm, for one foreign pod must not stop them. Nobody ends for what gossip alone says.
+//! What a node with a cluster does when it finds nodes of another one where only its own should be,
+//! for example after a volume of a former cluster was mounted. Two clusters over one set of runs
+//! send everything twice. The only node of a cluster ends. Members of a larger one continue and
+//! alarm, since one foreign pod must not stop them. Gossip alone never ends a node.
 
 use crate::cluster::data_dir::identity::ClusterId;
 use crate::cluster::fatal::FatalError;
@@ -16,28 +16,28 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-/// Time between two looks: that of gossip, which brings nothing new in between.
+/// Time between two checks. It is the interval of gossip, which brings nothing new in between.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// Deadline of the question that confirms what gossip says.
+/// Deadline of the question that confirms the gossip.
 const ASK_WITHIN: Duration = Duration::from_millis(400);
 
-/// What the live nodes of other clusters mean for a node.
+/// What live nodes of other clusters mean for this node.
 #[derive(Debug, PartialEq, Eq)]
 enum Verdict<'p> {
-    /// There are none.
+    /// There are no such nodes.
     Undisturbed,
-    /// A person has to say which of these clusters is right.
+    /// A person has to decide which of these clusters is right.
     Disturbed(BTreeSet<ClusterId>),
-    /// This node is all of its cluster, and these nodes of others work: it ends if one of them
-    /// confirms that.
+    /// This node is its whole cluster, and these nodes of others are ready. It ends if one of them
+    /// confirms its cluster.
     EndsIfConfirmed(Vec<&'p Peer>),
 }
 
-/// Judges for a node of cluster `own`. `is_alone`: it is the only member.
+/// The verdict for a node of cluster `own`. `is_alone`: it is the only member.
 fn judge<'p>(own: ClusterId, is_alone: bool, live: &'p [Peer]) -> Verdict<'p> {
     let is_foreign = |peer: &&Peer| peer.facts.cluster.is_some_and(|cluster| cluster != own);
     let foreign: Vec<&Peer> = live.iter().filter(is_foreign).collect();
-    // One without a quorum takes nothing and sends nothing: it may be what is left of a former one.
+    // A node without a quorum accepts and sends nothing: it may be left over from a former cluster.
     let working: Vec<&Peer> = foreign.iter().copied().filter(|peer| peer.facts.is_ready).collect();
     match (foreign.is_empty(), is_alone && !working.is_empty()) {
         (true, _) => Verdict::Undisturbed,
@@ -65,8 +65,8 @@ pub(in crate::cluster) async fn run(member: Arc<Member>, stop: CancellationToken
     }
 }
 
-/// Looks once. Gives the cluster beside which this node cannot go on; `told` are those that were
-/// alarmed about.
+/// Checks once. Returns the cluster that ends this node; `told` are the clusters already alarmed
+/// about.
 async fn look(
     member: &Member,
     own: ClusterId,
@@ -102,7 +102,7 @@ fn is_alone(member: &Member) -> bool {
     members == [member.own.node]
 }
 
-/// The other cluster, if the peer itself says that it is of one.
+/// The other cluster, if the peer itself confirms it.
 async fn confirmed(member: &Member, own: ClusterId, peer: &Peer) -> Option<ClusterId> {
     let target = PeerAddress { node: Some(peer.node), address: peer.facts.peer_address.clone() };
     let status = member.ask(&target, ASK_WITHIN).await?;

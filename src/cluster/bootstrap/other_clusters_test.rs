@@ -35,7 +35,7 @@ fn rule_24_what_is_left_of_another_cluster_and_has_no_quorum_ends_nobody() {
     assert_eq!(judge(CLUSTER, true, &live), Verdict::Disturbed([OTHER_CLUSTER].into()));
 }
 
-/// A node that leads a cluster of one, and another node, of this cluster, which it sees live.
+/// A node that leads a cluster of one, and another node of `cluster` that it sees live.
 async fn beside(cluster: ClusterId, is_ready: bool) -> (Node, Node) {
     let mut other = node_told(2, Told { name: "relay-1", ..Told::default() }).await;
     let seeds = vec![other.member.gossip.address().to_string()];
@@ -78,7 +78,7 @@ async fn rule_24_a_node_beside_one_that_takes_nothing_goes_on_and_shows_it() {
 
 #[tokio::test]
 async fn rule_24_what_gossip_alone_says_ends_nobody() {
-    // It says so in gossip, and when it is asked it is of this cluster.
+    // Gossip says so, and the node itself confirms this cluster.
     let (node, other) = beside(CLUSTER, true).await;
     let facts = NodeFacts { cluster: Some(OTHER_CLUSTER), ..other.member.facts() };
     let hearsay = Peer {

@@ -1,5 +1,5 @@
-//! The beat of a node: twice a second it proves its quorum, follows the leader's time, and tells
-//! the others by gossip how it is.
+//! The check of a node: twice a second it proves its quorum, follows the leader's time, and
+//! publishes its facts by gossip.
 
 use super::state_check;
 use crate::clock::Timestamp;
@@ -14,10 +14,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// Deadline of a check: the next one follows at once.
+/// Deadline of a check: the next one follows immediately.
 const CHECK_WITHIN: Duration = Duration::from_millis(400);
 
-/// Runs until `stop` is cancelled. Each beat has one check and one publication.
+/// Runs until `stop` is cancelled. Each turn makes one check and one publication.
 pub(in crate::cluster) async fn run(member: Arc<Member>, stop: CancellationToken) {
     let mut beat = tokio::time::interval(CHECK_EVERY);
     beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -40,9 +40,8 @@ pub(in crate::cluster) async fn run(member: Arc<Member>, stop: CancellationToken
     }
 }
 
-/// Proves the quorum, or does not. Where the leader's own answer proves nothing, whoever else
-/// lives is asked to hand the check on: a quorum that can be reached in two hops is none that was
-/// lost (rule 12).
+/// Tries to prove the quorum. If the leader's own answer proves nothing, the node asks other live
+/// nodes to relay the check: a quorum within two hops is not lost (rule 12).
 pub(in crate::cluster) async fn check(member: &Member) {
     let (proposer, status) = (&member.proposer, member.raft().status());
     if status.is_leader {
@@ -57,14 +56,14 @@ pub(in crate::cluster) async fn check(member: &Member) {
     if let Some(leader) = &leader
         && let Some(answer) = ask(member, leader, &body).await
     {
-        // Only what the log itself knows as its leader sends entries here: a relay that answers
-        // may not have found this node yet, at an address that is new.
+        // Only the leader that the log knows sends entries here. The leader behind a relay may not
+        // have found this node yet, for example after a change of its address.
         member.follows(answer.applied_index);
         if answer.proves_quorum {
             return proposer.relays.set_relay_first(None);
         }
     }
-    // All at once: one that does not answer must not hold up the others.
+    // All at once: a relay that does not answer must not delay the others.
     let asked = proposer.relays.except(leader.as_ref()).into_iter().map(async |relay| {
         let answer = ask(member, &relay, &body).await;
         answer.filter(|answer| answer.proves_quorum).map(|_| relay)
@@ -77,13 +76,13 @@ pub(in crate::cluster) async fn check(member: &Member) {
     proposer.relays.set_relay_first(found);
 }
 
-/// What a leader tells in answer to a check.
+/// The leader's data in its answer to a check.
 struct Told {
     applied_index: u64,
     proves_quorum: bool,
 }
 
-/// The leader's answer to a check, if there is one.
+/// The leader's answer to a check, if it came.
 async fn ask(member: &Member, target: &PeerAddress, body: &[u8]) -> Option<Told> {
     let asked_at = member.clock.monotonic();
     let answer =

@@ -1,4 +1,4 @@
-//! Checks of a node whose link to the leader is a hole, and a relay that reaches it.
+//! Checks of a node that cannot reach the leader, and of a relay that can.
 
 use super::*;
 use crate::cluster::raft::MemberNode;
@@ -12,7 +12,7 @@ use axum::body::Bytes;
 
 const RELAY: NodeId = NodeId(3);
 
-/// Hands every call on to the leader, whom it reaches without a wire.
+/// Forwards every call to the leader in memory.
 struct Bridge(Arc<Member>);
 
 impl PeerService for Bridge {
@@ -27,8 +27,8 @@ impl PeerService for Bridge {
     }
 }
 
-/// A leader, and a node that hears it and is not answered: the leader's listener is bound, and
-/// nobody serves it.
+/// A leader, and a node that receives its calls but gets no answers: the leader's port is bound,
+/// and no task serves it.
 async fn cut_off() -> (Node, Node) {
     let (mut leader, mut follower) = (node(2).await, node(1).await);
     leader.lead().await;
@@ -67,10 +67,10 @@ async fn rule_12_a_quorum_that_a_guide_reaches_is_not_lost_and_takes_the_event()
     check(&follower.member).await;
     assert_eq!(follower.member.degradation(), Degradation::Wait);
     assert_eq!(follower.member.proposer.relays.relay_first(), Some(relay));
-    // The leader hears of this node all the same.
+    // The leader gets this node's check nevertheless.
     assert!(leader.member.checks.lock().contains_key(&follower.member.own.node));
 
-    // The leader's link would take a whole attempt, for as long as the quorum is not lost.
+    // The direct link would take a whole attempt while the quorum is not lost.
     let accepted = cluster.accept(vec![event("a")]).await.unwrap();
     assert_eq!(accepted[0].fate, Fate::Accepted);
     assert!(leader.member.raft().read(|state| state.run("a").is_some()));
@@ -96,7 +96,7 @@ async fn rule_12_a_leader_that_answers_again_needs_no_guide() {
     check(&follower.member).await;
     assert_eq!(follower.member.proposer.relays.relay_first(), Some(relay));
     leader.listen();
-    // Two deadlines in a row close the connection that went nowhere.
+    // Two missed deadlines in a row close the dead connection.
     let answered = async {
         while follower.member.proposer.relays.relay_first().is_some() {
             check(&follower.member).await;
@@ -116,7 +116,7 @@ async fn rule_12_a_sole_voter_is_its_own_quorum_however_long_it_idles() {
         assert!(!alone.member.proposer.quorum.is_lost());
         assert_eq!(alone.member.degradation(), Degradation::Wait);
     }
-    // Its learners hear the same.
+    // Its learners get the same answer.
     let asked = Arc::clone(&alone.member).answer(
         Hello {
             to: Some(alone.member.own.node),
@@ -166,6 +166,6 @@ async fn rule_12_a_check_is_handed_on_to_the_leader_once() {
     let answer = asked(asker).await;
     assert!(answer.is_leader && answer.quorum_age_ms < u64::MAX, "{answer:?}");
     assert!(leader.member.checks.lock().contains_key(&asker));
-    // A check from a relay is answered where it arrives.
+    // A check from a relay is answered where it arrives, and is not relayed again.
     assert!(!asked(RELAY).await.is_leader);
 }

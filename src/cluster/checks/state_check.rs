@@ -1,5 +1,5 @@
-//! Members compare their states at the checkpoints of the log (rule 21): each tells the leader its
-//! newest digest, hears those of all, and judges itself.
+//! Members compare their states at the checkpoints of the log (rule 21): each reports its newest
+//! digest to the leader, receives those of all, and judges itself.
 
 use crate::cluster::fatal::FatalError;
 use crate::cluster::health::divergence::{StateVerdict, judge};
@@ -16,7 +16,7 @@ impl Member {
         self.raft().checkpoints().first().copied().map(proto::StateDigest::from)
     }
 
-    /// The newest digests of all members that this node, as the leader, was told.
+    /// The newest digests of all members that were reported to this node as the leader.
     pub fn digests(&self) -> Vec<(NodeId, StateDigest)> {
         let own = self.raft().checkpoints().first().map(|digest| (self.own.node, *digest));
         let checks = self.checks.lock();
@@ -24,8 +24,8 @@ impl Member {
         others.chain(own).collect()
     }
 
-    /// Compares this node with the others. A wrong state must not go on answering, planning or
-    /// leading: the process ends. Without a majority nobody knows who is wrong, and all go on.
+    /// Compares this node with the others. A node with a wrong state must not answer, plan or lead:
+    /// its process ends. Without a majority it is unknown which node is wrong, and all continue.
     pub fn compare(&self, told: &[(NodeId, StateDigest)]) {
         let members = self.raft().status().members.into_keys().collect();
         match judge(&members, self.own.node, &self.raft().checkpoints(), told) {
@@ -60,7 +60,7 @@ impl From<proto::StateDigest> for StateDigest {
     }
 }
 
-/// Digests as they cross to the members.
+/// Digests in the form sent to members.
 pub(in crate::cluster) fn encode(digests: Vec<(NodeId, StateDigest)>) -> Vec<proto::MemberDigest> {
     let encoded = digests
         .into_iter()
@@ -68,7 +68,7 @@ pub(in crate::cluster) fn encode(digests: Vec<(NodeId, StateDigest)>) -> Vec<pro
     encoded.collect()
 }
 
-/// Digests as a member reads them; an entry without a digest says nothing.
+/// Digests as a member reads them; an entry without a digest is ignored.
 pub(in crate::cluster) fn decode(told: Vec<proto::MemberDigest>) -> Vec<(NodeId, StateDigest)> {
     let decoded = told.into_iter();
     decoded.filter_map(|told| Some((NodeId(told.node), told.digest?.into()))).collect()

@@ -1,5 +1,5 @@
-//! A file that holds disk space in reserve (rule 15). It is given up when the disk is full: the
-//! next start then has room to open the log, record what was delivered, and make a snapshot.
+//! A file that reserves disk space (rule 15). The node deletes it when the disk is full. The next
+//! start then has room to open the log, record deliveries, and make a snapshot.
 
 use super::files;
 use super::free_space::free_bytes;
@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 const FILE: &str = "ballast";
-/// Room for the log to the next snapshot, and for that snapshot.
+/// Room for the log until the next snapshot, and for that snapshot.
 const BALLAST_BYTES: u64 = 64 * 1024 * 1024;
 
 /// The ballast of one data directory.
@@ -18,8 +18,8 @@ pub(in crate::cluster) struct Ballast {
 }
 
 impl Ballast {
-    /// Takes ballast aboard if `free_bytes_min`, and as much as the ballast holds, stay free besides.
-    /// Without it the relay works, so a disk that refuses is no error.
+    /// Allocates ballast if `free_bytes_min`, plus the size of the ballast, remain free. The relay
+    /// works without ballast, so a failure is not an error.
     pub(in crate::cluster) fn load(folder: &Path, free_bytes_min: u64) -> Self {
         let ballast = Self { path: folder.join(FILE) };
         if ballast.bytes() == BALLAST_BYTES {
@@ -32,18 +32,18 @@ impl Ballast {
         ballast
     }
 
-    /// Bytes held.
+    /// Reserved bytes.
     pub(in crate::cluster) fn bytes(&self) -> u64 {
         std::fs::symlink_metadata(&self.path).map_or(0, |file| file.len())
     }
 
     /// Frees the space.
     pub(in crate::cluster) fn give_up(&self) {
-        // A file that is not there holds nothing.
+        // An absent file holds nothing.
         let _ = std::fs::remove_file(&self.path);
     }
 
-    /// Allocates the blocks: a file of zeros would be stored as nothing by some file systems.
+    /// Allocates the blocks: some file systems store a file of zeros as nothing.
     fn write(&self) -> io::Result<()> {
         let file = files::create(&self.path)?;
         rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, BALLAST_BYTES)?;
@@ -51,8 +51,8 @@ impl Ballast {
     }
 }
 
-/// Whether `free` bytes are room for ballast. What it gave up on a full disk is free at the next
-/// start, and is needed there: only room beyond that is taken.
+/// Whether `free` bytes leave room for ballast. The space of a deleted ballast is free at the next
+/// start and is needed then, so only room beyond it counts.
 fn has_room(free: u64, free_bytes_min: u64) -> bool {
     free >= free_bytes_min.saturating_add(2 * BALLAST_BYTES)
 }

@@ -1,5 +1,5 @@
-//! The data directory, which one process at a time locks. Its boot number is raised and on disk
-//! before anything else happens, so that no life of the node is ever mistaken for another.
+//! The data directory, locked by one process at a time. Its boot number is raised and on disk
+//! before anything else happens, so that two lives of the node are never confused.
 
 use super::durable::sync_parent;
 use super::identity::{
@@ -14,12 +14,12 @@ use std::path::{Path, PathBuf};
 
 const LOCK_FILE: &str = "lock";
 
-/// A locked data directory in which no life begins. The lock ends when this is dropped.
+/// A locked data directory without a running life. The lock ends when this is dropped.
 #[derive(Debug)]
 pub(in crate::cluster) struct IdleDirectory {
-    /// Who the node was in its last life; `None` in a directory that never had one.
+    /// The node's identity in its last life; `None` in a directory that never had one.
     pub identity: Option<NodeIdentity>,
-    /// Where the files of a node are that was over already, if they were moved just now.
+    /// Where the files of a retired node are, if this call moved them.
     pub set_aside: Option<PathBuf>,
     path: PathBuf,
     _lock: File,
@@ -39,7 +39,7 @@ impl IdleDirectory {
         Ok(Self { identity, set_aside, path: path.to_owned(), _lock: lock })
     }
 
-    /// Whether the log is gone that a node of a cluster has, or one with a snapshot.
+    /// Whether the log is missing although the node has a cluster or a snapshot.
     fn lost_its_log(&self) -> bool {
         let has_cluster = self.identity.is_some_and(|identity| identity.cluster_id.is_some());
         let snapshots = std::fs::read_dir(self.path.join(SNAPSHOT_FOLDER));
@@ -50,7 +50,7 @@ impl IdleDirectory {
     /// Starts a new life in the directory.
     ///
     /// # Errors
-    /// Its log is gone; otherwise as for [`Self::begin`].
+    /// Its log is missing; otherwise as for [`Self::begin`].
     pub fn begin_with_log(self) -> Result<DataDirectory, IdentityError> {
         if self.lost_its_log() {
             return Err(IdentityError::LogMissing { path: self.path });
@@ -61,7 +61,7 @@ impl IdleDirectory {
     /// Starts a new life in the directory.
     ///
     /// # Errors
-    /// The disk refuses, or there is no randomness for a new node.
+    /// The disk refuses, or the system has no randomness for a new node.
     pub fn begin(self) -> Result<DataDirectory, IdentityError> {
         let Self { identity: before, path, _lock, .. } = self;
         let disk = |source| IdentityError::Disk { path: path.clone(), source };
@@ -105,13 +105,13 @@ impl DataDirectory {
         &self.path
     }
 
-    /// Who this node is.
+    /// The identity of this node.
     #[must_use]
     pub fn identity(&self) -> NodeIdentity {
         *self.identity.lock()
     }
 
-    /// Makes this node one of `cluster`, durably. A node belongs to one cluster for life.
+    /// Makes this node a member of `cluster`, durably. A node belongs to one cluster for life.
     ///
     /// # Errors
     /// The disk refuses; the node may or may not belong to the cluster at its next start.
@@ -126,7 +126,7 @@ impl DataDirectory {
         Ok(())
     }
 
-    /// Has the next start put everything here aside and begin as a new node: this one was removed
+    /// Makes the next start set aside all files here and begin as a new node: this one was removed
     /// from its cluster, or its directory is a copy.
     ///
     /// # Errors

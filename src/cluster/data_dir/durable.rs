@@ -1,4 +1,4 @@
-//! Files and names that are on disk once the call returns, whatever happens to the power then.
+//! Files and names that are on disk once the call returns, even after a power cut.
 
 use super::files;
 use std::fs::File;
@@ -8,7 +8,7 @@ use std::path::Path;
 /// Replaces a file so that after a power cut it holds either the old or the new content.
 ///
 /// # Errors
-/// The disk refuses; the file has the old content, or already the new one.
+/// The disk refuses; the file has the old or the new content.
 pub fn write_durably(file: &Path, content: &[u8]) -> io::Result<()> {
     let temporary = file.with_extension("tmp");
     remove_link(&temporary)?;
@@ -19,7 +19,7 @@ pub fn write_durably(file: &Path, content: &[u8]) -> io::Result<()> {
     sync_parent(file)
 }
 
-/// Makes a new name durable: it is on disk only once its folder is.
+/// Makes a new name durable: it is on disk only after its folder is synced.
 ///
 /// # Errors
 /// The folder cannot be opened, or the disk refuses.
@@ -31,7 +31,7 @@ pub fn sync_parent(path: &Path) -> io::Result<()> {
     }
 }
 
-/// A link in the place of a file that is about to be created is somebody else's doing.
+/// A link at the path of a file to create was made by another program.
 fn remove_link(path: &Path) -> io::Result<()> {
     match std::fs::symlink_metadata(path) {
         Ok(found) if found.is_symlink() => std::fs::remove_file(path),

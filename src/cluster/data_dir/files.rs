@@ -1,5 +1,5 @@
-//! Files and folders of the data directory, as they are created: for this user alone, and never
-//! through a link that somebody has put in their place.
+//! How files and folders of the data directory are created: for this user alone, and never through
+//! a link that another user put in their place.
 
 use rustix::fs::OFlags;
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -7,11 +7,11 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
-/// What a file is created with.
+/// Mode of a new file.
 const FILE_MODE: u32 = 0o600;
 const FOLDER_MODE: u32 = 0o700;
 
-/// Options for a file that may have to be created: not through a link.
+/// Options for a file that may have to be created, without following a link.
 pub(in crate::cluster) fn options() -> OpenOptions {
     let mut options = OpenOptions::new();
     let flags = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
@@ -19,15 +19,15 @@ pub(in crate::cluster) fn options() -> OpenOptions {
     options
 }
 
-/// Creates an empty file, or empties one that is there.
+/// Creates an empty file, or empties an existing one.
 ///
 /// # Errors
-/// The disk refuses, or there is a link in its place.
+/// The disk refuses, or the path is a link.
 pub(in crate::cluster) fn create(path: &Path) -> io::Result<File> {
     options().write(true).create(true).truncate(true).open(path)
 }
 
-/// Creates a folder, and those above it.
+/// Creates a folder and its parents.
 ///
 /// # Errors
 /// The disk refuses.

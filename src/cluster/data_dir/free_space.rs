@@ -1,5 +1,5 @@
-//! Watches the free disk below the data directory (rule 15): while it is low, events are refused
-//! so that the sender repeats them, and everything else goes on.
+//! Watches the free disk space below the data directory (rule 15). While it is low, events are
+//! refused so that the sender retries them; everything else continues.
 
 use crate::clock::Clock;
 use parking_lot::Mutex;
@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long one look is good for.
+/// How long one measurement is valid.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// The free space of one directory, looked at once a second at most.
+/// The free space of one directory, measured at most once a second.
 pub(in crate::cluster) struct FreeSpace {
-    /// `None` where nothing is on disk.
+    /// `None` if nothing is on disk.
     folder: Option<PathBuf>,
     free_bytes_min: u64,
     clock: Arc<dyn Clock>,
@@ -28,8 +28,8 @@ impl FreeSpace {
         Self { folder, free_bytes_min, clock, last: Mutex::new(None) }
     }
 
-    /// Whether less is free than has to be. A disk that cannot be asked is not called low:
-    /// writing to it will tell.
+    /// Whether less is free than required. If the disk cannot be asked it does not count as low: a
+    /// write will show it.
     pub(in crate::cluster) fn is_low(&self) -> bool {
         let Some(folder) = &self.folder else { return false };
         let now = self.clock.monotonic();
@@ -45,7 +45,7 @@ impl FreeSpace {
     }
 }
 
-/// Bytes that a process without privileges may still write below `folder`.
+/// Bytes that an unprivileged process may still write below `folder`.
 pub(in crate::cluster) fn free_bytes(folder: &Path) -> Option<u64> {
     rustix::fs::statvfs(folder).ok().map(|stat| stat.f_bavail.saturating_mul(stat.f_frsize))
 }

@@ -1,4 +1,4 @@
-//! Who this node is: an identity that belongs to the data directory, never to a pod's ordinal.
+//! The identity of a node. It belongs to the data directory, never to a pod's ordinal.
 
 use super::durable::write_durably;
 use crate::state_machine::NodeId;
@@ -11,10 +11,10 @@ const FORMAT: u32 = 1;
 /// The oldest format that this build reads. No version wrote an older one.
 const FORMAT_MIN: u32 = 1;
 pub(in crate::cluster) const IDENTITY_FILE: &str = "identity.json";
-/// The log of a node, and its snapshots: never without an identity.
+/// The log of a node. Log and snapshots never exist without an identity.
 pub(super) const LOG_FILE: &str = "log.redb";
 pub(super) const SNAPSHOT_FOLDER: &str = "snapshots";
-/// Identity of a cluster: random, drawn when it is formed.
+/// Identity of a cluster: random, generated when it is formed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClusterId(pub u64);
 
@@ -35,35 +35,35 @@ impl Serialize for ClusterId {
 /// Why a data directory cannot be used. It was not changed, except as a variant says.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
-    /// Another process works on the directory.
+    /// Another process uses the directory.
     #[error("data directory {path} is in use by another process")]
     InUse { path: PathBuf },
     /// The directory was written by a newer version.
     #[error("data directory {path} has format {found}, this version reads up to {FORMAT}")]
     NewerFormat { path: PathBuf, found: u32 },
-    /// No version ever wrote this format, or one that this version no longer reads.
+    /// No version ever wrote this format, or this version no longer reads it.
     #[error("data directory {path} has format {found}, this version reads from {FORMAT_MIN}")]
     UnknownFormat { path: PathBuf, found: u32 },
-    /// The identity file is not what it has to be.
+    /// The identity file has a wrong form.
     #[error("{path} is not an identity file")]
     Malformed {
         path: PathBuf,
         #[source]
         source: serde_json::Error,
     },
-    /// There is a log but no identity: a new one would be a stranger to that log.
+    /// There is a log but no identity: a new identity would not belong to that log.
     #[error("data directory {path} has a log but lacks {IDENTITY_FILE}")]
     Missing { path: PathBuf },
-    /// The directory is a copy of one that belongs to a cluster: the original may have
-    /// acknowledged what this one lacks.
+    /// The directory is a copy of one that belongs to a cluster: the original may have acknowledged
+    /// events that the copy lacks.
     #[error(
         "data directory {path} is a copy. To join as a new member, delete all in it but `spool`; to \
          begin a new cluster from it, `cluster recover`; if it is the original, on a file system that \
          numbers its files anew, delete the file `place` in it"
     )]
     Copy { path: PathBuf },
-    /// The directory belongs to a cluster, or has a snapshot, and its log is gone: what it
-    /// acknowledged after the snapshot is nowhere, and neither is its vote.
+    /// The directory belongs to a cluster, or has a snapshot, and its log is missing: its vote and
+    /// what it acknowledged after the snapshot are lost.
     #[error(
         "data directory {path} lacks {LOG_FILE}, which it had: to join as a new member, delete all in \
          it but `spool`; to begin a new cluster from its snapshot, `cluster recover`"
@@ -76,27 +76,27 @@ pub enum IdentityError {
         #[source]
         source: io::Error,
     },
-    /// The operating system has no randomness to give.
+    /// The operating system provides no randomness.
     #[error("no randomness for an identity")]
     NoRandomness(#[source] getrandom::Error),
 }
 
 impl ClusterId {
-    /// The id of a cluster that is about to be formed.
+    /// A new id for a cluster to be formed.
     ///
     /// # Errors
-    /// The operating system has no randomness to give.
+    /// The operating system provides no randomness.
     pub fn draw() -> Result<Self, IdentityError> {
         draw_id().map(Self)
     }
 }
 
-/// Never zero, which stands for "none" in messages.
+/// Never zero, which means "none" in messages.
 fn draw_id() -> Result<u64, IdentityError> {
     Ok(getrandom::u64().map_err(IdentityError::NoRandomness)?.max(1))
 }
 
-/// What every format has.
+/// The fields of every format.
 #[derive(Debug, Deserialize)]
 struct Versioned {
     format: u32,
@@ -112,7 +112,7 @@ struct IdentityFile {
     boot: u64,
 }
 
-/// Who a node is, in one of its lives.
+/// The identity of a node in one of its lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NodeIdentity {
     pub node_id: NodeId,
@@ -123,10 +123,10 @@ pub struct NodeIdentity {
 }
 
 impl NodeIdentity {
-    /// A node that nobody has seen before, before its first life.
+    /// A new node before its first life.
     ///
     /// # Errors
-    /// The operating system has no randomness to give.
+    /// The operating system provides no randomness.
     pub fn draw() -> Result<Self, IdentityError> {
         Ok(Self { node_id: NodeId(draw_id()?), cluster_id: None, boot: 0 })
     }
@@ -150,7 +150,7 @@ pub(in crate::cluster) fn read_identity(
         Err(source) => return Err(IdentityError::Disk { path, source }),
     };
     let malformed = |source| IdentityError::Malformed { path: path.clone(), source };
-    // The format first: another one may have other fields.
+    // The format first: another format may have other fields.
     let Versioned { format } = serde_json::from_slice(&text).map_err(malformed)?;
     let (path_of_folder, found) = (folder.to_owned(), format);
     if format > FORMAT {
@@ -174,7 +174,7 @@ pub(in crate::cluster) fn read_identity(
 /// Makes this the identity of a folder, durably.
 ///
 /// # Errors
-/// The disk refuses; the folder has the old identity, or already the new one.
+/// The disk refuses; the folder has the old or the new identity.
 pub(in crate::cluster) fn write_identity(folder: &Path, identity: &NodeIdentity) -> io::Result<()> {
     let file = IdentityFile {
         format: FORMAT,

@@ -1,5 +1,5 @@
-//! What one node keeps in its data directory beside log, snapshots and spool: who it is, how the
-//! directory passes on, and the room on its disk.
+//! What one node keeps in its data directory apart from log, snapshots and spool: its identity, the
+//! replacement of one node by the next, and the space on its disk.
 
 pub(super) mod ballast;
 pub(super) mod directory;

@@ -1,8 +1,8 @@
-//! Whether a data directory is the one it was, or a copy of it: a file that is copied is another
-//! file, with a number of its own on the disk. A copy has forgotten what the original acknowledged
-//! after it was made, and its boot number alone does not always tell (rule 23).
+//! Whether a data directory is the original or a copy. A copied file is another file, with another
+//! inode number. A copy lacks what the original acknowledged later, and its boot number alone does
+//! not always show it (rule 23).
 //!
-//! The number of the device is not compared: the same volume has another one on another machine.
+//! The device number is not compared: the same volume has another one on another machine.
 
 use super::durable::write_durably;
 use std::fs::File;
@@ -10,11 +10,11 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-/// Holds the number of the lock file of this directory.
+/// Holds the inode number of the directory's lock file.
 pub(in crate::cluster) const PLACE_FILE: &str = "place";
 
-/// Whether `folder` is a copy, by its lock file. A directory of a version that kept no number is
-/// taken for the original, and noted.
+/// Whether `folder` is a copy, by its lock file. A directory of a version that kept no number
+/// counts as the original, and its number is stored.
 ///
 /// # Errors
 /// The disk refuses.
@@ -31,7 +31,7 @@ pub(in crate::cluster) fn is_copy(folder: &Path, lock: &File) -> io::Result<bool
     }
 }
 
-/// Takes `folder` for the original from now on.
+/// Marks `folder` as the original from now on.
 ///
 /// # Errors
 /// The disk refuses.
@@ -64,11 +64,11 @@ mod tests {
         let opened = DataDirectory::open(&copy);
         assert!(matches!(opened, Err(IdentityError::Copy { .. })), "{opened:?}");
         assert_eq!(std::fs::read(copy.join("identity.json")).unwrap(), before);
-        // The original is where it was, also under another name.
+        // The original stays the original under another name.
         let moved = folder.path().join("c");
         std::fs::rename(&original, &moved).unwrap();
         assert_eq!(DataDirectory::open(&moved).unwrap().identity().boot, 2);
-        // An operator knows better.
+        // An operator may override the check.
         std::fs::remove_file(copy.join(PLACE_FILE)).unwrap();
         assert_eq!(DataDirectory::open(&copy).unwrap().identity().boot, 2);
     }

@@ -1,5 +1,6 @@
-//! Which event is being planned, in a file that outlives the process: an event that ends two
-//! processes is given up (rule 7). Never synced: it has to survive the process, not the machine.
+//! The event that is being planned, in a file that outlives the process: an event that ends two
+//! processes becomes a dead letter (rule 7). The file is never synced: it must survive the process,
+//! not the machine.
 
 use super::files;
 use crate::event::Key;
@@ -12,13 +13,13 @@ const FILE: &str = "planning";
 const KEY_BYTES: usize = 16;
 const MARK_BYTES: usize = KEY_BYTES + 8;
 
-/// The mark of one data directory.
+/// The marker of one data directory.
 #[derive(Debug)]
 pub struct PlanMarker(File);
 
 impl PlanMarker {
-    /// Opens the mark and reads what the previous process left in it. It stays there until it is
-    /// cleared or set, so that a start which fails accuses the event again.
+    /// Opens the marker and reads what the previous process left. The mark stays until it is
+    /// cleared or set, so that a start which fails blames the event again.
     ///
     /// # Errors
     /// The file cannot be opened.
@@ -27,12 +28,13 @@ impl PlanMarker {
         let file =
             files::options().create(true).truncate(false).read(true).write(true).open(path)?;
         let mut bytes = [0; MARK_BYTES];
-        // A file that is too short was never marked.
+        // A file that is too short has no mark.
         let left = file.read_exact_at(&mut bytes, 0).ok().and_then(|()| parse(&bytes));
         Ok((Self(file), left))
     }
 
-    /// Marks an event. A mark that cannot be written is worth no more than none.
+    /// Marks an event. Write errors are ignored: without a mark the event is only not detected as
+    /// poison.
     pub fn set(&self, run: Key, sequence: u64) {
         let mut bytes = [0; MARK_BYTES];
         bytes[..KEY_BYTES].copy_from_slice(&run.0.to_be_bytes());
@@ -40,7 +42,7 @@ impl PlanMarker {
         let _ = self.0.write_all_at(&bytes, 0);
     }
 
-    /// Nothing is being planned.
+    /// No event is being planned.
     pub fn clear(&self) {
         let _ = self.0.write_all_at(&[0; MARK_BYTES], 0);
     }

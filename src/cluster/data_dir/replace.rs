@@ -1,6 +1,6 @@
-//! How a data directory passes from one node to the next: the old one's files are put aside, never
-//! deleted, and what belongs to the directory itself stays. Each pass is gone on with at the next
-//! start where a crash cut it short; the identity moves last, so that no log is ever without one.
+//! How a data directory changes from one node to the next. The old node's files are set aside,
+//! never deleted, and what belongs to the directory itself stays. After a crash the next start
+//! continues the change. The identity moves last, so that no log is ever without one.
 
 use super::durable::{sync_parent, write_durably};
 use super::files;
@@ -10,17 +10,17 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Marks a directory whose node is over.
+/// Marks a directory whose node is retired.
 const SET_ASIDE_FILE: &str = "set-aside";
-/// A node that is to take the place of the one in the directory, whole.
+/// A complete node that will replace the one in the directory.
 const REPLACEMENT_FOLDER: &str = "recovered";
-/// The same while it is written; worth nothing yet.
+/// The same while it is being written; not valid yet.
 const UNFINISHED_FOLDER: &str = "recovered.new";
-/// What belongs to a node and not to its directory, besides its identity. The spool does not: it
-/// holds events that nobody else has (rule 13).
+/// Files that belong to a node and not to its directory, in addition to its identity. The spool
+/// does not: it holds events that no other node has (rule 13).
 const OF_A_NODE: [&str; 4] = ["log.redb", "snapshots", "planning", PLACE_FILE];
 
-/// Has the next start put away what belongs to the node in `folder`.
+/// Makes the next start set aside the files of the node in `folder`.
 ///
 /// # Errors
 /// The disk refuses; the next start is one of the same node.
@@ -28,8 +28,7 @@ pub(in crate::cluster) fn retire_directory(folder: &Path) -> io::Result<()> {
     write_durably(&folder.join(SET_ASIDE_FILE), b"")
 }
 
-/// An empty folder in which a node can be prepared to take over. What an earlier attempt left
-/// there is gone.
+/// An empty folder for preparing a replacement. Removes what an earlier attempt left there.
 ///
 /// # Errors
 /// The disk refuses.
@@ -43,10 +42,10 @@ pub(in crate::cluster) fn stage_replacement(folder: &Path) -> io::Result<PathBuf
 }
 
 /// Decides that the prepared node, whose identity is written last, takes over. From here on every
-/// start brings that to its end.
+/// start completes the change.
 ///
 /// # Errors
-/// The disk refuses; nothing is decided, or everything is.
+/// The disk refuses; the decision was made completely or not at all.
 pub(in crate::cluster) fn commit_replacement(folder: &Path) -> io::Result<()> {
     let unfinished = folder.join(UNFINISHED_FOLDER);
     File::open(&unfinished)?.sync_all()?;
@@ -55,11 +54,11 @@ pub(in crate::cluster) fn commit_replacement(folder: &Path) -> io::Result<()> {
     sync_parent(&replacement)
 }
 
-/// Brings to its end what was decided about the node in `folder`, and tells where the files of
-/// the old one are, if this call moved them.
+/// Completes what was decided about the node in `folder`. Returns where the files of the old node
+/// are, if this call moved them.
 ///
 /// # Errors
-/// The disk refuses; the next call goes on.
+/// The disk refuses; the next call continues.
 pub(in crate::cluster) fn settle(folder: &Path) -> io::Result<Option<PathBuf>> {
     let mut aside = None;
     let mark = folder.join(SET_ASIDE_FILE);
@@ -70,7 +69,7 @@ pub(in crate::cluster) fn settle(folder: &Path) -> io::Result<Option<PathBuf>> {
     }
     let replacement = folder.join(REPLACEMENT_FOLDER);
     if replacement.join(IDENTITY_FILE).exists() {
-        // The identity of the replacement comes last: one that is here is still the old node's.
+        // The identity of the replacement moves last, so an identity here is still the old node's.
         aside = put_aside(folder)?.or(aside);
         move_node(&replacement, folder)?;
     }
@@ -80,14 +79,14 @@ pub(in crate::cluster) fn settle(folder: &Path) -> io::Result<Option<PathBuf>> {
     Ok(aside)
 }
 
-/// Moves the node in `folder`, if there is one, into a folder named after the life that is over.
+/// Moves the node in `folder`, if there is one, into a folder named after its ended life.
 fn put_aside(folder: &Path) -> io::Result<Option<PathBuf>> {
     if !folder.join(IDENTITY_FILE).exists() {
         return Ok(None);
     }
     let life = match read_identity(folder) {
         Ok(Some(identity)) => format!("{}-{}", identity.node_id, identity.boot),
-        // Whoever it was, it is over.
+        // This node is retired, whichever it was.
         Ok(None) | Err(_) => "unreadable".to_owned(),
     };
     let aside = free_folder(folder, &format!("set-aside-{life}"));
@@ -96,9 +95,9 @@ fn put_aside(folder: &Path) -> io::Result<Option<PathBuf>> {
     Ok(Some(aside))
 }
 
-/// The first folder of this name, or of this name and a number, that holds no whole node: one life
-/// can end twice, when its files were copied back. A pass that was cut short has left no identity
-/// there yet, and goes on in the same one.
+/// The first folder of this name, or of this name and a number, without a complete node. One life
+/// can end twice, if its files were copied back. An interrupted change has left no identity there
+/// yet, and continues in the same folder.
 fn free_folder(folder: &Path, name: &str) -> PathBuf {
     let numbered = (2_u64..).map(|number| folder.join(format!("{name}-{number}")));
     let mut folders = std::iter::once(folder.join(name)).chain(numbered);

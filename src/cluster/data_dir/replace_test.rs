@@ -1,4 +1,4 @@
-//! Passes of a directory from one node to the next, also those that were cut short.
+//! Changes of a directory from one node to the next, including interrupted ones.
 
 use super::super::identity::{NodeIdentity, write_identity};
 use super::*;
@@ -16,7 +16,7 @@ fn settled_in(folder: &Path, node: u64, boot: u64) {
     write_identity(folder, &identity(node, boot)).unwrap();
 }
 
-/// A directory of node 1 with a spool, and node 2 appointed to take over.
+/// A directory of node 1 with a spool, and node 2 chosen as its replacement.
 fn appointed() -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     settled_in(directory.path(), 1, 4);
@@ -30,7 +30,7 @@ fn content(folder: &Path, name: &str) -> String {
     std::fs::read_to_string(folder.join(name)).unwrap_or_default()
 }
 
-/// Checks that node 2 is in the directory, whole, and node 1 aside, whole.
+/// Checks that node 2 is in the directory, complete, and node 1 is aside, complete.
 fn assert_passed(folder: &Path) {
     let aside = folder.join("set-aside-0000000000000001-4");
     for (folder, node, boot) in [(folder, 2, 0), (&aside, 1, 4)] {

@@ -1,6 +1,6 @@
-//! Which address this node binds for gossip, and which one it tells others. A gossip identity
-//! holds an IP address for a whole life, so the name of this pod is believed only where it leads
-//! to this machine: right after a restart its record can still be that of the pod before.
+//! The address that this node binds for gossip, and the one it announces. A gossip identity holds
+//! an IP address for a whole life, so the pod's name counts only if it resolves to this machine:
+//! right after a restart its record can still be that of the previous pod.
 
 use super::GossipError;
 use super::socket::sendable;
@@ -11,19 +11,19 @@ use std::time::Duration;
 use tokio::net::lookup_host;
 use tokio::time::timeout;
 
-/// A resolver tries for up to half a minute. One round of discovery does not wait for that; the
+/// A resolver tries for up to half a minute. One round of discovery does not wait that long; the
 /// abandoned attempt ends by itself.
 pub(super) const RESOLVE_TIMEOUT: Duration = Duration::from_secs(2);
-/// Documentation addresses: no packet is sent, they only select the route to the outside.
+/// Documentation addresses: no packet is sent. They only select the outgoing route.
 const OUTSIDE: [IpAddr; 2] = [
     IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
     IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)),
 ];
 
-/// All addresses, of both families, behind `host`.
+/// All addresses, of both families, of `host`.
 ///
 /// # Errors
-/// Nothing was found out: that is not "nobody".
+/// The lookup failed. This does not mean that there is no address.
 pub(super) async fn resolve(host: &str, port: u16) -> io::Result<BTreeSet<SocketAddr>> {
     let found = timeout(RESOLVE_TIMEOUT, lookup_host((host, port))).await??;
     let found: BTreeSet<SocketAddr> = found.collect();
@@ -43,14 +43,14 @@ pub(super) fn host_and_port(text: &str) -> Option<(&str, u16)> {
     (is_sound && !host.is_empty()).then_some((host, port))
 }
 
-/// The address of this node as others reach it.
+/// The address of this node for other nodes.
 ///
-/// An IP address in `advertise` is taken as it is, a name when it leads to this machine. Else it
-/// is the bound address; and when that is every address of this machine, the one from which the
-/// system sends to the seeds, or to the outside when no seed is known.
+/// An IP address in `advertise` is used as it is; a name is used if it resolves to this machine.
+/// Otherwise it is the bound address. If that means every address of this machine, it is the source
+/// address towards the seeds, or towards the outside if no seed is known.
 ///
 /// # Errors
-/// The system has no way to the seeds nor to the outside.
+/// The system has no route to the seeds or to the outside.
 pub(super) async fn advertised(
     bound: SocketAddr,
     advertise: Option<&str>,
@@ -80,7 +80,8 @@ async fn named(host: &str, bound: SocketAddr) -> Option<SocketAddr> {
     usable.next()
 }
 
-/// The address of this machine on the way to the seeds: another machine's before loopback.
+/// The address of this machine on the route to the seeds; another machine's route comes before
+/// loopback.
 fn routed(seeds: &BTreeSet<SocketAddr>, is_v6: bool) -> Option<IpAddr> {
     let ways = |targets: Vec<IpAddr>| -> Vec<IpAddr> {
         let usable = targets.into_iter().filter(|ip| is_v6 || ip.is_ipv4());
@@ -98,23 +99,23 @@ fn source_towards(target: IpAddr) -> Option<IpAddr> {
         IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
     };
     let socket = UdpSocket::bind((any, 0)).ok()?;
-    // Any port but 0, which cannot be connected to.
+    // Any port except 0, which cannot be connected to.
     socket.connect((target, 9)).ok()?;
     let source = socket.local_addr().ok()?.ip();
     (!source.is_unspecified()).then_some(source)
 }
 
-/// Where this node is: others may name it by any address of this machine.
+/// The addresses of this node: others may use any address of this machine.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct OwnAddress {
-    /// What the socket is bound to.
+    /// The bound address of the socket.
     pub bound: SocketAddr,
-    /// What others are told.
+    /// The announced address.
     pub advertised: SocketAddr,
 }
 
 impl OwnAddress {
-    /// Whether `address` leads to this very process.
+    /// Whether `address` leads to this process.
     pub(super) fn is(&self, address: SocketAddr) -> bool {
         if address == self.advertised || address == self.bound {
             return true;
@@ -124,8 +125,8 @@ impl OwnAddress {
     }
 }
 
-/// Whether `ip` belongs to this machine: only then do packets to it come from it. (Binding it
-/// proves less: a system can be set to let foreign addresses be bound.)
+/// Whether `ip` belongs to this machine: only then do its packets come from `ip`. (Binding it
+/// proves less: a system may allow binding foreign addresses.)
 fn is_on_this_machine(ip: IpAddr) -> bool {
     ip.is_loopback() || source_towards(ip) == Some(ip)
 }
@@ -179,7 +180,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_that_leads_nowhere_gives_way_to_the_bound_address() {
-        // Too long for a label of a name: refused without asking anybody.
+        // Too long for a label of a name: refused without a query.
         let nowhere = "x".repeat(64);
         assert_eq!(advertise("127.0.0.1:7", Some(&nowhere), &[]).await, "127.0.0.1:7");
     }

@@ -1,6 +1,6 @@
-//! Looks for nodes that gossip does not know: resolves names every few seconds, because a
-//! headless Service shows a new pod only then, and greets every address that is not known to
-//! live. What it found is told to whoever forms a cluster: silence is unknown, never "nobody".
+//! Looks for nodes that gossip does not know. It resolves names every few seconds, because a
+//! headless Service shows a new pod only then, and greets every address that is not known to be
+//! live. The results are for the node that forms a cluster: silence means unknown, never "no node".
 
 use super::GossipError;
 use super::address::{OwnAddress, host_and_port, resolve};
@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 pub enum Discovery {
     /// Gossip addresses of some nodes, `HOST:PORT`.
     Seeds(Vec<String>),
-    /// A DNS name whose A and AAAA records are all nodes, each with this gossip port.
+    /// A DNS name; each of its A and AAAA records is a node with this gossip port.
     Service { name: String, port: u16 },
 }
 
@@ -45,38 +45,38 @@ fn split(seed: &str) -> Result<(String, u16), GossipError> {
     }
 }
 
-/// What discovery has learnt. The first value means that nothing is known yet.
+/// What discovery has learnt. Initially nothing is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DiscoveryAnswers {
-    /// When every name last led to an address.
+    /// When every name last resolved to an address.
     pub last: Option<Instant>,
-    /// Since when every round was answered, without interruption.
+    /// Since when every round was answered without interruption.
     pub answered_since: Option<Instant>,
-    /// Names that led to no address in the last round, with their ports.
+    /// Names without an address in the last round, with their ports.
     pub unresolved: BTreeSet<String>,
-    /// Since when every round was answered and nothing showed another node. `None` when somebody
-    /// is known, dead or alive, and when a name was not answered: that is unknown.
+    /// Since when every round was answered and showed no other node. `None` if a node is known,
+    /// dead or alive, or if a name was not answered, which means unknown.
     pub alone_since: Option<Instant>,
-    /// Addresses of others, whether or not anybody answers there.
+    /// Addresses of others, whether or not a node answers there.
     pub others: BTreeSet<SocketAddr>,
-    /// Whether gossip knows another node. A dead one counts for as long as it is remembered.
+    /// Whether gossip knows another node. A dead one counts for as long as gossip remembers it.
     pub knows_another: bool,
 }
 
 impl DiscoveryAnswers {
-    /// For how long discovery has been answered and has shown nobody else.
+    /// How long discovery has been answered and has shown no other node.
     #[must_use]
     pub fn alone_for(&self, now: Instant) -> Option<Duration> {
         self.alone_since.map(|since| now.saturating_duration_since(since))
     }
 
-    /// For how long discovery has been answered, whoever it has shown.
+    /// How long discovery has been answered, whatever it has shown.
     #[must_use]
     pub fn answered_for(&self, now: Instant) -> Option<Duration> {
         self.answered_since.map(|since| now.saturating_duration_since(since))
     }
 
-    /// Adds what a round found.
+    /// Adds the results of a round.
     fn add(&mut self, round: Round, now: Instant) {
         let Round { mut others, is_answered, unresolved, knows_another } = round;
         self.answered_since = is_answered.then(|| self.answered_since.unwrap_or(now));
@@ -93,17 +93,17 @@ impl DiscoveryAnswers {
     }
 }
 
-/// What one look at all names found.
+/// The results of one lookup of all names.
 struct Round {
     others: BTreeSet<SocketAddr>,
-    /// Every name led to at least one address.
+    /// Every name resolved to at least one address.
     is_answered: bool,
     unresolved: BTreeSet<String>,
     knows_another: bool,
 }
 
-/// The addresses behind all names that lead somewhere, for a socket of one family, and the names
-/// that do not.
+/// The addresses of all names that resolve, for a socket of one family, and the names that do not
+/// resolve.
 pub(super) async fn resolve_all(
     names: &[(String, u16)],
     is_v6: bool,
@@ -130,8 +130,9 @@ fn collect(
     (found, unresolved)
 }
 
-/// What a socket can send to, of the addresses of one name: with two families each node has two,
-/// and is not silent because it listens at one. All, where it can send to none.
+/// Those addresses of one name that a socket can send to. With two families each node has two
+/// addresses, and is not silent because it listens at one. All addresses, if the socket can send to
+/// none.
 fn of_family(addresses: &BTreeSet<SocketAddr>, is_v6: bool) -> BTreeSet<SocketAddr> {
     let all: BTreeSet<SocketAddr> = addresses.iter().copied().map(canonical).collect();
     let reached: BTreeSet<SocketAddr> =
@@ -144,7 +145,7 @@ pub(super) fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, address.port())
 }
 
-/// Looks for other nodes, again and again.
+/// Looks for other nodes repeatedly.
 pub(super) struct SeedResolver {
     pub names: Vec<(String, u16)>,
     pub own: OwnAddress,
@@ -152,13 +153,13 @@ pub(super) struct SeedResolver {
     pub answers: watch::Sender<DiscoveryAnswers>,
     /// Time between two rounds.
     pub every: Duration,
-    /// Time between two greetings of those who are known not to live.
+    /// Time between two greetings of addresses that are not live.
     pub greet_every: Duration,
     pub stop: CancellationToken,
 }
 
 impl SeedResolver {
-    /// Runs until it is told to stop.
+    /// Runs until stopped.
     pub(super) async fn run(self) {
         let mut ticks = tokio::time::interval(self.every);
         let mut greetings = tokio::time::interval(self.greet_every);
@@ -185,8 +186,8 @@ impl SeedResolver {
         self.greet().await;
     }
 
-    /// Greets everybody who was found and is not known to live: whoever is there and forms a
-    /// cluster has to hear of this node first.
+    /// Greets every found address that is not known to be live: a node there that forms a cluster
+    /// must learn of this node first.
     async fn greet(&self) {
         let others = self.answers.borrow().others.clone();
         let (live, _) = self.chitchat.with_chitchat(|chitchat| known(chitchat)).await;
@@ -198,7 +199,7 @@ impl SeedResolver {
     }
 }
 
-/// Addresses of live nodes, and whether any process but this one is known.
+/// Addresses of live nodes, and whether any process except this one is known.
 fn known(chitchat: &Chitchat) -> (BTreeSet<SocketAddr>, bool) {
     let live = chitchat.live_nodes().map(|id| id.gossip_advertise_addr).collect();
     let is_other = |id: &ChitchatId| id != chitchat.self_chitchat_id();
@@ -303,7 +304,7 @@ mod tests {
         let (v4, v6) = (address("10.0.0.2:1"), address("[fd00::2]:1"));
         assert_eq!(of_family(&[v4, v6].into(), false), [v4].into());
         assert_eq!(of_family(&[v4, v6].into(), true), [v4, v6].into());
-        // Whoever listens there alone is not to be overlooked.
+        // A node that listens only there must not be missed.
         assert_eq!(of_family(&[v6].into(), false), [v6].into());
     }
 

@@ -1,6 +1,6 @@
-//! What a node tells about itself, and its form as gossip keys and values. Pure. Every key is
-//! always present, so that a view which has only part of a node is told from one which has all;
-//! a key added later has to have a value for nodes that do not send it.
+//! What a node publishes about itself, as gossip keys and values. Pure. Every key is always
+//! present, so that a partial view of a node differs from a complete one. A key added later needs a
+//! value for nodes that do not send it.
 
 use crate::cluster::data_dir::identity::ClusterId;
 use std::str::FromStr;
@@ -25,7 +25,7 @@ const SPOOLED: &str = "spooled";
 const WALL_MS: &str = "wall_ms";
 const KEYS: usize = 15;
 
-/// What a node tells about itself. Hints: only the log decides.
+/// What a node publishes about itself. These are hints: only the log decides.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NodeFacts {
     /// Name of the pod.
@@ -38,7 +38,7 @@ pub struct NodeFacts {
     pub gossip_address: String,
     /// The cluster it belongs to; `None` before it formed or joined one.
     pub cluster: Option<ClusterId>,
-    /// Whether it takes requests.
+    /// Whether it accepts requests.
     pub is_ready: bool,
     /// Whether it is about to leave.
     pub is_draining: bool,
@@ -50,20 +50,20 @@ pub struct NodeFacts {
     pub feature_level: u32,
     /// Hash of its configuration.
     pub config_hash: u64,
-    /// Effects that it owns and that are not settled.
+    /// Unsettled effects that it owns.
     pub load: u64,
     /// Index of the last entry that it applied.
     pub applied_index: u64,
     /// Events in its spool.
     pub spooled: u64,
-    /// Its wall clock when it said so, in milliseconds since 1970.
+    /// Its wall clock at publication, in milliseconds since 1970.
     pub wall_ms: u64,
 }
 
-/// Why keys and values are no facts.
+/// Why keys and values are not valid facts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FactsError {
-    /// The node has not told it, or not all of its state has arrived.
+    /// The node has not published it, or part of its state has not arrived.
     #[error("{0} is missing")]
     Missing(&'static str),
     /// The value is of another form.
@@ -100,10 +100,10 @@ impl NodeFacts {
         ])
     }
 
-    /// Reads what [`NodeFacts::to_pairs`] writes. Unknown keys are those of a newer version.
+    /// Reads what [`NodeFacts::to_pairs`] writes. Unknown keys belong to a newer version.
     ///
     /// # Errors
-    /// A key is missing, or its value is not what it has to be.
+    /// A key is missing, or its value has a wrong form.
     pub(super) fn from_pairs<'a>(
         get: impl Fn(&'static str) -> Option<&'a str>,
     ) -> Result<Self, FactsError> {
@@ -151,7 +151,7 @@ fn cluster(value: &str) -> Result<Option<ClusterId>, FactsError> {
     Ok(Some(ClusterId(id)))
 }
 
-/// Reads 16 hexadecimal digits, as the ids of nodes and clusters are written.
+/// Reads 16 hexadecimal digits, the form of node and cluster ids.
 pub(super) fn hex_u64(text: &str) -> Option<u64> {
     let is_hex = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     is_hex.then(|| u64::from_str_radix(text, 16).ok()).flatten()

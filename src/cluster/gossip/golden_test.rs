@@ -1,5 +1,5 @@
-//! What a node tells by gossip: the keys and values, and the envelope of a datagram (rule 22). The
-//! messages in the envelope are chitchat's own.
+//! What a node publishes by gossip: the keys and values, and the envelope of a datagram (rule 22).
+//! The messages in the envelope are chitchat's own.
 
 use super::facts::NodeFacts;
 use super::seal::{Seal, SealRefusal};
@@ -38,7 +38,7 @@ pub(in crate::cluster) fn cases() -> Vec<Case> {
     ]
 }
 
-/// One line a key, in the order of the keys.
+/// One line for each key, in the order of the keys.
 fn facts(name: &str, facts: NodeFacts) -> Case {
     let pairs: BTreeMap<_, _> = facts.to_pairs().unwrap().into_iter().collect();
     let lines: String = pairs.iter().map(|(key, value)| format!("{key}={value}\n")).collect();

@@ -3,14 +3,14 @@ use crate::cluster::data_dir::identity::ClusterId;
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr};
 
-/// Ten times faster than in production. Nothing below depends on it but how long a test takes.
+/// Ten times faster than in production. Only the duration of the tests depends on it.
 const QUICK: Timing = Timing {
     gossip: Duration::from_millis(50),
     initial: Duration::from_millis(100),
     seek: Duration::from_millis(100),
     greet: Duration::from_millis(100),
 };
-/// A condition that is not met by then is not met at all.
+/// A condition that is not met by then counts as never met.
 const DEADLINE: Duration = Duration::from_secs(30);
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const SECRET: &str = "0123456789abcdef";
@@ -40,7 +40,7 @@ async fn start(options: GossipOptions) -> Gossip {
     Gossip::start_at(options, facts(&name), QUICK).await.unwrap()
 }
 
-/// Waits until the view of `gossip` is as wanted.
+/// Waits until the view of `gossip` meets the condition.
 async fn until(gossip: &Gossip, what: &str, is_wanted: impl Fn(&[Peer]) -> bool) -> Vec<Peer> {
     let mut changed = gossip.changed();
     let met = async {
@@ -83,8 +83,8 @@ async fn two_nodes_find_each_other_by_one_seed() {
     second.shutdown().await;
 }
 
-/// An address that nobody listens on. `host` is of loopback and of one test alone, so no other
-/// test is given the port.
+/// An address without a listener. `host` is a loopback address of one test alone, so no other test
+/// gets the port.
 fn free(host: [u8; 4]) -> SocketAddr {
     std::net::UdpSocket::bind(SocketAddr::from((host, 0))).unwrap().local_addr().unwrap()
 }
@@ -174,7 +174,7 @@ async fn a_restarted_node_at_another_port_replaces_its_former_life() {
     until(&first, "the new life alone", is_new).await;
 }
 
-/// Whether `outsider` stays one for a network under `SECRET`, in which all knock at all.
+/// Whether `outsider` stays outside a network under `SECRET` whose nodes all greet it.
 async fn stays_outside(outsider: GossipOptions) {
     let outsider = start(outsider).await;
     let seed = start(sealed(1, SECRET, &[outsider.address()])).await;

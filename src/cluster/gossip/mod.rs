@@ -1,6 +1,6 @@
-//! Discovery and hints by chitchat: who is there, at which addresses, in which state. Nothing
+//! Discovery and hints by chitchat: which nodes exist, at which addresses, in which state. Nothing
 //! here decides: membership, ownership and time are facts of the log. chitchat's own types stay
-//! inside. Without a secret everybody who reaches the port can tell this node anything.
+//! inside. Without a secret, anyone who reaches the port can send this node anything.
 
 mod address;
 mod discovery;
@@ -36,25 +36,25 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// Told apart from other users of chitchat on the same port; the log has the cluster's identity.
+/// Distinguishes this network from other users of chitchat on the same port; the log has the
+/// cluster's identity.
 const NETWORK: &str = "tekton-events-relay";
-/// A silence of this many mean intervals means dead: 2 to 8 s, the sooner the longer a node has
-/// been known.
+/// A silence of this many mean intervals means dead: 2 to 8 s, less for a node known for longer.
 const PHI: f64 = 8.0;
-/// How long dead nodes are remembered; a pod comes back within that.
+/// How long dead nodes are remembered; a pod returns within that time.
 const DEAD_GRACE: Duration = Duration::from_secs(15 * 60);
 
-/// How often things happen.
+/// Intervals of the gossip tasks.
 #[derive(Clone, Copy)]
 struct Timing {
     /// Between two rounds of gossip.
     gossip: Duration,
-    /// Interval between two signs of life to expect of a node that is new.
+    /// Expected interval between the first two heartbeats of a new node.
     initial: Duration,
-    /// Between two looks at the names of seeds. chitchat looks once a minute, which is longer
-    /// than a rollout should wait.
+    /// Between two lookups of the seed names. chitchat makes one a minute, which is too slow for a
+    /// rollout.
     seek: Duration,
-    /// Between two greetings of a seed that does not live.
+    /// Between two greetings of a seed that is not live.
     greet: Duration,
 }
 
@@ -62,28 +62,29 @@ const TIMING: Timing = Timing {
     gossip: Duration::from_millis(500),
     initial: Duration::from_secs(1),
     seek: Duration::from_secs(3),
-    // `formation::LISTEN_MIN` counts on it.
+    // `formation::LISTEN_MIN` relies on it.
     greet: Duration::from_secs(1),
 };
 
-/// How gossip is started.
+/// Options of gossip.
 #[derive(Clone, Debug)]
 pub struct GossipOptions {
     /// `HOST:PORT` to bind, UDP.
     pub listen: String,
-    /// Host at which others reach this node. An IP address is taken as it is; a name only when it
-    /// leads to this machine. Else it is the host of `listen`, or, when that is every address of
-    /// this machine, the one from which the system sends to the seeds or to the outside.
+    /// Host for other nodes. An IP address is used as it is; a name is used only if it resolves to
+    /// this machine. Otherwise it is the host of `listen`. If that means every address of this
+    /// machine, it is the source address towards the seeds or the outside.
     pub advertise: Option<String>,
-    /// Where others are.
+    /// Where other nodes are.
     pub discovery: Discovery,
     /// Identity of this node.
     pub node: NodeId,
-    /// Number of this life of it: others take the highest for the node.
+    /// Number of this life of the node: others keep the highest.
     pub boot: u64,
-    /// With them every datagram is sealed, and only datagrams under one of them are taken.
+    /// If set, every datagram is sealed, and only datagrams under one of these secrets are
+    /// accepted.
     pub secrets: Option<ClusterSecrets>,
-    /// Whether datagrams of nodes without a secret are taken, too.
+    /// Whether datagrams of nodes without a secret are accepted, too.
     pub is_migrating: bool,
 }
 
@@ -103,13 +104,13 @@ pub enum GossipError {
         #[source]
         source: io::Error,
     },
-    /// This machine has no way to others.
+    /// This machine has no route to other nodes.
     #[error("no address at which others could reach this node")]
     NoAddress,
-    /// The secret cannot seal.
+    /// The secret gives no key.
     #[error("unusable gossip secret")]
     Secrets(#[source] SealError),
-    /// The facts of this node cannot be told.
+    /// The facts of this node cannot be published.
     #[error("unusable facts")]
     Facts(#[source] FactsError),
     /// chitchat did not start.
@@ -146,7 +147,7 @@ pub struct Gossip {
 }
 
 impl Gossip {
-    /// Binds the socket, tells `first_facts`, and starts to look for others.
+    /// Binds the socket, publishes `first_facts`, and starts to look for other nodes.
     ///
     /// # Errors
     /// An option is unusable, or the address cannot be bound.
@@ -212,17 +213,17 @@ impl Gossip {
         })
     }
 
-    /// Seals under these secrets from now on.
+    /// Seals with these secrets from now on.
     ///
     /// # Errors
-    /// They make no key: nothing has changed.
+    /// They give no key; nothing has changed.
     pub fn seal_under(&self, secrets: &ClusterSecrets) -> Result<(), SealError> {
         self.seal.replace(Seal::new(Some(secrets), self.is_migrating)?);
         Ok(())
     }
 
-    /// Tells what has changed since the last call. Facts that cannot be told are logged, and the
-    /// old ones stay.
+    /// Publishes what has changed since the last call. Invalid facts are logged, and the old ones
+    /// stay.
     pub async fn publish(&self, facts: NodeFacts) {
         let pairs = match facts.to_pairs() {
             Ok(pairs) => pairs,
@@ -231,7 +232,7 @@ impl Gossip {
                 return;
             }
         };
-        // chitchat raises the version only of values that differ.
+        // chitchat raises the version only of changed values.
         let tell = |chitchat: &mut Chitchat| {
             let state = chitchat.self_node_state();
             pairs.iter().for_each(|(key, value)| state.set(key, value));
@@ -245,49 +246,49 @@ impl Gossip {
         peers(&self.chitchat, self.node).await
     }
 
-    /// Gossip addresses of the nodes that live, this one included, each with whose it is.
+    /// Gossip addresses of live nodes, including this one, each with its node.
     pub async fn live_addresses(&self) -> BTreeSet<(SocketAddr, NodeId)> {
         self.chitchat.with_chitchat(|chitchat| live_addresses(chitchat)).await
     }
 
-    /// Counts changes of [`Gossip::peers`]: of liveness, and of any fact, their clocks included.
+    /// Counts changes of [`Gossip::peers`]: of liveness and of every fact, including the clocks.
     #[must_use]
     pub fn changed(&self) -> watch::Receiver<u64> {
         self.changed.clone()
     }
 
-    /// What discovery has learnt so far, for a node that wants to form a cluster (rule 24).
+    /// What discovery has learnt so far, for a node that may form a cluster (rule 24).
     #[must_use]
     pub fn seeds_answered(&self) -> DiscoveryAnswers {
         self.answers.borrow().clone()
     }
 
-    /// Set once, with the reason, when gossip ended without having been told to. It cannot be
-    /// started again in this life: others would not believe the same boot number twice.
+    /// Set once, with the reason, if gossip ended without a shutdown. It cannot start again in this
+    /// life: other nodes do not accept the same boot number twice.
     #[must_use]
     pub fn failed(&self) -> watch::Receiver<Option<GossipEnd>> {
         self.failed.clone()
     }
 
-    /// The address that is bound.
+    /// The bound address.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.own.bound
     }
 
-    /// The address that others are told.
+    /// The announced address.
     #[must_use]
     pub fn advertised(&self) -> SocketAddr {
         self.own.advertised
     }
 
-    /// Datagrams that were dropped: another key, none, or no gossip at all.
+    /// Dropped datagrams: another key, no key, or not gossip.
     #[must_use]
     pub fn refused_datagrams(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
     }
 
-    /// Stops; the address is free afterwards. Others notice by the silence: publish
+    /// Stops; the address is free afterwards. Others notice it by the silence: publish
     /// [`NodeFacts::is_draining`] before.
     pub async fn shutdown(&self) {
         self.stop.cancel();
@@ -306,7 +307,7 @@ impl Gossip {
     }
 }
 
-/// Binds the address, and finds out which one to tell.
+/// Binds the address and finds the one to announce.
 async fn bind(
     options: &GossipOptions,
     names: &[(String, u16)],
@@ -317,7 +318,7 @@ async fn bind(
     let socket = UdpSocket::bind((host, port)).await;
     let socket = socket.map_err(|source| bind_error(listen, source))?;
     let bound = socket.local_addr().map_err(|source| bind_error(listen, source))?;
-    // Only a node that is bound to every address has to know the way to the seeds.
+    // Only a node bound to every address needs the route to the seeds.
     let seeds = match bound.ip().is_unspecified() {
         true => discovery::resolve_all(names, bound.is_ipv6()).await.0,
         false => BTreeSet::new(),
@@ -336,7 +337,7 @@ fn config(options: &GossipOptions, own: OwnAddress, timing: Timing) -> ChitchatC
         cluster_id: NETWORK.to_owned(),
         gossip_interval: timing.gossip,
         listen_addr: own.bound,
-        // None: chitchat resolves them too seldom, and warns about every failure.
+        // None: chitchat resolves them too rarely, and warns about every failure.
         seed_nodes: Vec::new(),
         failure_detector_config: FailureDetectorConfig {
             phi_threshold: PHI,
@@ -380,13 +381,13 @@ struct Lookout {
     node: NodeId,
     changed: watch::Sender<u64>,
     failed: watch::Sender<Option<GossipEnd>>,
-    /// Between two looks: chitchat does not signal what it learns of dead nodes.
+    /// Between two polls: chitchat does not signal what it learns about dead nodes.
     every: Duration,
     stop: CancellationToken,
 }
 
 impl Lookout {
-    /// Runs until it is told to stop, or chitchat ends.
+    /// Runs until stopped, or chitchat ends.
     async fn run(self) {
         let mut live = self.chitchat.with_chitchat(|chitchat| chitchat.live_nodes_watcher()).await;
         let mut ended = std::pin::pin!(self.chitchat.termination_watcher());

@@ -1,4 +1,4 @@
-//! From what gossip knows of processes to the one view of each other node. Pure.
+//! Converts what gossip knows about processes to one view of each other node. Pure.
 
 use super::facts::{FactsError, NodeFacts, hex_u64};
 use crate::state_machine::NodeId;
@@ -12,12 +12,12 @@ pub struct Peer {
     pub node: NodeId,
     /// Number of its life.
     pub boot: u64,
-    /// Where others reach its gossip.
+    /// The IP address of its gossip.
     pub ip: IpAddr,
-    /// Whether it has been heard of lately, from it or through others. A node is not live until
-    /// its second sign of life.
+    /// Whether a recent heartbeat arrived, from it or through others. A node is not live until its
+    /// second heartbeat.
     pub is_live: bool,
-    /// What it tells about itself.
+    /// What it publishes about itself.
     pub facts: NodeFacts,
 }
 
@@ -30,9 +30,9 @@ pub(super) struct Sighting<'a> {
     pub facts: Result<NodeFacts, FactsError>,
 }
 
-/// One peer a node, in the order of their ids: the newest boot, whether it lives or not. A copied
+/// One peer for each node, in the order of their ids: the newest boot, live or not. A copied
 /// directory can show one boot at two addresses: the live one counts, then the higher address. A
-/// boot whose facts cannot be read hides the older ones, which are known to be over.
+/// boot with unreadable facts hides older boots, which are over.
 pub(super) fn newest_boots<'a>(
     own: NodeId,
     observations: impl Iterator<Item = Sighting<'a>>,

@@ -1,41 +1,41 @@
-//! The envelope of one gossip datagram: a format byte, and with a key an authenticated and
-//! encrypted message behind it. Pure: the nonce is an argument, drawn by the caller. Replays are
-//! not recognised; gossip is versioned, so an old datagram tells nothing new.
+//! The envelope of one gossip datagram: a format byte and the message, authenticated and encrypted
+//! if there is a key. Pure: the caller generates the nonce. Replays are not detected; gossip is
+//! versioned, so an old datagram changes nothing.
 
 use crate::cluster::secrets::{ClusterSecrets, SecretKey, SecretsError};
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use std::fmt;
 
-/// First byte of a datagram that anybody can read.
+/// First byte of an unencrypted datagram.
 const FORMAT_PLAIN: u8 = 0;
-/// First byte of a datagram that needs the key.
+/// First byte of a sealed datagram.
 const FORMAT_SEALED: u8 = 1;
-/// Binds a datagram to this use and this version of it.
+/// Binds a datagram to this use and version.
 const ASSOCIATED: &[u8] = b"tekton-events-relay gossip v1";
-/// Separates this key from others that may be derived from the same secret.
+/// Separates this key from other keys derived from the same secret.
 const KEY_PURPOSE: &[u8] = b"gossip datagrams v1";
 const TAG_BYTES: usize = 16;
 const HEADER_BYTES: usize = 1 + NONCE_LEN;
 
-/// What a UDP datagram over IPv4 can carry.
+/// The maximum of a UDP datagram over IPv4.
 pub(super) const DATAGRAM_BYTES_MAX: usize = 65_507;
 /// Longest message: it fits a datagram in either form. chitchat cuts its own at
-/// `DATAGRAM_BYTES_MAX`, which the view of a hundred nodes does not come near.
+/// `DATAGRAM_BYTES_MAX`, far above the view of a hundred nodes.
 pub(super) const MESSAGE_BYTES_MAX: usize = DATAGRAM_BYTES_MAX - HEADER_BYTES - TAG_BYTES;
 
 /// Random bytes, never used twice with one key.
 pub(super) type NonceBytes = [u8; NONCE_LEN];
 
-/// Why no datagram was made.
+/// Why a datagram could not be made.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SealError {
-    /// No key comes of the secrets.
+    /// The secrets give no key.
     #[error("no key for gossip")]
     NoKey,
     /// The message does not fit a datagram.
     #[error("a message of {0} bytes does not fit a datagram")]
     TooLong(usize),
-    /// The cipher refused, which it does for no message that fits.
+    /// The cipher refused; it never does for a message that fits.
     #[error("the cipher refused")]
     Cipher,
 }
@@ -43,53 +43,53 @@ pub enum SealError {
 /// Why a datagram is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum SealRefusal {
-    /// It has no message.
+    /// It contains no message.
     #[error("it is too short")]
     Truncated,
-    /// Neither form of this version.
+    /// A format that this version does not know.
     #[error("its format {0} is unknown")]
     UnknownFormat(u8),
-    /// The sender has no key, this node has one.
+    /// The sender has no key, but this node has one.
     #[error("it is not sealed")]
     NotSealed,
-    /// The sender has a key, this node has none.
+    /// The sender has a key, but this node has none.
     #[error("it is sealed and this node has no gossip key")]
     NoKey,
-    /// Another key, or somebody changed it on the way.
+    /// Another key, or a change on the way.
     #[error("wrong gossip key")]
     WrongKey,
-    /// It was opened, and what it holds is no gossip message.
+    /// It was opened, but its content is not a gossip message.
     #[error("it is no gossip message")]
     Undecodable,
 }
 
-/// Closes and opens datagrams.
+/// Seals and opens datagrams.
 pub(super) enum Seal {
     /// No key: datagrams are readable, and sealed ones are refused.
     Plain,
-    /// Everything is sealed. ChaCha20 rather than AES-GCM: should a random nonce ever repeat, one
-    /// pair of datagrams is exposed and not the authentication key.
+    /// Every datagram is sealed. ChaCha20 and not AES-GCM: a repeated nonce would expose one pair
+    /// of datagrams, not the authentication key.
     Keyed(Box<Sealing>),
 }
 
 /// The keys of a seal.
 pub(super) struct Sealing {
-    /// Closes datagrams, and opens them.
+    /// Seals and opens datagrams.
     first: LessSafeKey,
-    /// Opens datagrams as well.
+    /// Also opens datagrams.
     second: Option<LessSafeKey>,
-    /// Whether datagrams that are not sealed are taken, too.
+    /// Whether unsealed datagrams are accepted, too.
     takes_plain: bool,
 }
 
-/// In which form a datagram came, or is to go.
+/// The form of a received or sent datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
     Plain,
     Sealed,
 }
 
-/// Never the key.
+/// Never shows the key.
 impl fmt::Debug for Seal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -100,11 +100,11 @@ impl fmt::Debug for Seal {
 }
 
 impl Seal {
-    /// A seal under keys of these secrets; without any, no seal. With `takes_plain`, datagrams of
-    /// nodes without a key are taken as well.
+    /// A seal under keys of these secrets; without secrets, no seal. With `takes_plain`, datagrams
+    /// of nodes without a key are accepted as well.
     ///
     /// # Errors
-    /// No key comes of the secrets.
+    /// The secrets give no key.
     pub(super) fn new(
         secrets: Option<&ClusterSecrets>,
         takes_plain: bool,
@@ -117,7 +117,7 @@ impl Seal {
         Ok(Self::Keyed(Box::new(Sealing { first, second, takes_plain })))
     }
 
-    /// Whether datagrams in both forms are taken.
+    /// Whether datagrams in both forms are accepted.
     pub(super) fn takes_both(&self) -> bool {
         match self {
             Self::Plain => false,
@@ -136,10 +136,10 @@ impl Seal {
         }
     }
 
-    /// The message in `datagram`, which is overwritten, and the form it came in.
+    /// The message in `datagram`, which is overwritten, and its form.
     ///
     /// # Errors
-    /// The datagram is to be dropped.
+    /// The datagram must be dropped.
     pub(super) fn open<'a>(&self, datagram: &'a mut [u8]) -> Result<(Form, &'a [u8]), SealRefusal> {
         let (format, rest) = datagram.split_first_mut().ok_or(SealRefusal::Truncated)?;
         match (*format, self) {
@@ -153,7 +153,7 @@ impl Seal {
     }
 }
 
-/// The datagram that anybody can read.
+/// The unencrypted datagram.
 ///
 /// # Errors
 /// The message is too long.
@@ -193,7 +193,7 @@ impl Sealing {
             let nonce = Nonce::assume_unique_for_key(*nonce);
             key.open_in_place(nonce, Aad::from(ASSOCIATED), sealed).is_ok()
         };
-        // A key that does not fit leaves nothing of what it was tried on.
+        // Opening with a wrong key destroys the buffer.
         let kept = self.second.as_ref().map(|_| sealed.to_vec());
         let mut is_open = opens(&self.first, sealed);
         if let (false, Some(second), Some(kept)) = (is_open, &self.second, kept) {

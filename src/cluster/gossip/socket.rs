@@ -1,6 +1,6 @@
-//! The UDP socket under chitchat: seals what it sends, drops and counts what does not open. It is
-//! bound before chitchat starts, because a node has to name its port. An address that cannot be
-//! reached is no error here: gossip has others, and tries again.
+//! The UDP socket under chitchat: it seals what it sends, and drops and counts what does not open.
+//! It is bound before chitchat starts, because a node has to announce its port. An unreachable
+//! address is not an error here: gossip has others, and retries.
 
 use super::seal::{DATAGRAM_BYTES_MAX, Form, NonceBytes, Seal, SealError, SealRefusal, plain};
 use anyhow::Context as _;
@@ -17,16 +17,16 @@ use std::time::Duration;
 use tokio::net::UdpSocket;
 use tokio::time::Instant;
 
-/// A wrong key refuses several datagrams a second, for as long as nobody mends it.
+/// A wrong key causes several refusals a second until a person corrects it.
 const WARN_EVERY: Duration = Duration::from_secs(60);
-/// A socket that fails this often in a row is broken; one that is out of memory recovers sooner.
+/// A socket with this many failures in a row is broken; one without memory recovers sooner.
 const FAILURES_MAX: u32 = 50;
-/// Addresses of which is remembered in which form they speak. A cluster has fewer members.
+/// Addresses whose form is remembered. A cluster has fewer members.
 const SPEAKERS_MAX: usize = 1024;
-/// Keeps a failing socket from taking a processor.
+/// Keeps a failing socket from using a whole processor.
 const FAILURE_PAUSE: Duration = Duration::from_millis(100);
 
-/// A seal that can be replaced. Clones share it.
+/// A replaceable seal. Clones share it.
 #[derive(Clone)]
 pub(super) struct SharedSeal(Arc<Mutex<Arc<Seal>>>);
 
@@ -48,7 +48,7 @@ impl SharedSeal {
 pub(super) struct Bound(Mutex<Option<SealedSocket>>);
 
 impl Bound {
-    /// Datagrams of `socket` under `seal`; `refused` counts those that are dropped.
+    /// Datagrams of `socket` under `seal`; `refused` counts dropped ones.
     pub(super) fn new(
         socket: UdpSocket,
         seal: SharedSeal,
@@ -77,10 +77,10 @@ struct SealedSocket {
     socket: UdpSocket,
     is_v6: bool,
     seal: SharedSeal,
-    /// In which form an address last spoke, while both are taken.
+    /// The last form of each address, while both forms are accepted.
     speakers: BTreeMap<SocketAddr, Form>,
     buffer: Vec<u8>,
-    /// Receives that failed in a row.
+    /// Consecutive failures of receiving.
     failures: u32,
     complaints: Complaints,
 }
@@ -107,7 +107,7 @@ impl Socket for SealedSocket {
         Ok(())
     }
 
-    /// May be dropped at any await: a datagram is received whole or not at all.
+    /// Cancel safe at any await: a datagram is received whole or not at all.
     async fn recv(&mut self) -> anyhow::Result<(SocketAddr, ChitchatMessage)> {
         loop {
             match self.socket.recv_from(&mut self.buffer).await {
@@ -135,8 +135,8 @@ impl Socket for SealedSocket {
 }
 
 impl SealedSocket {
-    /// The message in the form of the seal; while both forms are taken, in that of the other side,
-    /// or in both until it has spoken.
+    /// The message in the form of the seal. While both forms are accepted it is in the form of the
+    /// receiver, or in both until the receiver has sent one.
     fn datagrams(
         &self,
         to: SocketAddr,
@@ -172,7 +172,7 @@ fn read(seal: &Seal, datagram: &mut [u8]) -> Result<(Form, ChitchatMessage), Sea
     Ok((form, message))
 }
 
-/// The form in which a socket of this family sends to `to`; `None` when it cannot.
+/// The form of `to` for a socket of this family; `None` if it cannot send there.
 pub(super) fn sendable(to: SocketAddr, is_v6: bool) -> Option<SocketAddr> {
     match (to.ip().to_canonical(), is_v6) {
         (IpAddr::V4(ip), true) => Some(SocketAddr::new(ip.to_ipv6_mapped().into(), to.port())),
@@ -182,7 +182,7 @@ pub(super) fn sendable(to: SocketAddr, is_v6: bool) -> Option<SocketAddr> {
     }
 }
 
-/// Counts what is refused, and says so now and then.
+/// Counts refusals, and logs them at intervals.
 struct Complaints {
     refused: Arc<AtomicU64>,
     warned_at: Option<Instant>,
@@ -196,7 +196,7 @@ impl Complaints {
         }
     }
 
-    /// Whether it is time for a warning, which is then counted as given.
+    /// Whether a warning is due; it then counts as given.
     fn is_due(&mut self, now: Instant) -> bool {
         let is_due = self.warned_at.is_none_or(|at| now.duration_since(at) >= WARN_EVERY);
         if is_due {
@@ -239,7 +239,7 @@ mod tests {
         let (mut stranger, _, _) = bound(Some("0123456789abcdeF")).await;
         let (mut plain, _, _) = bound(None).await;
         let (mut receiver, to, refused) = bound(secret).await;
-        // Loopback keeps the order, so what comes out last proves that the others were dropped.
+        // Loopback keeps the order, so the last one proves that the others were dropped.
         stranger.send(to, ChitchatMessage::BadCluster).await.unwrap();
         plain.send(to, ChitchatMessage::BadCluster).await.unwrap();
         let junk = seal(secret, false);
@@ -271,7 +271,7 @@ mod tests {
         let to = socket.local_addr().unwrap();
         let both = Bound::new(socket, SharedSeal::new(seal(secret, true)), Arc::default()).unwrap();
         let mut both = both.open(to).await.unwrap();
-        // Nobody has spoken yet: whoever it is understands one of the two.
+        // No datagram has come yet: the receiver understands one of the two forms.
         for (at, node) in [(plain_at, &mut plain), (sealed_at, &mut sealed)] {
             both.send(at, ChitchatMessage::BadCluster).await.unwrap();
             assert_eq!(node.recv().await.unwrap(), (to, ChitchatMessage::BadCluster));
@@ -296,7 +296,7 @@ mod tests {
             kind in 0_u8..5,
             body in proptest::collection::vec(any::<u8>(), 0..200),
         ) {
-            // Magic number, protocol version and kind as chitchat writes them.
+            // Magic number, protocol version and kind, as chitchat writes them.
             let mut datagram = [&[0, 0x53, 0xb0, 0, kind][..], &body[..]].concat();
             match read(&Seal::Plain, &mut datagram) {
                 Ok((_, ChitchatMessage::Syn { .. })) => prop_assert_eq!(kind, 0),

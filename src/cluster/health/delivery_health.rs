@@ -1,5 +1,5 @@
-//! Whether the deliveries of a node reach their targets, and in time. Each node notes it for
-//! itself and tells the leader with its checks; the leader judges owners by it (rule 27).
+//! Whether the deliveries of a node reach their targets, and in time. Each node records it and
+//! reports it to the leader with its checks; the leader judges owners by it (rule 27).
 
 use crate::clock::Clock;
 use crate::cluster::transport::proto;
@@ -8,23 +8,23 @@ use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Failures further apart are no one spell. Twice the longest wait between attempts, unless
-/// `retry.max` says more.
+/// Failures further apart do not belong to one spell. Twice the longest wait between attempts,
+/// unless `retry.max` sets another.
 const SPELL_GAP_MAX: Duration = Duration::from_secs(600);
 
-/// How the deliveries of a node fare, at one moment.
+/// The state of a node's deliveries at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DeliveryHealth {
-    /// Time since a target last answered, whatever it said. `None`: never in this life.
+    /// Time since a target last answered, with any answer. `None`: never in this life.
     pub reached_ago: Option<Duration>,
-    /// `None` while the last attempt got an answer, or none was made.
+    /// `None` if the last attempt got an answer, or none was made.
     pub failing: Option<Failing>,
-    /// For how long the oldest due work has waited; zero when none is due. What its target holds
-    /// up is not due.
+    /// How long the oldest due work has waited; zero if none is due. Work that its target delays is
+    /// not due.
     pub late_by: Duration,
 }
 
-/// A spell of attempts that all got no answer: no connection, no such host, or silence.
+/// A spell of attempts without an answer: no connection, no such host, or silence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Failing {
     /// Time since the first of them.
@@ -33,7 +33,7 @@ pub struct Failing {
     pub last_ago: Duration,
 }
 
-/// Notes how deliveries fare. Clones share it.
+/// Records the success of deliveries. Clones share it.
 #[derive(Clone)]
 pub struct DeliveryHealthRecorder {
     clock: Arc<dyn Clock>,
@@ -50,13 +50,13 @@ struct Moments {
 }
 
 impl DeliveryHealthRecorder {
-    /// Nothing was tried yet.
+    /// No attempt was made yet.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self { clock, moments: Arc::default() }
     }
 
-    /// A target answered, whatever it said.
+    /// A target answered, with any answer.
     pub fn reached(&self) {
         self.note(Moments::reached);
     }
@@ -66,13 +66,13 @@ impl DeliveryHealthRecorder {
         self.note(Moments::failed);
     }
 
-    /// Since when the oldest due work waits, by the clock of this node; `None` when none is due.
-    /// It grows older by itself: a worker that hangs is late too.
+    /// Since when the oldest due work waits, by the clock of this node; `None` if none is due. It
+    /// ages by itself, so a worker that hangs is also late.
     pub fn due_since(&self, since: Option<Duration>) {
         self.note(|moments, _| moments.due_since = since);
     }
 
-    /// How deliveries fare now.
+    /// The current state of the deliveries.
     #[must_use]
     pub fn reach(&self) -> DeliveryHealth {
         self.note(|moments, now| moments.reach(now))

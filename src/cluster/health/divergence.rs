@@ -1,24 +1,24 @@
-//! Whether this node's state is the one that the cluster agrees on (rule 21). Pure.
+//! Whether this node's state is the state of the cluster (rule 21). Pure.
 
 use crate::cluster::raft::StateDigest;
 use crate::state_machine::NodeId;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What the digests of the members say to one of them.
+/// What the digests of the members mean for one of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StateVerdict {
     /// A majority of the members has this node's state.
     Agrees { index: u64 },
-    /// A majority of the members has another one: this node is wrong.
+    /// A majority of the members has another state: this node is wrong.
     Differs { index: u64 },
     /// Members differ, and no state has a majority or can still get one.
     NoMajority { index: u64 },
-    /// Not enough was heard yet.
+    /// Too few digests are known yet.
     Open,
 }
 
-/// Compares the digests of node `own`, the newest first, with what all members told last. Decides
-/// on the newest checkpoint that can be decided on. Who is no member has no say.
+/// Compares the digests of node `own`, newest first, with the last reports of all members. It uses
+/// the newest checkpoint that allows a decision. Digests from non-members are ignored.
 #[must_use]
 pub fn judge(
     members: &BTreeSet<NodeId>,
@@ -78,7 +78,7 @@ mod tests {
         StateDigest { index, sum }
     }
 
-    /// What node 1 hears in a cluster of so many, if it has sum 7 at index 40.
+    /// The verdict of node 1 in a cluster of this size, if it has sum 7 at index 40.
     fn heard(members: u64, sums: &[(u64, u128)]) -> StateVerdict {
         let members = (1..=members).map(NodeId).collect();
         let told: Vec<_> = sums.iter().map(|(node, sum)| (NodeId(*node), at(40, *sum))).collect();
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn rule_21_what_others_hold_of_this_node_does_not_count_twice() {
-        // Told before this node was started anew.
+        // Reported before this node was restarted.
         assert_eq!(heard(3, &[(1, 8), (2, 8)]), StateVerdict::Open);
     }
 

@@ -1,4 +1,4 @@
-//! What a node measures and judges of itself and its peers. Decisions alone: the tasks that feed
+//! What a node measures and judges about itself and its peers. Decisions only: the tasks that feed
 //! them are in `checks` and `leader`.
 
 pub(super) mod delivery_health;

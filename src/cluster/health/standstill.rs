@@ -1,24 +1,23 @@
-//! Whether this replica's state stands still while the leader's goes on: its disk is an old copy,
-//! or its log has parted from the cluster's. It would go on answering for what it no longer follows.
-//! Pure.
+//! Whether this replica's state stands still while the leader's advances: its disk is an old copy,
+//! or its log diverged from the cluster's. It would go on answering from an old state. Pure.
 
 use std::time::Duration;
 
-/// A follower that is sent entries applies some in this time, also behind a slow disk.
+/// A follower that receives entries applies some in this time, even with a slow disk.
 pub(in crate::cluster) const STUCK_AFTER: Duration = Duration::from_secs(10);
 
-/// What was seen of the two.
+/// The observed progress of both.
 #[derive(Debug, Default)]
 pub(in crate::cluster) struct Standstill {
-    /// The last index that was applied here, and since when, while the leader was ahead of it.
+    /// The last index applied here, and since when, while the leader was ahead of it.
     behind: Option<(u64, Duration)>,
     /// That index, once it has stood still for too long.
     stuck: Option<u64>,
 }
 
 impl Standstill {
-    /// Takes a look: what is applied here and at the leader, at monotonic time `now`. While nobody
-    /// tells of the leader, nothing is known anew.
+    /// Records the applied index here and at the leader, at monotonic time `now`. Without a report
+    /// from the leader nothing changes.
     pub fn see(&mut self, own: u64, leader: u64, now: Duration) {
         if own >= leader {
             *self = Self::default();
@@ -29,12 +28,12 @@ impl Standstill {
         self.stuck = (now.saturating_sub(since) >= STUCK_AFTER).then_some(own);
     }
 
-    /// Nobody is ahead of the leader itself.
+    /// No node is ahead of the leader itself.
     pub fn lead(&mut self) {
         *self = Self::default();
     }
 
-    /// The index at which the state stands still, if it does for too long.
+    /// The index at which the state has stood still for too long.
     pub fn stuck(&self) -> Option<u64> {
         self.stuck
     }

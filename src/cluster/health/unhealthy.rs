@@ -1,5 +1,5 @@
-//! Which owners are unhealthy (rule 27): they reach nobody, or do not get to their work, while others
-//! do. Pure. What is wrong with everybody is no reason to move slots.
+//! Which owners are unhealthy (rule 27): they reach no target, or do not get to their work, while
+//! others do. Pure. A problem of all owners is no reason to move slots.
 
 use super::delivery_health::DeliveryHealth;
 use crate::state_machine::NodeId;
@@ -7,33 +7,33 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-/// An owner that has reached no target for so long, although it tried, is unhealthy (rule 27).
+/// An owner that has reached no target for this long, although it tried, is unhealthy (rule 27).
 const UNREACHED_MAX: Duration = Duration::from_secs(60);
-/// An owner whose oldest due effect has waited for so long is unhealthy (rule 27).
+/// An owner whose oldest due effect has waited for this long is unhealthy (rule 27).
 const LATE_MAX: Duration = Duration::from_secs(30);
-/// An owner keeps up, and has room for what another is late with, while its oldest due effect has
-/// waited for less. One that is busy itself is no measure: a flood makes all late, one after the
-/// other, and the slots of the first would only make it worse for the next.
+/// An owner whose oldest due effect has waited for less keeps up, and can take the slots of a late
+/// one. A busy owner is no measure: a flood makes all late one after the other, and the slots of
+/// the first would only burden the next.
 const KEPT_UP_MAX: Duration = Duration::from_secs(5);
-/// A unhealthy owner gets no slots for so long (rule 27).
+/// An unhealthy owner gets no slots for this long (rule 27).
 const UNHEALTHY_FOR: Duration = Duration::from_secs(300);
 
-/// What the leader knows of how a live member delivers.
+/// What the leader knows about the deliveries of a live member.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::cluster) struct DeliveryReport {
     pub node: NodeId,
     /// Slots it owns.
     pub slots: usize,
-    /// What it said lately. `None`: nothing, which counts as healthy.
+    /// Its last recent report. `None`: no report, which counts as healthy.
     pub reach: Option<DeliveryHealth>,
 }
 
 /// Why an owner is unhealthy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::cluster) enum Unhealthy {
-    /// It has reached no target for so long.
+    /// It has reached no target for this long.
     ReachesNobody(Duration),
-    /// Its oldest due effect has waited for so long.
+    /// Its oldest due effect has waited for this long.
     Late(Duration),
 }
 
@@ -48,7 +48,7 @@ impl fmt::Display for Unhealthy {
     }
 }
 
-/// Members that were judged unhealthy by one leader. Moments are readings of a monotonic clock.
+/// Members that one leader judged unhealthy. Moments are readings of a monotonic clock.
 #[derive(Debug, Default)]
 pub(in crate::cluster) struct UnhealthyOwners {
     until: BTreeMap<NodeId, Duration>,
@@ -56,8 +56,8 @@ pub(in crate::cluster) struct UnhealthyOwners {
 }
 
 impl UnhealthyOwners {
-    /// Judges the owners among the live members, and tells who has become unhealthy. The last healthy
-    /// owner never does: each is measured by another.
+    /// Judges the owners among the live members, and returns those that became unhealthy. The last
+    /// healthy owner never does: each is measured against another.
     pub(in crate::cluster) fn judge(
         &mut self,
         now: Duration,
@@ -79,7 +79,7 @@ impl UnhealthyOwners {
         found
     }
 
-    /// Whether a member is to own nothing at `now`.
+    /// Whether a member must own nothing at `now`.
     pub fn contains(&self, node: NodeId, now: Duration) -> bool {
         self.until.get(&node).is_some_and(|until| *until > now)
     }
@@ -119,7 +119,7 @@ fn reaches_targets(other: &DeliveryReport) -> bool {
     })
 }
 
-/// Who has no slots has nothing to be late with.
+/// A member without slots has nothing to be late with.
 fn keeps_up(other: &DeliveryReport) -> bool {
     other.slots > 0 && other.reach.is_some_and(|reach| reach.late_by < KEPT_UP_MAX)
 }

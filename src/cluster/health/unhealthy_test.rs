@@ -84,7 +84,7 @@ fn rule_27_an_owner_thirty_seconds_late_while_another_keeps_up_is_sick() {
 fn rule_27_when_everybody_is_late_nobody_is_sick() {
     assert_eq!(judged(&[late(A, LATE_MAX), late(B, LATE_MAX)]), []);
     assert_eq!(judged(&[late(A, LATE_MAX)]), []);
-    // Who owns nothing is never late, and proves nothing.
+    // A member without slots is never late, and proves nothing.
     let idle = DeliveryReport { slots: 0, ..healthy(B) };
     assert_eq!(judged(&[late(A, LATE_MAX), idle]), []);
     let found = judged(&[late(A, LATE_MAX), late(B, LATE_MAX), late(C, KEPT_UP_MAX - MILLI)]);

@@ -1,4 +1,4 @@
-//! When the leader marks a place in the log at which all replicas compare their states (rule 21).
+//! When the leader marks a place in the log where all replicas compare their states (rule 21).
 //! Pure.
 
 use crate::state_machine::NodeId;
@@ -7,10 +7,10 @@ use std::time::Duration;
 
 /// Between two checkpoints, as long as entries are applied.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(600);
-/// A member that has started is compared sooner, but checkpoints are at least so far apart.
+/// A started member is compared sooner, but at least this long after the previous checkpoint.
 const CHECKPOINTS_APART: Duration = Duration::from_secs(10);
 
-/// What a leader remembers of its last checkpoint. Moments are readings of a monotonic clock.
+/// What a leader remembers about its last checkpoint. Moments are readings of a monotonic clock.
 #[derive(Debug, Default)]
 pub(super) struct CheckpointPlan {
     last: Option<Last>,
@@ -21,13 +21,13 @@ struct Last {
     at: Duration,
     /// The last entry applied when it was confirmed.
     index: u64,
-    /// The lives of nodes that it compared.
+    /// The lives of nodes that it covered.
     boots: BTreeMap<NodeId, u64>,
 }
 
 impl CheckpointPlan {
     /// Whether one is due: the first of a leadership, ten minutes after the last if anything was
-    /// applied since, or because a node has started: it may have read a wrong state from its disk.
+    /// applied since, or because a node has started and may have read a wrong state from its disk.
     pub fn is_due(&self, now: Duration, index: u64, boots: &BTreeMap<NodeId, u64>) -> bool {
         let Some(last) = &self.last else { return true };
         let age = now.saturating_sub(last.at);
@@ -35,7 +35,7 @@ impl CheckpointPlan {
         (age >= CHECKPOINT_EVERY && index > last.index) || (age >= CHECKPOINTS_APART && has_started)
     }
 
-    /// One was confirmed.
+    /// A checkpoint was confirmed.
     pub fn made(&mut self, now: Duration, index: u64, boots: BTreeMap<NodeId, u64>) {
         self.last = Some(Last { at: now, index, boots });
     }

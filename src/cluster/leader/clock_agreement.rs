@@ -1,4 +1,4 @@
-//! Whether a majority's clocks agree: then the wall clock may be trusted once (rule 19).
+//! Whether a majority's clocks agree. If they do, the wall clock may be trusted once (rule 19).
 
 use crate::clock::Timestamp;
 use crate::cluster::member::{CheckSeen, Member};
@@ -7,7 +7,7 @@ use crate::state_machine::NodeId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// Clocks that differ by no more agree (rule 19).
+/// Clocks agree if they differ by at most this (rule 19).
 const AGREE_WITHIN: Duration = Duration::from_secs(5);
 
 /// Whether the clocks of a majority of voters agree with this node's.

@@ -1,5 +1,5 @@
-//! Whether DNS still has the names of members. Their absence is the only sign, short of the
-//! Kubernetes API, that a pod was scaled away and is not just restarting.
+//! Whether DNS still has the names of members. Without the Kubernetes API, an absent name is the
+//! only sign that a pod was scaled away and is not just restarting.
 
 use crate::cluster::gossip::Discovery;
 use crate::cluster::membership::Dns;
@@ -7,17 +7,17 @@ use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
-/// Between two rounds of questions.
+/// Between two rounds of queries.
 const ASK_EVERY: Duration = Duration::from_secs(5);
-/// A resolver that needs longer has not answered.
+/// A slower resolver counts as no answer.
 const ASK_WITHIN: Duration = Duration::from_secs(2);
 
-/// How glibc and musl say that there is no such name or no address under it (`gai_strerror`): the
-/// standard library passes on nothing but their text. Any other failure is the resolver's own.
+/// How glibc and musl say that there is no such name, or no address under it (`gai_strerror`): the
+/// standard library passes on only their text. Any other failure is the resolver's own.
 const ABSENT: [&str; 3] =
     ["Name or service not known", "No address associated with hostname", "Name does not resolve"];
 
-/// What DNS last said, by pod name.
+/// The last answer of DNS, by pod name.
 #[derive(Debug, Default)]
 pub(super) struct DnsNames {
     asked_at: Option<Duration>,
@@ -26,7 +26,7 @@ pub(super) struct DnsNames {
 }
 
 impl DnsNames {
-    /// What is known of a pod's name.
+    /// What is known about a pod's name.
     pub fn of(&self, name: &str, now: Duration) -> Dns {
         match (self.present.get(name), self.absent_since.get(name)) {
             (Some(true), _) => Dns::Present,
@@ -35,18 +35,18 @@ impl DnsNames {
         }
     }
 
-    /// Asks for the names of pods, now and then.
+    /// Queries the names of pods, if it is time.
     pub async fn ask(&mut self, discovery: &Discovery, pods: &[String], now: Duration) {
         let Discovery::Service { name: service, .. } = discovery else { return };
         if self.asked_at.is_some_and(|asked_at| now.saturating_sub(asked_at) < ASK_EVERY) {
             return;
         }
         self.asked_at = Some(now);
-        // A resolver that does not even know the Service says nothing about its pods.
+        // A resolver that does not know the Service says nothing about its pods.
         let is_answered = has_record(service).await;
         let mut present = BTreeMap::new();
         for pod in pods.iter().filter(|_| is_answered == Some(true)) {
-            // Silence about one name says nothing about its pod.
+            // No answer about one name says nothing about its pod.
             if let Some(is_present) = has_record(&format!("{pod}.{service}")).await {
                 present.insert(pod.clone(), is_present);
             }
@@ -63,7 +63,7 @@ impl DnsNames {
     }
 }
 
-/// `None` when the resolver has not answered in time, or failed.
+/// `None` if the resolver did not answer in time, or failed.
 async fn has_record(name: &str) -> Option<bool> {
     let asked = tokio::time::timeout(ASK_WITHIN, tokio::net::lookup_host((name, 0))).await;
     match asked.ok()? {
@@ -72,8 +72,8 @@ async fn has_record(name: &str) -> Option<bool> {
     }
 }
 
-/// Whether the resolver knows that there is no such name. A server that fails knows nothing, and
-/// text that is not known here is taken for such a failure: nobody is removed by it.
+/// Whether the resolver knows that there is no such name. A failing server knows nothing. Unknown
+/// text counts as such a failure, so that no member is removed by it.
 fn says_absent(error: &io::Error) -> bool {
     let text = error.to_string();
     ABSENT.iter().any(|known| text.contains(known))
@@ -101,7 +101,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_that_cannot_be_is_absent_and_not_unknown() {
-        // Too long for a label of a name: refused without asking anybody.
+        // Too long for a label of a name: refused without a query.
         assert_eq!(has_record(&"x".repeat(64)).await, Some(false));
         assert_eq!(has_record("127.0.0.1").await, Some(true));
     }

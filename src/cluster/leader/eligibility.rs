@@ -1,6 +1,6 @@
-//! Which members take slots. Pure: the leader looks, and here it remembers who lost slots and
-//! since when each member is live. A starved member that comes and goes must not move slots back
-//! and forth: they leave it at once (rule 2), and return when it has stayed for a while.
+//! Which members take slots. Pure: the leader observes; this module remembers which members lost
+//! slots and since when each is live. A starved member that comes and goes must not move slots back
+//! and forth: they leave it at once (rule 2), and return after it has been live for a while.
 
 use super::slots::{SlotShare, SlotStanding};
 use crate::cluster::view::SUSPECT_AFTER;
@@ -8,14 +8,14 @@ use crate::state_machine::NodeId;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// A member that lost its slots gets some again after it was live for so long without a break.
+/// A member that lost its slots gets some again after it was live for this long without a break.
 const RETURN_AFTER: Duration = Duration::from_secs(5);
-/// Each further loss doubles that wait, up to this.
+/// Each further loss doubles that wait, up to this maximum.
 const RETURN_AFTER_MAX: Duration = Duration::from_secs(60);
-/// A loss so long after the one before counts as the first.
+/// A loss this long after the previous one counts as the first.
 const LOSSES_APART: Duration = Duration::from_secs(600);
 
-/// What the leader sees of a member at one look.
+/// What the leader observes about a member at one moment.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Observation {
     pub node: NodeId,
@@ -24,28 +24,28 @@ pub(super) struct Observation {
     /// Whether it has answered this leader at all.
     pub was_heard: bool,
     pub is_draining: bool,
-    /// Whether its life is in the log: it may send only then.
+    /// Whether its life is in the log: only then may it send.
     pub has_booted: bool,
     /// Slots it owns.
     pub slots: usize,
-    /// Whether it was judged to deliver nothing (rule 27).
+    /// Whether it was judged unhealthy (rule 27).
     pub is_unhealthy: bool,
 }
 
-/// How fit a member is to own slots, the fittest last.
+/// How fit a member is to own slots; the fittest is last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Fitness {
     Gone,
     /// Draining, or not started as far as the log or this leader knows.
     Away,
-    /// Live, and delivers nothing.
+    /// Live, but delivers nothing.
     Unhealthy,
     /// Live again, but not for long enough.
     Returning,
     Fit,
 }
 
-/// What one leader remembers of its members. Moments are readings of a monotonic clock.
+/// What one leader remembers about its members. Moments are readings of a monotonic clock.
 #[derive(Debug, Default)]
 pub(super) struct SlotEligibility(BTreeMap<NodeId, SlotHistory>);
 
@@ -55,14 +55,14 @@ struct SlotHistory {
     live_since: Option<Duration>,
     /// Whether it owned a slot under this leader.
     has_held: bool,
-    /// Times it fell silent while it owned slots, and when it last did.
+    /// How often it fell silent while it owned slots, and when it last did.
     losses: u32,
     lost_at: Duration,
 }
 
 impl SlotEligibility {
-    /// Takes one look: each member's part in the work. While none is fit, the next best take
-    /// slots: no slot is left to a member that is gone for as long as there is another.
+    /// Takes the observations and returns each member's share. While no member is fit, the next
+    /// best take slots: no slot stays with a dead member while there is another.
     pub fn shares(&mut self, now: Duration, observations: &[Observation]) -> Vec<SlotShare> {
         self.0.retain(|node, _| observations.iter().any(|seen| seen.node == *node));
         let fitness: Vec<_> =
@@ -113,7 +113,7 @@ impl SlotHistory {
             return;
         }
         let was_live = self.live_since.take().is_some();
-        // Who drains says so: a planned stop is no loss.
+        // A draining member announces it: a planned stop is not a loss.
         if was_live && !seen.is_draining && seen.slots > 0 {
             let is_first = now.saturating_sub(self.lost_at) >= LOSSES_APART;
             self.losses = if is_first { 1 } else { self.losses.saturating_add(1) };

@@ -27,7 +27,7 @@ fn silent(node: NodeId) -> Observation {
     Observation { silence: SUSPECT_AFTER, ..owner(node) }
 }
 
-/// What the leader decides about the other member, beside itself.
+/// What the leader decides about the other member, apart from itself.
 fn other(eligibility: &mut SlotEligibility, now: Duration, seen: Observation) -> SlotStanding {
     let shares = eligibility.shares(now, &[owner(LEADER), seen]);
     assert_eq!(shares[0], SlotShare { node: LEADER, standing: Takes });
@@ -99,7 +99,7 @@ fn rule_02_a_silence_with_slots_is_one_loss_however_long_it_lasts() {
 fn rule_02_a_member_that_never_held_slots_here_does_not_wait() {
     let mut eligibility = SlotEligibility::default();
     assert_eq!(other(&mut eligibility, SECOND, idle(OTHER)), Takes);
-    // Not even if it was away before it was given any.
+    // Not even if it was away before it got any slots.
     let away = Observation { slots: 0, ..silent(OTHER) };
     assert_eq!(other(&mut eligibility, 2 * SECOND, away), Gone);
     assert_eq!(other(&mut eligibility, 3 * SECOND, idle(OTHER)), Takes);

@@ -1,4 +1,4 @@
-//! Raises the feature level while this node leads, once it is time (rule 22).
+//! Raises the feature level while this node leads, when it is time (rule 22).
 
 use crate::clock::Clock;
 use crate::cluster::member::Member;
@@ -13,13 +13,13 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-/// Between two looks. A node that restarts is silent for longer, or says its level in its first
+/// Between two rounds. A restarting node is silent for longer, or reports its level in its first
 /// check, half a second after its start.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// Deadline of a proposal; the next look decides anew.
+/// Deadline of a proposal; the next round decides again.
 const PROPOSE_WITHIN: Duration = Duration::from_secs(5);
 
-/// What raising needs. A cluster of one has it too.
+/// The inputs of raising. A cluster of one uses it too.
 pub(in crate::cluster) struct Raising {
     pub raft: RaftNode,
     pub queue: Queue,
@@ -42,7 +42,7 @@ impl Raising {
         }
     }
 
-    /// Does what is due, and tells what to remember in the same leadership (rule 26).
+    /// Does what is due, and returns what to remember in the same leadership (rule 26).
     pub(super) async fn look(&self, held: Option<(u64, Settling)>) -> Option<(u64, Settling)> {
         let status = self.raft.status();
         if !status.is_leader || !status.has_applied_own_term {
@@ -67,8 +67,8 @@ impl Raising {
     }
 }
 
-/// The levels of all members, as the leader knows them. Each call of a member says what its build
-/// can apply; gossip says it too, but anybody may have said that.
+/// The levels of all members, as the leader knows them. Each call of a member reports what its
+/// build can apply. Gossip also does, but anyone can send gossip.
 pub(in crate::cluster) fn levels(
     status: &RaftStatus,
     own: NodeId,
@@ -81,7 +81,7 @@ pub(in crate::cluster) fn levels(
     })
 }
 
-/// A silent member may be coming back with another build: its level is not known.
+/// A silent member may return with another build: its level is unknown.
 fn known(
     status: &RaftStatus,
     own: NodeId,

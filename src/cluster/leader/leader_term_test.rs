@@ -1,4 +1,4 @@
-//! No duty is done, and no order is taken, by a leader that has not applied an entry of its term.
+//! A leader that has not applied an entry of its term performs no duty and takes no order.
 
 use super::*;
 use crate::cluster::member::Configured;
@@ -115,7 +115,7 @@ async fn rule_26_what_a_leader_decided_is_written_in_its_term_or_not_at_all() {
     let decided = || vec![Command::Tick];
     let late = leader.proposer.propose_as_leader(term - 1, decided()).await;
     assert_eq!(late, Err(AcceptError::NoLeader));
-    // Who was deposed does not ask its successor either.
+    // A deposed leader does not ask its successor either.
     let deposed = other.proposer.propose_as_leader(term, decided()).await;
     assert_eq!(deposed, Err(AcceptError::NoLeader));
     assert_eq!(leader.raft().status().last_index, before);

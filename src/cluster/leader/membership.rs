@@ -1,4 +1,4 @@
-//! Carries out changes of the membership, one at a time, while this node leads.
+//! Executes changes of the membership, one at a time, while this node leads.
 
 pub(in crate::cluster) use super::observations::Observations;
 use super::observations::{Look, SpoolReport};
@@ -18,19 +18,19 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-/// Between two looks.
+/// Between two rounds.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// A change that is not committed by then goes on by itself, or is found joint later.
+/// A change that is not committed by then continues by itself, or is found joint later.
 pub(in crate::cluster) const CHANGE_WITHIN: Duration = Duration::from_secs(10);
-/// Deadline of the question to a joiner what it is.
+/// Deadline of the question to a joiner about its identity.
 const ASK_WITHIN: Duration = Duration::from_millis(500);
 
-/// What a check said counts for longer than gossip takes to call its node dead, which is 8 s: until
-/// then gossip may be older than it. Checks of an earlier leadership are older.
+/// How long a check's data is used. It is longer than gossip takes to call its node dead, which is
+/// 8 s: until then gossip may be older than the check. Checks of an earlier leadership are older.
 const CHECK_AGE_MAX: Duration = Duration::from_secs(10);
 
-/// Runs until `stop` is cancelled; acts while this node leads. Apart from the other duties: a
-/// change waits for new members, and slots must not wait for a change.
+/// Runs until `stop` is cancelled; acts while this node leads. It is separate from the other
+/// duties: a change waits for new members, and slots must not wait for a change.
 pub(in crate::cluster) async fn run(member: Arc<Member>, stop: CancellationToken) {
     let mut observations = Observations::default();
     let mut told = BTreeSet::new();
@@ -43,7 +43,7 @@ pub(in crate::cluster) async fn run(member: Arc<Member>, stop: CancellationToken
     }
 }
 
-/// Does what is due, if this node leads, and tells whether it does (rule 26).
+/// Does what is due if this node leads, and returns whether it does (rule 26).
 pub(super) async fn look(
     member: &Member,
     observations: &mut Observations,
@@ -70,7 +70,7 @@ pub(super) async fn look(
     true
 }
 
-/// What a member says of its spool, to this node as its leader or else by gossip.
+/// What a member says about its spool: to this node as its leader, else by gossip.
 fn spooled(member: &Member, peers: &[Peer], node: NodeId) -> SpoolReport {
     let checks = member.checks.lock();
     let now = member.clock.monotonic();
@@ -84,8 +84,8 @@ fn spooled(member: &Member, peers: &[Peer], node: NodeId) -> SpoolReport {
     }
 }
 
-/// Warns once of each pod name that several live nodes have: a person has to stop one of them. A
-/// pod with a wiped disk has a twin for as long as its old process counts as live.
+/// Warns once about each pod name of several live nodes: a person has to stop one of them. A pod
+/// with a wiped disk has a twin while its old process counts as live.
 fn tell_same_names(view: &MembershipView, told: &mut BTreeSet<String>) {
     let shared = same_names(view);
     told.retain(|name| shared.contains_key(name.as_str()));
@@ -96,7 +96,7 @@ fn tell_same_names(view: &MembershipView, told: &mut BTreeSet<String>) {
     }
 }
 
-/// Counts and warns once of each live node whose name is not admitted.
+/// Counts and warns once about each live node whose name is not admitted.
 fn tell_not_admitted(member: &Member, view: &MembershipView, observations: &mut Observations) {
     let live: BTreeSet<NodeId> = view.joiners.iter().map(|joiner| joiner.node).collect();
     observations.not_admitted.retain(|node| live.contains(node));
@@ -113,15 +113,15 @@ fn tell_not_admitted(member: &Member, view: &MembershipView, observations: &mut 
     }
 }
 
-/// A node that lost what it had acknowledged goes before anything else (rule 28).
+/// A node that lost what it had acknowledged comes before anything else (rule 28).
 fn decide(member: &Member, view: &MembershipView) -> Option<Change> {
     let reverted = member.raft().reverted();
     let removal = reverted.into_iter().find_map(|node| admin_remove(view, node).ok());
     removal.or_else(|| next_change(view))
 }
 
-/// What the leader sees now. Whoever acts on a view without memory knows who answers, but not for
-/// how long anybody has been as they are.
+/// The leader's current view. Without memory a caller knows which nodes answer, but not for how
+/// long they have been in their state.
 pub(in crate::cluster) async fn view(
     member: &Member,
     observations: &mut Observations,
@@ -137,8 +137,8 @@ pub(in crate::cluster) async fn view(
     let spooled = |node| spooled(member, &peers, node);
     let (retired, level) = member.raft().read(|state| {
         let retired = state.retired().map(|(node, _)| node);
-        // Whoever had a life here and is no member is about to be retired: still live, it must
-        // not be taken for a newcomer meanwhile.
+        // A node that had a life here and is not a member is about to be retired. While it is live,
+        // it must not count as a joiner.
         let leaving = state.booted().filter(|node| !status.members.contains_key(node));
         (retired.chain(leaving).collect::<BTreeSet<_>>(), state.feature_level())
     });
@@ -161,7 +161,7 @@ pub(in crate::cluster) async fn view(
     view
 }
 
-/// Carries out one change. Whatever fails is decided anew at the next look.
+/// Executes one change. After a failure the next round decides again.
 async fn perform(member: &Member, status: &RaftStatus, change: Change) {
     info!(?change, "changing the membership");
     let changed = tokio::time::timeout(CHANGE_WITHIN, carry_out(member, status, &change)).await;
@@ -172,10 +172,10 @@ async fn perform(member: &Member, status: &RaftStatus, change: Change) {
     }
 }
 
-/// Makes one change. Dropped before its end, the change may still come about.
+/// Makes one change. If the future is dropped early, the change may still happen.
 ///
 /// # Errors
-/// The membership is as it was or joint, or the node has stopped.
+/// The membership is unchanged or joint, or the node has stopped.
 pub(in crate::cluster) async fn carry_out(
     member: &Member,
     status: &RaftStatus,
@@ -193,7 +193,7 @@ pub(in crate::cluster) async fn carry_out(
         }
         Change::UpdateAddress { node, address } => {
             let Some(known) = status.members.get(node) else { return Ok(()) };
-            // A cluster of one has no names; its member gets one when it starts among several.
+            // A cluster of one has no names; its member gets one when it starts with peers.
             let is_unnamed = known.node.name.is_empty() && *node == member.own.node;
             let name = if is_unnamed { &member.own.name } else { &known.node.name };
             let at = MemberNode { name: name.clone(), address: address.clone() };
@@ -209,7 +209,7 @@ pub(in crate::cluster) async fn carry_out(
         Change::Remove(nodes) => {
             let voters: BTreeSet<NodeId> = status.voters.difference(nodes).copied().collect();
             if voters != status.voters {
-                // The learners among them go at the next look.
+                // The learners among them are removed in the next round.
                 return raft.set_voters_and_drop(status, &voters).await;
             }
             raft.remove_members(status, nodes).await
@@ -217,7 +217,7 @@ pub(in crate::cluster) async fn carry_out(
     }
 }
 
-/// Asks a joiner itself: gossip may be old, and an address may have a new owner.
+/// Asks a joiner directly: gossip may be old, and an address may have a new owner.
 async fn is_what_it_says(member: &Member, node: NodeId, address: &str) -> bool {
     let target = PeerAddress { node: Some(node), address: address.to_owned() };
     let Some(status) = member.ask(&target, ASK_WITHIN).await else { return false };
@@ -228,12 +228,12 @@ async fn is_what_it_says(member: &Member, node: NodeId, address: &str) -> bool {
         && status.feature_level >= level.0
 }
 
-/// Nodes that the log knows and that are no members any more never come back. Found here and not
-/// noted at their removal: a leader may die in between.
+/// Retires nodes that the log knows and that are not members any more: they never come back. They
+/// are found here and not recorded at their removal, because a leader may die in between.
 async fn retire_orphans(member: &Member, term: u64) {
-    // The state first: a node whose start is in it was a member before, so that a membership read
-    // later lacks it only if it was removed. And only a leader's membership counts: one that was
-    // deposed would take a newcomer for an orphan.
+    // The state is read first: a node whose start is in it was a member before, so a later
+    // membership lacks it only if it was removed. Only a leader's membership counts: a deposed
+    // leader would take a new member for an orphan.
     let booted: Vec<NodeId> = member.raft().read(|state| state.booted().collect());
     let status = member.raft().status();
     if status.is_joint || !status.is_leader || status.term != term {

@@ -1,4 +1,4 @@
-//! What the leader makes of a decided change, and whom it believes.
+//! How the leader executes a decided change, and which nodes it believes.
 
 use super::*;
 use crate::cluster::test_member::{CLUSTER, Node, OTHER_CLUSTER, node};
@@ -33,7 +33,7 @@ async fn a_stranger_is_believed_only_what_it_says_itself() {
         let address = other.member.own.peer_address.as_str();
         let believed = is_what_it_says(&leader.member, STRANGER, address).await;
         assert_eq!(believed, is_believed, "{cluster:?}");
-        // Another node than the one that gossip told of took the address over.
+        // Another node than the one in gossip has the address now.
         assert!(!is_what_it_says(&leader.member, NodeId(3), address).await);
     }
 }
@@ -51,7 +51,7 @@ async fn a_stranger_that_is_silent_is_not_added() {
     assert_eq!(leader.member.raft().status().membership_at, status.membership_at);
 }
 
-/// Changes the membership of a leader, which is another one afterwards.
+/// Changes the membership of a leader and returns the new status.
 async fn change(leader: &Node, change: Change) -> RaftStatus {
     let raft = leader.member.raft();
     let before = raft.status();
@@ -103,7 +103,7 @@ async fn an_address_of_a_node_that_left_meanwhile_changes_nothing() {
     assert_eq!(leader.member.raft().status().membership_at, status.membership_at);
 }
 
-/// A leader whose log knows starts of itself and of a node that is no member.
+/// A leader whose log has starts of itself and of a node that is not a member.
 async fn with_orphan() -> (Node, u64) {
     let leader = leader().await;
     let boot = |node| Command::Boot(Boot { node, number: 1, ended_while_planning: None });

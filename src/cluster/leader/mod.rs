@@ -1,5 +1,5 @@
-//! What only the leader does: who owns which slot, who belongs to the cluster, which settings
-//! count. Decisions are made by pure functions; here they get their facts and are carried out.
+//! The duties of the leader: owners of slots, members of the cluster, settings. Pure functions
+//! decide; this module gives them facts and executes the decisions.
 
 mod checkpoints;
 mod clock_agreement;
@@ -26,19 +26,19 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-/// Between two looks. A forced move is due 1.5 s after the last answer (rule 2).
+/// Between two rounds. A forced move is due 1.5 s after the last answer (rule 2).
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// A leader that looks so late was starved itself, and has heard nobody meanwhile.
+/// A leader whose round comes this late was starved itself, and has received nothing meanwhile.
 const STARVED_AFTER: Duration = Duration::from_secs(1);
-/// What a member said of itself counts for so long: it says it anew twice a second.
+/// How long a member's report counts: it reports twice a second.
 const REPORT_AGE_MAX: Duration = Duration::from_secs(3);
 
-/// How long a cluster that was just formed waits to hear which builds its members are of, before it
-/// works at the first level: a member says so in its first check, half a second after its start. The
-/// rest is for a busy machine, on which a member first has to prove itself.
+/// How long a new cluster waits to learn the builds of its members before it works at the first
+/// level. A member reports its build in its first check, half a second after its start. The rest is
+/// for a busy machine, on which a member first has to authenticate.
 const FOUNDERS_HEARD_WITHIN: Duration = Duration::from_secs(10);
 
-/// One leadership, from the first entry of its term that was applied (rule 26).
+/// One leadership, from the first applied entry of its term (rule 26).
 struct LeaderTerm {
     term: u64,
     /// When this node first looked as the leader of the term.
@@ -63,7 +63,7 @@ pub(super) async fn run(member: Arc<Member>, stop: CancellationToken) {
     }
 }
 
-/// Does what is due, and tells the leadership that this was done in (rule 26).
+/// Does what is due, and returns the leadership in which it was done (rule 26).
 async fn look(member: &Member, held: Option<LeaderTerm>, slept_at: Duration) -> Option<LeaderTerm> {
     let status = member.raft().status();
     if !status.is_leader || !status.has_applied_own_term {
@@ -99,8 +99,8 @@ async fn perform(member: &Member, leader_term: &mut LeaderTerm, status: &RaftSta
             None => {}
         }
     }
-    // A level that rises in this entry counts for what stands behind it, so it is read at the next
-    // look: settings that differ are written again.
+    // A level raised by this entry applies to the commands after it. So the next round reads it,
+    // and writes the settings again if they differ.
     let level = member.raft().read(StateMachine::feature_level);
     let settings = member.configured.borrow().settings.at_level(level);
     if member.raft().read(|state| *state.settings() != settings) {
@@ -147,8 +147,8 @@ impl LeaderTerm {
         answered_ago.map_or(heeded, |ago| ago.min(heeded))
     }
 
-    /// A look begins. Answers that came while this node did not run are not read yet: nobody is
-    /// to lose slots for the leader's own sleep.
+    /// A round begins. Answers that arrived while this node was not running are not read yet: the
+    /// leader's own pause must cost no member its slots.
     fn woke(&mut self, slept_at: Duration, now: Duration) {
         if now.saturating_sub(slept_at) >= STARVED_AFTER {
             self.since = now;
@@ -156,7 +156,7 @@ impl LeaderTerm {
     }
 }
 
-/// The lives of the members that the log knows.
+/// The lives of the members in the log.
 fn boots(member: &Member, status: &RaftStatus) -> BTreeMap<NodeId, u64> {
     let known = |state: &StateMachine| {
         let boots = status.members.keys().map(|node| Some((*node, state.boot_of(*node)?)));
@@ -178,7 +178,7 @@ fn shares(member: &Member, leader_term: &mut LeaderTerm, status: &RaftStatus) ->
     leader_term.eligibility.shares(now, &observations)
 }
 
-/// How the members deliver that can be measured by each other.
+/// The delivery reports of members that can be compared.
 fn reports(member: &Member, observations: &[Observation], now: Duration) -> Vec<DeliveryReport> {
     let checks = member.checks.lock();
     let told = |node: NodeId| -> Option<DeliveryHealth> {

@@ -1,5 +1,5 @@
-//! What the leader remembers about nodes between two looks: since when they are live, silent or
-//! caught up. Turns what Raft, gossip and DNS say at one moment into a view that can be decided on.
+//! What the leader remembers about nodes between two rounds: since when they are live, silent or
+//! caught up. It converts what Raft, gossip and DNS say at one moment into a view for decisions.
 
 use super::dns_names::DnsNames;
 use crate::cluster::gossip::Peer;
@@ -11,55 +11,55 @@ use crate::state_machine::NodeId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// A member that was silent for this long is called dead.
+/// A member that is silent for this long counts as dead.
 const DEAD_AFTER: Duration = Duration::from_secs(10);
 
-/// What is said of a member's spool.
+/// A report about a member's spool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SpoolReport {
-    /// By itself, just now.
+    /// From the member itself, just now.
     Now(u64),
-    /// By gossip, which keeps for a while what a dead node said.
+    /// From gossip, which keeps the report of a dead node for a while.
     Once(u64),
     Unknown,
 }
 
-/// Since when things are as they are, in one leadership.
+/// Since when nodes are in their states, within one leadership.
 #[derive(Debug, Default)]
 pub(in crate::cluster) struct Observations {
     term: Option<u64>,
-    /// What the spools of members held when that was last heard, in the life of this process:
-    /// gossip forgets the dead, and a new leader has heard no checks (rule 13).
+    /// The last known spools of members, in the life of this process: gossip forgets the dead, and
+    /// a new leader has received no checks (rule 13).
     spooled: BTreeMap<NodeId, u64>,
     live_since: BTreeMap<NodeId, Duration>,
     last_live: BTreeMap<NodeId, Duration>,
     caught_up_since: BTreeMap<NodeId, Duration>,
     pub(super) names: DnsNames,
-    /// Live nodes of which it was told that their names are not admitted.
+    /// Live nodes already warned about, whose names are not admitted.
     pub(super) not_admitted: BTreeSet<NodeId>,
 }
 
-/// One look.
+/// The inputs of one round.
 pub(super) struct Look<'a> {
     pub now: Duration,
     pub own: NodeId,
     pub status: &'a RaftStatus,
-    /// Everybody that gossip knows, dead ones included.
+    /// All nodes that gossip knows, including dead ones.
     pub peers: &'a [Peer],
-    /// Members that give their work away, and what their spools hold, where that is heard.
+    /// Draining members, and the reports about spools.
     pub drains: &'a dyn Fn(NodeId) -> bool,
     pub spooled: &'a dyn Fn(NodeId) -> SpoolReport,
 }
 
 impl Observations {
-    /// This node leads in `term`, or does not: silences of another leadership count for nothing.
+    /// This node leads in `term`, or does not lead: silences of another leadership do not count.
     pub(super) fn leads(&mut self, term: Option<u64>) {
         if self.term != term {
             *self = Self { term, spooled: std::mem::take(&mut self.spooled), ..Self::default() };
         }
     }
 
-    /// Notes what members say of their spools, also while others lead.
+    /// Records what members say about their spools, also while another node leads.
     pub(super) fn hear(&mut self, status: &RaftStatus, spooled: &dyn Fn(NodeId) -> SpoolReport) {
         self.spooled.retain(|node, _| status.members.contains_key(node));
         for node in status.members.keys() {
@@ -75,7 +75,7 @@ impl Observations {
         }
     }
 
-    /// Takes one look and fills in members and joiners.
+    /// Takes one observation and fills in members and joiners.
     pub(super) fn take(&mut self, look: &Look<'_>, view: &mut MembershipView) {
         self.note(look);
         let members = look.status.members.iter();
@@ -143,7 +143,7 @@ impl Observations {
             name: peer.facts.name.clone(),
             address: peer.facts.peer_address.clone(),
             cluster: peer.facts.cluster,
-            // What it says itself when it is asked, before anything is done.
+            // Its own answer, when asked before anything is done.
             is_pristine: peer.facts.cluster.is_none(),
             feature_level: peer.facts.feature_level,
             live_for: look.now.saturating_sub(since),

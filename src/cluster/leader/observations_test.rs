@@ -153,14 +153,14 @@ fn rule_13_what_a_spool_held_is_known_after_gossip_forgot_its_node_and_in_a_late
         (SpoolReport::Once(3), Some(3)),
         (SpoolReport::Now(0), Some(0)),
         (SpoolReport::Now(7), Some(7)),
-        // The last that gossip brought is older.
+        // The last report by gossip is older.
         (SpoolReport::Once(5), Some(7)),
         (SpoolReport::Unknown, Some(7)),
     ] {
         observations.hear(&status, &|_| said);
         assert_eq!(heard(&observations), known, "{said:?}");
     }
-    // Silences count anew, the spool is remembered.
+    // Silences count again from zero; the spool is remembered.
     observations.leads(Some(2));
     observations.live_since.insert(OTHER, SECOND);
     observations.leads(Some(2));
@@ -169,7 +169,7 @@ fn rule_13_what_a_spool_held_is_known_after_gossip_forgot_its_node_and_in_a_late
         observations.leads(term);
         assert_eq!((observations.live_since.len(), heard(&observations)), (0, Some(7)));
     }
-    // A node that is no member any more is forgotten.
+    // A node that is not a member any more is forgotten.
     let mut without = status;
     without.members.remove(&OTHER);
     observations.hear(&without, &|_| SpoolReport::Unknown);

@@ -1,35 +1,35 @@
-//! Who shall own which slot: the moves that spread all slots evenly over the members that take
-//! slots. Pure, and no part of the replicated rules: the log holds the moves, so the algorithm
-//! may differ between versions. It must not wait for releases; a move raises the slot's epoch.
+//! Which member owns which slot: the moves that spread all slots evenly over the members that take
+//! slots. Pure, and not part of the replicated rules: the log holds the moves, so the algorithm may
+//! differ between versions. It must not wait for releases; a move raises the slot's epoch.
 
 use crate::state_machine::{NodeId, Slot, SlotId, SlotMove};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// What a member does about slots, the graver the greater.
+/// What a member does about slots; a graver standing is greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SlotStanding {
     /// Live, not draining, not unhealthy: owns its share.
     Takes,
-    /// Draining or unhealthy: its slots go to others, as planned moves.
+    /// Draining or unhealthy: its slots go to others by planned moves.
     Yields,
-    /// Dead: its slots go to others, as forced moves.
+    /// Dead: its slots go to others by forced moves.
     Gone,
 }
 
-/// One member's part in the work.
+/// One member's share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SlotShare {
     pub node: NodeId,
     pub standing: SlotStanding,
 }
 
-/// The moves after which every slot is owned by a member that takes slots, and no two of those
-/// differ by more than one slot; no other such set is smaller. Empty when nobody takes slots.
+/// The smallest set of moves after which every slot belongs to a member that takes slots, and no
+/// two of these differ by more than one slot. Empty if no member takes slots.
 ///
-/// Owners that are not among the shares are no members any more, and count as gone. The order of
-/// the shares does not matter. At most one move per slot, so never more than 256.
+/// Owners without a share are not members any more, and count as gone. The order of the shares does
+/// not matter. At most one move per slot, so never more than 256.
 #[must_use]
 pub fn moves(slots: impl Iterator<Item = (SlotId, Slot)>, shares: &[SlotShare]) -> Vec<SlotMove> {
     let standings = standings(shares);
@@ -48,7 +48,7 @@ pub fn moves(slots: impl Iterator<Item = (SlotId, Slot)>, shares: &[SlotShare]) 
     }
     let quotas = quotas(&owned, free.len());
     for (node, kept) in &mut owned {
-        // The slots a node would win by rendezvous stay with it, so that they need not come back.
+        // The slots that a node would win by rendezvous stay with it, so that they need not return.
         kept.sort_by_key(|(id, _)| (Reverse(weight(*id, *node)), *id));
         free.extend(kept.split_off(kept.len().min(quotas[node])));
     }
@@ -70,8 +70,8 @@ fn standings(shares: &[SlotShare]) -> BTreeMap<NodeId, SlotStanding> {
     standings
 }
 
-/// How many slots each taker ends up with. The odd ones go to those that own most already: every
-/// other choice moves more.
+/// How many slots each taker gets. The odd ones go to those that already own most: every other
+/// choice moves more.
 fn quotas(owned: &BTreeMap<NodeId, Vec<(SlotId, Slot)>>, free: usize) -> BTreeMap<NodeId, usize> {
     let total = free + owned.values().map(Vec::len).sum::<usize>();
     let (least, odd) = (total / owned.len(), total % owned.len());
@@ -82,7 +82,7 @@ fn quotas(owned: &BTreeMap<NodeId, Vec<(SlotId, Slot)>>, free: usize) -> BTreeMa
     with_odd.map(|(at, (_, node))| (node, least + usize::from(at < odd))).collect()
 }
 
-/// Takes a place at the rendezvous winner among those that have room.
+/// Takes a place at the rendezvous winner among those with room.
 fn take_place(slot: SlotId, room: &mut BTreeMap<NodeId, usize>) -> Option<NodeId> {
     let with_room = room.iter_mut().filter(|(_, left)| **left > 0);
     let (node, left) = with_room.max_by_key(|(node, _)| (weight(slot, **node), **node))?;

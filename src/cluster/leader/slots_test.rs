@@ -11,7 +11,7 @@ fn shares(standings: &[(u64, SlotStanding)]) -> Vec<SlotShare> {
     standings.iter().map(|&(node, standing)| SlotShare { node: NodeId(node), standing }).collect()
 }
 
-/// Applies the moves of one call, as the log would, and gives them back.
+/// Applies the moves of one call, as the log would, and returns them.
 fn rebalance(slots: &mut SlotMap, standings: &[(u64, SlotStanding)]) -> Vec<SlotMove> {
     let moves = moves(slots.iter(), &shares(standings));
     for to in &moves {
@@ -112,7 +112,7 @@ fn of_equal_choices_the_rendezvous_order_decides() {
     assert!(least_kept > most_given, "{least_kept:?} {most_given:?}");
 }
 
-/// Moves that no algorithm can do without: each set of quotas is tried.
+/// The minimum number of moves of any algorithm: each set of quotas is tried.
 fn fewest_moves(before: &SlotMap, takers: &[u64]) -> usize {
     let kept: Vec<usize> = takers.iter().map(|taker| owned_by(before, *taker).len()).collect();
     let (least, odd) = (usize::from(SLOTS) / takers.len(), usize::from(SLOTS) % takers.len());

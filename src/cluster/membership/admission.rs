@@ -1,19 +1,19 @@
-//! Whose names may become members: replicas of the own set, and those that an operator has named.
+//! Which names may become members: replicas of the own set, and those that an operator has named.
 //! Pure.
 
 use crate::config::{ORDINAL_MAX, ordinal};
 
-/// The names that are admitted.
+/// The admitted names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AdmittedNames {
-    /// What stands before the number in the names of the own set; `None` for a name without number.
+    /// The part before the number in the names of the own set; `None` for a name without a number.
     set: Option<String>,
     /// `cluster.admit`.
     named: Vec<String>,
 }
 
 impl AdmittedNames {
-    /// As a replica of this name admits others.
+    /// The rule of a replica with this name.
     #[must_use]
     pub fn new(own_name: &str, named: &[String]) -> Self {
         let set = ordinal(own_name).map(|_| set_of(own_name).to_owned());

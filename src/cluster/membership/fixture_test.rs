@@ -1,4 +1,4 @@
-//! Views to start from. Pod `relay-N` has the node id N, and node 0 leads.
+//! Initial views. Pod `relay-N` has the node id N, and node 0 leads.
 
 use super::*;
 
@@ -34,7 +34,7 @@ pub(super) fn dead(node: u64, lasting: Duration) -> ClusterMember {
     }
 }
 
-/// Dead and without DNS record for so long.
+/// Dead and without DNS record for this long.
 pub(super) fn gone(node: u64, lasting: Duration) -> ClusterMember {
     ClusterMember { dns: Dns::Absent(lasting), ..dead(node, lasting) }
 }
@@ -86,7 +86,7 @@ pub(super) fn live(count: u64) -> Vec<ClusterMember> {
     (0..count).map(member).collect()
 }
 
-/// A view in which every member votes, and these come on top of the live ones.
+/// A view in which every live member votes, with these members added.
 pub(super) fn all_vote(live: u64, more: Vec<ClusterMember>) -> MembershipView {
     let members: Vec<ClusterMember> = (0..live).map(member).chain(more).collect();
     let voters: Vec<u64> = members.iter().map(|m| m.node.0).collect();

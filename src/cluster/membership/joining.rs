@@ -1,4 +1,4 @@
-//! How nodes come in: as learners, under their pod's name, with their own address. Pure.
+//! How nodes join: as learners, under their pod's name, with their own address. Pure.
 
 use super::{
     CAUGHT_UP_MIN, Change, ClusterMember, JOINER_LIVE_MIN, Joiner, MembershipView, by_ordinal,
@@ -7,9 +7,9 @@ use super::{
 use crate::state_machine::NodeId;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Live nodes that share a pod name with another, by name: two processes were given one name, or
-/// a wiped pod's old process still runs. Nothing is changed for either until one of them is
-/// silent; an operator has to hear of it.
+/// Live nodes that share a pod name, by name: two processes have one name, or a wiped pod's old
+/// process still runs. Neither is changed until one of them is silent; an operator must learn of
+/// it.
 #[must_use]
 pub fn same_names(view: &MembershipView) -> BTreeMap<&str, BTreeSet<NodeId>> {
     let members = view.members.iter().filter(|m| m.is_live()).map(|m| (m.name.as_str(), m.node));
@@ -22,7 +22,7 @@ pub fn same_names(view: &MembershipView) -> BTreeMap<&str, BTreeSet<NodeId>> {
     names
 }
 
-/// It may vote as soon as it has caught up.
+/// It may vote once it has caught up.
 pub(super) fn is_eligible(view: &MembershipView, member: &ClusterMember) -> bool {
     !member.is_draining && !has_live_twin(view, member)
 }
@@ -45,13 +45,13 @@ pub(super) fn update_address(view: &MembershipView) -> Option<Change> {
     })
 }
 
-/// Strangers that would be welcome under another name.
+/// Joiners that would be welcome under another name.
 pub fn not_admitted(view: &MembershipView) -> impl Iterator<Item = &Joiner> {
     view.joiners.iter().filter(|joiner| !view.admission.admits(&joiner.name))
 }
 
-/// It can be added: it is of an admitted name, it belongs here or nowhere, can apply the log, and is
-/// the only live node of its name.
+/// It can be added: its name is admitted, it belongs here or to no cluster, can apply the log, and
+/// is the only live node of its name.
 pub(super) fn is_welcome(view: &MembershipView, joiner: &Joiner) -> bool {
     let belongs_here = joiner.cluster == Some(view.cluster);
     let belongs_nowhere = joiner.cluster.is_none() && joiner.is_pristine;
@@ -74,7 +74,7 @@ pub(super) fn add_learner(view: &MembershipView) -> Option<Change> {
     Some(Change::AddLearner { node, name, address })
 }
 
-/// A learner that is ready under the name of a voter, which is silent then: the pod lost its disk.
+/// A ready learner with the name of a voter that is silent: the pod lost its disk.
 pub(super) fn replace(view: &MembershipView) -> Option<Change> {
     let voting = view.members.iter().filter(|m| view.is_voter(m));
     let pairs = voting.filter_map(|old| {

@@ -38,7 +38,7 @@ fn a_stranger_of_this_cluster_is_added_and_of_another_not() {
     assert_eq!(of(Some(OURS), false), Some(1));
     assert_eq!(of(Some(OURS), true), Some(1));
     assert_eq!(of(Some(ClusterId(0xd)), true), None);
-    // Data of nobody knows which cluster.
+    // Data of an unknown cluster.
     assert_eq!(of(None, false), None);
 }
 

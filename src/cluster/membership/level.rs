@@ -1,41 +1,41 @@
-//! When the feature level rises: once all members can apply a higher one, and have been able to
-//! for so long that nobody returns to the old binary (rule 22). Pure.
+//! When the feature level rises: once all members can apply a higher one, and have been able to for
+//! so long that a return to the old binary is no longer expected (rule 22). Pure.
 
 use crate::state_machine::{FeatureLevel, NodeId};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// How long all members have to be able to apply a level before it is in force. Until then the old
+/// How long all members must be able to apply a level before it is in force. Until then the old
 /// binary may return.
 pub const SETTLED_AFTER: Duration = Duration::from_mins(10);
 
-/// The newest level that each member can apply, voter or not. `None` where it is not known now.
+/// The newest level that each member can apply, voter or not. `None` if it is unknown now.
 pub type Levels = BTreeMap<NodeId, Option<FeatureLevel>>;
 
-/// The newest level that all members can apply; `None` where that of one is not known.
+/// The newest level that all members can apply; `None` if that of one is unknown.
 #[must_use]
 pub fn common(levels: &Levels) -> Option<FeatureLevel> {
     levels.values().copied().collect::<Option<Vec<_>>>()?.into_iter().min()
 }
 
-/// Members that stand in the way of a level.
+/// Members that block a level.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Short {
     pub level: FeatureLevel,
     pub members: Levels,
 }
 
-/// The newest level that any member can apply, if all of them can. Not above `active`: there is
-/// nothing to raise.
+/// The newest level that any member can apply, if all of them can. If it is not above `active`,
+/// there is nothing to raise.
 ///
 /// # Errors
-/// Some cannot, or it is not known whether they can.
+/// Some cannot, or it is unknown whether they can.
 pub fn reachable(active: FeatureLevel, levels: &Levels) -> Result<FeatureLevel, Short> {
     let level = levels.values().flatten().copied().fold(active, FeatureLevel::max);
     let is_short = |known: &Option<FeatureLevel>| known.is_none_or(|known| known < level);
     let members: Levels =
         levels.iter().filter(|(_, known)| is_short(known)).map(|(n, l)| (*n, *l)).collect();
-    // Whoever is silent may be of any build, but nothing is asked of it.
+    // A silent member may be of any build, but nothing is required of it.
     if level == active || members.is_empty() { Ok(level) } else { Err(Short { level, members }) }
 }
 
@@ -46,12 +46,13 @@ struct Lasting {
     since: Duration,
 }
 
-/// What a leader remembers between two looks. A new leader begins anew.
+/// What a leader remembers between two rounds. A new leader starts from zero.
 #[derive(Clone, Debug, Default)]
 pub struct Settling(Option<Lasting>);
 
 impl Settling {
-    /// Takes one look at `now`, by a monotonic clock; the level to raise to, if it is time.
+    /// Evaluates one round at `now`, by a monotonic clock; returns the level to raise to, if it is
+    /// time.
     pub fn look(
         &mut self,
         active: FeatureLevel,
@@ -63,7 +64,7 @@ impl Settling {
             return None;
         };
         let lasting = match self.0 {
-            // Who can apply a level can apply those below it.
+            // A member that can apply a level can apply lower ones.
             Some(before) if before.level > active => {
                 Lasting { level: before.level.min(level), ..before }
             }
@@ -87,7 +88,7 @@ mod tests {
         (1..).map(NodeId).zip(levels.map(|level| level.map(FeatureLevel))).collect()
     }
 
-    /// What the last of some looks says, each so long after the start.
+    /// The result of the last of some rounds, each at this time after the start.
     fn looks(looks: &[(Duration, Levels)]) -> Option<u32> {
         let mut settling = Settling::default();
         let mut last = None;
@@ -113,7 +114,7 @@ mod tests {
             let some = || levels([Some(2), Some(2), short]);
             assert_eq!(looks(&[(AT_FIRST, some()), (SETTLED_AFTER, some())]), None);
         }
-        // Nothing to raise, however long.
+        // Nothing to raise, however long it lasts.
         let all = || levels([Some(1), Some(1)]);
         assert_eq!(looks(&[(AT_FIRST, all()), (SETTLED_AFTER, all())]), None);
         assert_eq!(looks(&[(AT_FIRST, levels([])), (SETTLED_AFTER, levels([]))]), None);
@@ -154,7 +155,7 @@ mod tests {
         assert_eq!(settling.look(ACTIVE, &low, START), None);
         let then = START + SETTLED_AFTER;
         assert_eq!(settling.look(ACTIVE, &high, then), Some(FeatureLevel(2)));
-        // Not confirmed yet: it is asked for again.
+        // Not confirmed yet: it is requested again.
         assert_eq!(settling.look(ACTIVE, &high, then), Some(FeatureLevel(2)));
         assert_eq!(settling.look(FeatureLevel(2), &high, then), None);
         let later = then + SETTLED_AFTER;

@@ -1,26 +1,26 @@
-//! A cluster of pods, reduced to what the membership sees of it: processes, disks, names, votes.
-//! Every change is checked when it is made.
+//! A cluster of pods, reduced to what the membership sees: processes, disks, names, votes. Every
+//! change is checked when it is made.
 
 use super::fixture_test::REMOVAL_GRACE;
 use super::*;
 use std::collections::BTreeMap;
 
 const SECOND: Duration = Duration::from_secs(1);
-/// How long a silent process is only suspected, in seconds.
+/// How long a silent process is only suspect, in seconds.
 const SUSPECT_LASTS: u64 = 5;
-/// A voter whose exit would cost the quorum stays so long (rule 25).
+/// A voter whose exit would cost the quorum stays this long (rule 25).
 const LINGER_MAX: u64 = 15;
 
-/// A place of the StatefulSet, with the process and the disk that it has at this moment.
+/// A place of the StatefulSet, with its current process and disk.
 #[derive(Clone, Debug)]
 pub(super) struct Pod {
     pub(super) node: NodeId,
     /// The StatefulSet wants it.
     pub(super) is_wanted: bool,
     pub(super) is_up: bool,
-    /// Its network carries gossip and nothing else.
+    /// Its network carries only gossip.
     pub(super) is_cut: bool,
-    /// When it was told to stop.
+    /// When it got the signal to stop.
     draining_since: Option<u64>,
     up_since: u64,
     /// When its DNS record vanished.
@@ -30,14 +30,14 @@ pub(super) struct Pod {
     pub(super) spooled: u64,
 }
 
-/// What the membership and the gossip hold about a member.
+/// What the membership and gossip know about a member.
 #[derive(Clone, Debug)]
 struct Entry {
     pod: usize,
     address: String,
     added: u64,
     silent_since: Option<u64>,
-    /// Last report of its node.
+    /// By the last report of its node.
     is_draining: bool,
     spooled: u64,
 }
@@ -49,7 +49,7 @@ pub(super) struct Model {
     nodes: u64,
     members: BTreeMap<NodeId, Entry>,
     pub(super) voters: BTreeSet<NodeId>,
-    /// The second half of a change that its leader did not finish.
+    /// The second half of a change that the leader did not finish.
     joint: Option<BTreeSet<NodeId>>,
     retired: BTreeSet<NodeId>,
     leader: Option<NodeId>,
@@ -65,7 +65,7 @@ fn name(pod: usize) -> String {
 }
 
 impl Model {
-    /// A cluster of so many pods that was just formed, and places for `places`.
+    /// A newly formed cluster of `pods`, and room for `places`.
     pub(super) fn new(pods: usize, places: usize) -> Self {
         let pod = |at| Pod {
             node: NodeId(at as u64 + 1),
@@ -121,7 +121,7 @@ impl Model {
         voters.iter().filter(|node| self.answers(**node)).count() >= majority(voters.len())
     }
 
-    /// True if the quorum comes back when every disk that is still there starts again.
+    /// Whether the quorum returns when every remaining disk starts again.
     pub(super) fn can_heal(&self) -> bool {
         [Some(&self.voters), self.joint.as_ref()].into_iter().flatten().all(|voters| {
             let on_disk =
@@ -159,7 +159,7 @@ impl Model {
         }
     }
 
-    /// Lets a second pass: exits, gossip, election, and one change.
+    /// Simulates a second: exits, gossip, election, and one change.
     pub(super) fn tick(&mut self) {
         self.now += 1;
         (0..self.pods.len()).for_each(|pod| self.exit_if_due(pod));
@@ -212,7 +212,7 @@ impl Model {
         self.leader.is_some() && both.into_iter().flatten().all(|voters| self.has_quorum(voters))
     }
 
-    /// What the leader sees. `None` without one.
+    /// The leader's view. `None` without a leader.
     pub(super) fn view(&self) -> Option<MembershipView> {
         let leader = self.leader.filter(|_| self.has_leader())?;
         let members = self.members.iter().map(|(node, entry)| self.member(*node, entry)).collect();
@@ -322,7 +322,7 @@ impl Model {
         self.enter(pod, address);
     }
 
-    /// Voters that neither drain nor are silent, beyond the quorum.
+    /// Voters that are neither draining nor silent, beyond the quorum.
     fn steady_margin(&self, voters: &BTreeSet<NodeId>) -> usize {
         let is_steady = |node: &NodeId| self.answers(*node) && !self.members[node].is_draining;
         let steady = voters.iter().copied().filter(is_steady).collect();
@@ -375,7 +375,7 @@ impl Model {
         self.members.keys().copied().collect()
     }
 
-    /// Members whose events are on a disk that is not coming back.
+    /// Members whose events are on a disk that will not return.
     pub(super) fn lost_spools(&self) -> BTreeSet<NodeId> {
         let is_lost =
             |(node, entry): &(&NodeId, &Entry)| entry.spooled > 0 && self.runs(**node).is_none();

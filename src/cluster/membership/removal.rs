@@ -1,4 +1,4 @@
-//! How nodes go: never because they are down, only because they are gone. Pure.
+//! How nodes leave: never because they are down, only because they are gone. Pure.
 
 use super::{Change, ClusterMember, Liveness, MembershipView, joining};
 use crate::state_machine::NodeId;
@@ -13,7 +13,7 @@ pub enum RemoveError {
     /// The leader cannot remove itself. Transfer the leadership first.
     #[error("node {0} is the leader")]
     Leader(NodeId),
-    /// Another change is not finished. Try again.
+    /// Another change is in progress. Try again.
     #[error("another membership change is under way")]
     ChangeUnderWay,
     /// Too few voters answer to confirm any change.
@@ -24,11 +24,11 @@ pub enum RemoveError {
     QuorumLost { node: NodeId, answering: usize, needed: usize },
 }
 
-/// The removal an operator asked for. Unlike the leader's own removals it needs neither a dead
-/// member nor an empty spool. A voter may leave an even number behind; the next change mends it.
+/// The removal that an operator asked for. Unlike the leader's own removals it needs neither a dead
+/// member nor an empty spool. It may leave an even number of voters; the next change corrects that.
 ///
 /// # Errors
-/// The node is no member or leads, or those that remain could commit nothing.
+/// The node is not a member or is the leader, or the remaining voters could commit nothing.
 pub fn admin_remove(view: &MembershipView, node: NodeId) -> Result<Change, RemoveError> {
     if !view.members.iter().any(|member| member.node == node) {
         return Err(RemoveError::Unknown(node));
@@ -52,8 +52,8 @@ pub fn admin_remove(view: &MembershipView, node: NodeId) -> Result<Change, Remov
     Ok(Change::Remove(BTreeSet::from([node])))
 }
 
-/// Learners that are dead, and another node has come under their pod's name. Without this a pod
-/// that loses its disk at every start would leave a member behind each time.
+/// Dead learners whose pod name another node has now. Without this rule a pod that loses its disk
+/// at every start would leave a member behind each time.
 pub(super) fn superseded(view: &MembershipView) -> Option<Change> {
     let has_successor = |old: &ClusterMember| {
         let of_members = |m: &ClusterMember| m.name == old.name && m.is_live();
@@ -69,8 +69,8 @@ pub(super) fn gone(view: &MembershipView) -> Option<Change> {
     remove_learners(view, |m| view.is_gone(m))
 }
 
-/// Removes the learners that fit. What is in a spool is nowhere else, so that only an operator
-/// gives it up (rule 13).
+/// Removes the learners that match. Events in a spool are nowhere else, so only an operator gives
+/// them up (rule 13).
 fn remove_learners(view: &MembershipView, fits: impl Fn(&ClusterMember) -> bool) -> Option<Change> {
     let fitting = view.members.iter().filter(|m| !view.is_voter(m) && m.spooled == 0 && fits(m));
     let nodes: BTreeSet<NodeId> = fitting.map(|m| m.node).collect();

@@ -1,14 +1,15 @@
 //! Random lives of a cluster: kills, restarts, lost disks, scaling, cut networks, DNS outages and
-//! half-made changes, then healing. The model checks every change; here is where they must lead.
+//! half-made changes, then healing. The model checks every change; these tests check where they
+//! lead.
 
 use super::fixture_test::REMOVAL_GRACE;
 use super::model_test::Model;
 use super::*;
 use proptest::prelude::*;
 
-/// Places of the StatefulSet: more than vote.
+/// Places of the StatefulSet: more than the number of voters.
 const PLACES: usize = 7;
-/// Seconds after which whatever was left alone has settled: the grace, and what follows it.
+/// Seconds until an undisturbed cluster has settled: the grace, and what follows it.
 const SETTLED_AFTER: u64 = REMOVAL_GRACE.as_secs() + 100;
 
 #[derive(Clone, Debug)]
@@ -16,14 +17,14 @@ enum Step {
     Wait(u64),
     /// SIGKILL; the pod is started again by a later step.
     Kill(usize),
-    /// SIGTERM of a pod that comes back.
+    /// SIGTERM of a pod that returns.
     Drain(usize),
     Start(usize),
-    /// The pod comes back with an empty disk.
+    /// The pod returns with an empty disk.
     Wipe(usize),
     ScaleUp(usize),
     ScaleDown(usize),
-    /// Gossip passes, append requests do not.
+    /// Gossip arrives, append requests do not.
     Cut(usize),
     Join(usize),
     DnsFails,
@@ -95,7 +96,7 @@ fn try_to_lose(model: &mut Model, lose: impl Fn(&mut Model)) {
     }
 }
 
-/// Everything that is left works again, for long enough.
+/// Everything left works again, for long enough.
 fn heal(model: &mut Model) {
     model.has_dns = true;
     model.breaks_next_change = false;
@@ -117,7 +118,7 @@ fn settled_voters(pods: usize) -> usize {
     }
 }
 
-/// Pods `0..left` stay while all the others are stopped at the same moment.
+/// Pods `0..left` stay while all others stop at the same moment.
 fn stop_all_but(left: usize, pods: usize) -> Model {
     let mut model = Model::new(pods, PLACES);
     (0..5).for_each(|_| model.tick());
@@ -151,7 +152,7 @@ fn rule_25_a_rolling_restart_of_a_settled_cluster_keeps_its_quorum_and_its_membe
         let members = model.member_nodes();
         for pod in (0..pods).rev() {
             model.stop(pod);
-            // Exits and is away for ten seconds, then has ten to be ready again.
+            // Exits and is away for ten seconds, then has ten to become ready.
             (0..26).for_each(|_| model.tick());
             assert_eq!(model.has_quorum(&model.voters), pods > 1, "{pods} pods");
             model.start(pod);

@@ -1,4 +1,4 @@
-//! Who shall vote: how many, and which. Pure.
+//! How many members vote, and which. Pure.
 
 use super::{
     ABSENT_VOTER_MAX, Change, ClusterMember, MembershipView, THIRD_VOTER_WAIT_MAX, VOTERS_MAX,
@@ -8,21 +8,22 @@ use crate::state_machine::NodeId;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// How many of so many voters confirm an entry. One for none, so that nobody cannot confirm.
+/// How many of `voters` confirm an entry. Returns 1 for 0 voters, so that an empty set never has a
+/// majority.
 #[must_use]
 pub fn majority(voters: usize) -> usize {
     voters / 2 + 1
 }
 
-/// How many live voters may still be lost before nothing can be committed. Zero also where
-/// nothing can be committed as it is.
+/// How many live voters may still be lost before nothing can be committed. Also zero if nothing can
+/// be committed now.
 #[must_use]
 pub fn fault_tolerance(voters: &BTreeSet<NodeId>, live: &BTreeSet<NodeId>) -> usize {
     voters.intersection(live).count().saturating_sub(majority(voters.len()))
 }
 
-/// How many of so many candidates vote: an even number survives no more losses than the odd one
-/// below, but two are two copies.
+/// How many of the candidates vote. An even number survives no more losses than the odd one below,
+/// but two voters are two copies.
 fn voter_count(candidates: usize) -> usize {
     match candidates {
         0..=2 => candidates,
@@ -30,13 +31,13 @@ fn voter_count(candidates: usize) -> usize {
     }
 }
 
-/// What speaks for a candidate, the best first.
+/// The order of candidates, the best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
     /// A change that ends with another leader costs an election.
     Leader,
     SteadyVoter,
-    /// Draining, or silent for less than a minute: most come back.
+    /// Draining, or silent for less than a minute: most return.
     UnsteadyVoter,
     ReadyLearner,
     DeadVoter,
@@ -59,7 +60,7 @@ fn rank(view: &MembershipView, member: &ClusterMember) -> Option<Rank> {
     Some(if is_steady { Rank::SteadyVoter } else { Rank::UnsteadyVoter })
 }
 
-/// The change to the voters that there should be.
+/// The change to the best set of voters.
 pub(super) fn choose_voters(view: &MembershipView) -> Option<Change> {
     let mut ranked: Vec<_> = view
         .members
@@ -75,8 +76,8 @@ pub(super) fn choose_voters(view: &MembershipView) -> Option<Change> {
     set_voters(view, wanted)
 }
 
-/// True while another learner is on its way to vote, and the first has not waited too long: one
-/// joint change from one to three voters never passes through two, which survive no loss.
+/// Whether another learner is about to vote, and the first has not waited too long. One joint
+/// change from one to three voters never passes through two, which survive no loss.
 fn is_third_expected(view: &MembershipView) -> bool {
     let mut learners = view.members.iter().filter(|m| !view.is_voter(m));
     let is_coming = |m: &ClusterMember| {
@@ -88,10 +89,10 @@ fn is_third_expected(view: &MembershipView) -> bool {
     learners.clone().any(is_coming) && !learners.any(has_waited)
 }
 
-/// Rule 25: when the voters that are going would leave less than a quorum, the rest become the
-/// voters, as long as the others still live to confirm it.
+/// Rule 25: if the departing voters would leave less than a quorum, the rest become the voters,
+/// while the departing ones still live to confirm it.
 pub(super) fn shrink_before_drain(view: &MembershipView) -> Option<Change> {
-    // A live pod that does not drain is not going: DNS servers cache, and it just came back.
+    // A live pod that is not draining is not departing: DNS servers cache, and it just returned.
     let is_going = |m: &ClusterMember| {
         let is_absent = !m.is_live() && view.is_absent_for(m, Duration::ZERO);
         m.is_draining || is_absent
@@ -111,7 +112,7 @@ pub(super) fn shrink_before_drain(view: &MembershipView) -> Option<Change> {
     set_voters(view, rest.into_iter().take(count).map(|(_, (_, node))| node).collect())
 }
 
-/// The change to these voters, if it is one and can be committed on both sides.
+/// The change to these voters, if it changes anything and can be committed on both sides.
 pub(super) fn set_voters(view: &MembershipView, voters: BTreeSet<NodeId>) -> Option<Change> {
     let is_possible = view.can_commit(&view.voters) && view.can_commit(&voters);
     (is_possible && voters != view.voters).then_some(Change::SetVoters(voters))

@@ -131,7 +131,7 @@ fn rule_25_voters_without_dns_count_as_going_once_they_are_silent() {
 fn rule_25_a_full_stop_changes_no_voters() {
     let all = vec![draining(0), draining(1), draining(2)];
     assert_eq!(next_change(&view(&[0, 1, 2], all)), None);
-    // Nobody is left who could confirm it.
+    // No voter is left to confirm it.
     let stopped = |node| ClusterMember { is_draining: true, ..dead(node, SECOND) };
     assert_eq!(next_change(&all_vote(1, vec![stopped(1), stopped(2)])), None);
 }

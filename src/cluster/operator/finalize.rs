@@ -1,6 +1,5 @@
-//! An operator's order that the feature level rise without the wait: the old binary will not
-//! return (rule 22). Any node takes it; the leader carries it out, or names the members that
-//! stand in the way.
+//! An operator's order to raise the feature level without the wait: the old binary will not return
+//! (rule 22). Any node accepts it; the leader executes it, or names the members that block it.
 
 use crate::cluster::handle::Cluster;
 use crate::cluster::leader::feature_level::levels;
@@ -21,16 +20,16 @@ use tracing::info;
 
 /// Deadline of the proposal.
 const PROPOSE_WITHIN: Duration = Duration::from_secs(5);
-/// Deadline of the order on its way to the leader: the leader's own, and the way.
+/// Deadline of the forwarded order: the leader's own deadline plus the transfer.
 const ORDER_WITHIN: Duration = Duration::from_secs(7);
 
 /// A member that cannot apply a level, as far as is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lack {
     pub node: NodeId,
-    /// Name of its pod; empty where it is not known.
+    /// Its pod name; empty if unknown.
     pub name: String,
-    /// The newest level that it can apply. `None`: it does not answer, or has not said.
+    /// The newest level that it can apply. `None`: it does not answer, or has not reported it.
     pub level: Option<FeatureLevel>,
 }
 
@@ -51,16 +50,16 @@ impl fmt::Display for Lack {
 /// Why the level was not raised. Nothing was changed, except as a variant says.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FinalizeError {
-    /// Nobody leads, or nobody who could be asked.
+    /// There is no leader, or none that answers.
     #[error("no leader could be asked")]
     NoLeader,
-    /// The leader's build is from before this order.
+    /// The leader's build does not know this order.
     #[error("the leader's version does not know this order: roll it first")]
     OldLeader,
-    /// Some members cannot apply what the newest ones can: they are to be rolled, or removed.
+    /// Some members cannot apply the level of the newest ones: roll or remove them.
     #[error("feature level {level} is not known to all members: {}", list(members))]
     Lacking { level: FeatureLevel, members: Vec<Lack> },
-    /// No confirmation in time. It may have been carried out, or still be.
+    /// No confirmation in time. It may have been executed, or still be.
     #[error("not confirmed in time: it may still happen")]
     Unconfirmed,
 }
@@ -70,8 +69,8 @@ fn list(members: &[Lack]) -> String {
 }
 
 impl Cluster {
-    /// Raises the feature level to the newest that the members can apply, and tells which is in
-    /// force: the one before, where there is none to rise to.
+    /// Raises the feature level to the newest that the members can apply, and returns the active
+    /// level: the old one if there is no higher one.
     ///
     /// # Errors
     /// Not all members can apply it, or no leader confirmed it.
@@ -154,7 +153,7 @@ pub(in crate::cluster) fn encode(done: Result<FeatureLevel, FinalizeError>) -> F
     let of = |refusal: Refusal| Finalized { refusal: refusal.into(), ..Finalized::default() };
     match done {
         Ok(level) => Finalized { feature_level: level.0, ..of(Refusal::None) },
-        // Who asks an old leader finds out by itself; a leader is never that.
+        // The caller detects an old leader itself; this node cannot be one.
         Err(FinalizeError::NoLeader | FinalizeError::OldLeader) => of(Refusal::NoLeader),
         Err(FinalizeError::Lacking { level, members }) => {
             let lacking = members.into_iter().map(|lack| proto::Lacking {
@@ -170,7 +169,7 @@ pub(in crate::cluster) fn encode(done: Result<FeatureLevel, FinalizeError>) -> F
 }
 
 pub(in crate::cluster) fn decode(answer: Finalized) -> Result<FeatureLevel, FinalizeError> {
-    // A refusal that only a newer leader knows says no more than that.
+    // An unknown refusal comes from a newer leader. It says only that the order failed.
     let Ok(refusal) = Refusal::try_from(answer.refusal) else {
         return Err(FinalizeError::Unconfirmed);
     };

@@ -1,5 +1,5 @@
-//! What operators order: that a node be no member any more, that another node lead. Any node takes
-//! an order; the leader carries it out, with the rules of its own duties, or says why not.
+//! Orders of operators: remove a node, transfer the leadership. Any node accepts an order; the
+//! leader executes it with the rules of its own duties, or says why not.
 
 use crate::cluster::handle::Cluster;
 use crate::cluster::leader::membership::{CHANGE_WITHIN, Observations, carry_out, view};
@@ -16,23 +16,23 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::info;
 
-/// Deadline of an order on its way to the leader: the leader's own, and the way.
+/// Deadline of the forwarded order: the leader's own deadline plus the transfer.
 const ORDER_WITHIN: Duration = Duration::from_secs(12);
-/// Wait before a removal is tried again that met a change by the leader itself.
+/// Wait before a removal is retried that collided with a change by the leader itself.
 const RETRY: Duration = Duration::from_millis(100);
 
 /// A node, and the name of its pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Named {
     pub node: NodeId,
-    /// Empty where it is not known.
+    /// Empty if unknown.
     pub name: String,
 }
 
-/// Why an order was not carried out. Nothing was changed, except as a variant says.
+/// Why an order was not executed. Nothing was changed, except as a variant says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OrderError {
-    /// Nobody leads, or nobody who could be asked.
+    /// There is no leader, or none that answers.
     #[error("no leader could be asked")]
     NoLeader,
     /// There is no such member.
@@ -41,41 +41,42 @@ pub enum OrderError {
     /// The leader cannot remove itself.
     #[error("node {0} leads: transfer the leadership first")]
     Leads(NodeId),
-    /// Another change of the membership did not come to its end in time.
+    /// Another change of the membership did not end in time.
     #[error("another membership change is under way")]
     ChangeUnderWay,
     /// Nothing can be confirmed now.
     #[error("there is no quorum: only {answering} of {needed} needed voters answer")]
     NoQuorum { answering: u64, needed: u64 },
-    /// Nothing could be confirmed any more.
+    /// Nothing could be confirmed afterwards.
     #[error("without node {node} only {answering} of {needed} needed voters answer")]
     QuorumLost { node: NodeId, answering: u64, needed: u64 },
     /// Only voters lead.
     #[error("node {0} has no vote")]
     NoVote(NodeId),
-    /// The node hands its own work over.
+    /// The node is draining.
     #[error("node {0} is shutting down")]
     Draining(NodeId),
-    /// A node that does not answer would not take over.
+    /// A silent node would not take over.
     #[error("node {0} has not answered for {ms} ms", ms = ANSWERED_WITHIN.as_millis())]
     Silent(NodeId),
     /// A node that lacks entries cannot be elected.
     #[error("node {node} lacks {lag} log entries")]
     Behind { node: NodeId, lag: u64 },
-    /// Nobody else may lead.
+    /// No other node may lead.
     #[error("no other voter is fit to lead")]
     NoTransferTarget,
-    /// No confirmation in time. It may have been carried out, or still be.
+    /// No confirmation in time. It may have been executed, or still be.
     #[error("not confirmed in time: it may still happen")]
     Unconfirmed,
 }
 
 impl Cluster {
-    /// Makes `node` no member any more, whatever state it is in, and tells who that was. Its id
-    /// never comes back; its process, should it run, ends and begins anew at its next start.
+    /// Removes `node`, whatever its state, and returns its name. Its id never returns. If its
+    /// process runs it ends, and begins as a new node at its next start.
     ///
     /// # Errors
-    /// The node leads, is no member, or its loss would cost the quorum; or no leader confirmed it.
+    /// The node is the leader or not a member, or its loss would cost the quorum; or no leader
+    /// confirmed it.
     pub async fn remove(&self, node: NodeId) -> Result<Named, OrderError> {
         let Some(member) = &self.member else {
             let is_own = node == self.node;
@@ -87,11 +88,11 @@ impl Cluster {
         member.order(PeerRoute::Remove, Remove { node: node.0 }.encode_to_vec()).await
     }
 
-    /// Has `to`, or whoever is fit, lead, and tells who leads now. No event is lost by it; those
-    /// under way are confirmed by the next leader.
+    /// Makes `to`, or any fit node, the leader, and returns the current leader. No event is lost;
+    /// the next leader confirms those in progress.
     ///
     /// # Errors
-    /// The node is not fit to lead, or nobody is; or nobody leads now.
+    /// The node is not fit to lead, or no node is; or there is no leader now.
     pub async fn transfer(&self, to: Option<NodeId>) -> Result<Named, OrderError> {
         let Some(member) = &self.member else {
             return match to {
@@ -109,7 +110,7 @@ impl Cluster {
 }
 
 impl Member {
-    /// Hands an order to the leader.
+    /// Forwards an order to the leader.
     async fn order(&self, route: PeerRoute, body: Vec<u8>) -> Result<Named, OrderError> {
         let leader = self.proposer.leader().ok_or(OrderError::NoLeader)?;
         let answer = self.peers.call(&leader, route, body, ORDER_WITHIN).await;
@@ -125,12 +126,12 @@ impl Member {
         encode(self.remove(NodeId(order.node)).await)
     }
 
-    /// Answers an order to hand the leadership over.
+    /// Answers an order to transfer the leadership.
     pub(in crate::cluster) async fn answer_hand_over(&self, order: &HandOver) -> Ordered {
         encode(self.transfer_leadership(Some(NodeId(order.to)).filter(|to| to.0 != 0)).await)
     }
 
-    /// Removes a node, if this one leads.
+    /// Removes a node, if this node leads.
     async fn remove(&self, node: NodeId) -> Result<Named, OrderError> {
         let deadline = Instant::now() + CHANGE_WITHIN;
         let mut status = self.leads()?;
@@ -141,9 +142,9 @@ impl Member {
                 return Err(OrderError::ChangeUnderWay);
             }
             sleep(RETRY).await;
-            // What was begun, by this try or by others, is ended by the next leader.
+            // The next leader finishes a change that this try or another one began.
             status = self.leads().map_err(|_| OrderError::Unconfirmed)?;
-            // The first half of a try may have gone through: then the leader's duties do the rest.
+            // The first half of a try may have succeeded: then the leader's duties do the rest.
             if !status.members.contains_key(&node) {
                 break;
             }
@@ -152,7 +153,7 @@ impl Member {
         Ok(removed)
     }
 
-    /// False: a change by the leader's own duties came in between.
+    /// Returns false if a change by the leader's own duties came in between.
     async fn try_remove(
         &self,
         status: &RaftStatus,
@@ -176,7 +177,7 @@ impl Member {
         }
     }
 
-    /// Hands the leadership over, if this node leads (rule 29).
+    /// Transfers the leadership, if this node leads (rule 29).
     async fn transfer_leadership(&self, to: Option<NodeId>) -> Result<Named, OrderError> {
         let status = self.leads()?;
         let own = self.own.node;
@@ -197,7 +198,7 @@ impl Member {
         Ok(Named { node: leader.0, name: leader.1.name })
     }
 
-    /// The status of a leader whose view of the membership is its own (rule 26).
+    /// The status of a leader that knows its own membership (rule 26).
     fn leads(&self) -> Result<RaftStatus, OrderError> {
         let status = self.raft().status();
         let is_ready = status.is_leader && status.has_applied_own_term;
@@ -205,8 +206,8 @@ impl Member {
     }
 }
 
-/// Checks that a member may be asked to lead (rule 29). Under load nobody is ever level with the
-/// leader; the transfer target waits for the rest of the log.
+/// Checks that a member may become the leader (rule 29). Under load no member is ever level with
+/// the leader; the transfer target waits for the rest of the log.
 fn fit(
     status: &RaftStatus,
     node: NodeId,
@@ -274,7 +275,7 @@ pub(in crate::cluster) fn encode(done: Result<Named, OrderError>) -> Ordered {
 }
 
 pub(in crate::cluster) fn decode(answer: Ordered) -> Result<Named, OrderError> {
-    // A refusal that only a newer leader knows says no more than that.
+    // An unknown refusal comes from a newer leader. It says only that the order failed.
     let Ok(refusal) = Refusal::try_from(answer.refusal) else {
         return Err(OrderError::Unconfirmed);
     };

@@ -1,4 +1,4 @@
-//! What orders are answered with, and what they do to a membership.
+//! The answers to orders, and their effects on a membership.
 
 use super::*;
 use crate::cluster::proposal::priority::Priority;
@@ -98,7 +98,7 @@ fn rule_29_learners_and_the_silent_and_those_behind_are_not_asked_to_lead() {
 const OWN: NodeId = NodeId(1);
 const LEARNER: NodeId = NodeId(7);
 
-/// A leader with a learner that cannot be reached.
+/// A leader with an unreachable learner.
 async fn leader() -> Node {
     let mut node = node(1).await;
     node.lead().await;
@@ -178,7 +178,7 @@ async fn an_order_that_outlives_the_leadership_may_still_be_carried_out() {
         }
     };
     tokio::time::timeout(WITHIN, joint).await.unwrap();
-    // The order is taken while this node leads; then another one does.
+    // The order arrives while this node leads; then another one leads.
     let mut removing = std::pin::pin!(node.member.remove(LEARNER));
     assert!((&mut removing).now_or_never().is_none());
     node.member.raft().answer_append(append_of_another_leader().into()).await.unwrap();
@@ -227,7 +227,7 @@ async fn rule_29_an_heir_that_lacks_the_last_entries_leads_as_soon_as_it_has_the
     let pair = Pair::elected().await;
     pair.confirm().await;
     let leader = &pair.leader.member;
-    // An entry that the leader has alone, and that waits for its confirmation.
+    // An entry that only the leader has, and that waits for its confirmation.
     pair.hear(false);
     let before = leader.raft().status().last_index;
     let queue = leader.queue.clone();
@@ -246,6 +246,6 @@ async fn rule_29_an_heir_that_lacks_the_last_entries_leads_as_soon_as_it_has_the
     pair.until(|pair| leads(pair.other.member.raft())).await;
     pair.until(|pair| pair.leader.member.raft().leader().is_some_and(|led| led.0 == NODE)).await;
     assert!(pair.other.member.raft().status().applied_index > behind);
-    // What had been accepted was not lost.
+    // An accepted entry is not lost.
     assert_eq!(written.await.unwrap().unwrap(), [Applied::Done]);
 }

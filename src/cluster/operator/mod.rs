@@ -1,5 +1,5 @@
-//! What operators order: members removed, leadership moved, the feature level raised, a new cluster
-//! made of one directory or a backup.
+//! Orders of operators: remove members, transfer the leadership, raise the feature level, make a
+//! new cluster from one directory or a backup.
 
 pub(super) mod finalize;
 pub(super) mod membership;

@@ -1,6 +1,6 @@
-//! Makes a data directory that of a new cluster of one, out of what it has or of a backup: the way
-//! out when a quorum is lost for good. Works on a directory that no process uses, and puts what
-//! was there aside.
+//! Makes a new cluster of one in a data directory, from its content or from a backup: the way out
+//! when a quorum is lost for good. Works on a directory that no process uses, and sets the old
+//! files aside.
 
 use crate::cluster::data_dir::directory::IdleDirectory;
 use crate::cluster::data_dir::identity::{ClusterId, IdentityError, NodeIdentity, write_identity};
@@ -15,26 +15,26 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug)]
 pub struct Recovery {
     pub data_dir: PathBuf,
-    /// A snapshot file; `None`: the newest snapshot of the directory and the log behind it.
+    /// A snapshot file; `None`: the newest snapshot of the directory and the log after it.
     pub snapshot: Option<PathBuf>,
-    /// Give up entries that the directory has and the snapshot lacks.
+    /// Gives up entries that the directory has and the snapshot lacks.
     pub is_forced: bool,
 }
 
-/// What was made.
+/// The result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recovered {
     pub node: NodeId,
     pub cluster: ClusterId,
     /// The index of the last log entry in the state.
     pub last_index: u64,
-    /// Entries in it that no snapshot had.
+    /// Entries in it that no snapshot contained.
     pub entries_from_log: u64,
     /// Where the files of the old node are, if there was one.
     pub set_aside: Option<PathBuf>,
 }
 
-/// Why nothing was recovered. The directory is as it was, except as a variant says.
+/// Why nothing was recovered. The directory is unchanged, except as a variant says.
 #[derive(Debug, thiserror::Error)]
 pub enum RecoverError {
     /// The directory cannot be used.
@@ -44,13 +44,14 @@ pub enum RecoverError {
     #[error("{path} holds no node: name a snapshot to begin from (--from-snapshot)")]
     NoNode { path: PathBuf },
     /// The node in the directory had been removed from its cluster, or was a copy. Its files were
-    /// put aside, as the next start would have done.
+    /// set aside, as the next start would have done.
     #[error(
         "the node in {path} was over and is in {set_aside} now: name a snapshot to begin from \
          (--from-snapshot)"
     )]
     Over { path: PathBuf, set_aside: PathBuf },
-    /// What the directory has cannot be used, or is not known where it would be given up.
+    /// The content of the directory cannot be used. If it is to be given up, it is unknown what
+    /// would be lost.
     #[error(
         "{path} cannot be read: begin from a snapshot (--from-snapshot), and give up what the log has \
          besides (--force)"
@@ -74,14 +75,14 @@ pub enum RecoverError {
         #[source]
         source: io::Error,
     },
-    /// The directory has more than the snapshot.
+    /// The directory has more entries than the snapshot.
     #[error(
         "{path} has {entries} log entries after the snapshot, up to {last_index}: begin from the \
          directory itself (without --from-snapshot), or give them up (--force)"
     )]
     WouldLose { path: PathBuf, entries: u64, last_index: u64 },
-    /// The disk refuses. The old node is in the directory, or the new one; if neither can be
-    /// started, the next start or recovery goes on.
+    /// The disk refuses. The directory holds the old node or the new one. If neither can be
+    /// started, the next start or recovery continues.
     #[error("{path} cannot be written")]
     Disk {
         path: PathBuf,
@@ -90,9 +91,9 @@ pub enum RecoverError {
     },
 }
 
-/// Makes the directory that of a new node, the only member of a new cluster, with the state of
-/// the old one but for this: the lives of all old nodes are over, so that what they had on the
-/// wire is in doubt; they are retired; the new node owns all slots. The spool stays.
+/// Makes the directory that of a new node, the only member of a new cluster. It has the state of
+/// the old one with these changes: the lives of all old nodes are over, so their calls on the wire
+/// are in doubt; the old nodes are retired; the new node owns all slots. The spool stays.
 ///
 /// # Errors
 /// Nothing was recovered; see [`RecoverError`].
@@ -101,7 +102,7 @@ pub fn recover(recovery: &Recovery) -> Result<Recovered, RecoverError> {
     if recovery.snapshot.is_none() && !folder.is_dir() {
         return Err(RecoverError::NoNode { path: folder.to_owned() });
     }
-    // Read before a directory is created for it.
+    // Read before the directory is created.
     let snapshot = recovery.snapshot.as_deref().map(read_snapshot).transpose()?;
     let directory = IdleDirectory::open(folder).map_err(RecoverError::Directory)?;
     let known = directory.identity.map(|_| Offline::of_folder(folder));
@@ -127,7 +128,7 @@ fn read_snapshot(file: &Path) -> Result<Offline, RecoverError> {
         .map_err(|source| RecoverError::Snapshot { path: file.to_owned(), source })
 }
 
-/// The state to begin from. `known` is what the directory has; `None` where it has no node.
+/// The initial state. `known` is the content of the directory; `None` if it has no node.
 fn choose(
     snapshot: Option<Offline>,
     known: Option<Result<Offline, OfflineError>>,
@@ -137,7 +138,7 @@ fn choose(
     match (snapshot, known) {
         (None, None) => Err(RecoverError::NoNode { path }),
         (None, Some(known)) => known.map_err(|source| RecoverError::Unreadable { path, source }),
-        // A node that joined nothing yet has nothing to lose.
+        // A node that has not joined a cluster has nothing to lose.
         (Some(snapshot), None | Some(Err(OfflineError::Empty))) => Ok(snapshot),
         (Some(snapshot), Some(_)) if recovery.is_forced => Ok(snapshot),
         (Some(_), Some(Err(source))) => Err(RecoverError::Unreadable { path, source }),
@@ -151,7 +152,7 @@ fn choose(
     }
 }
 
-/// Writes the new node, then has it take the place of the old one.
+/// Writes the new node, then lets it replace the old one.
 fn pass_on(
     folder: &Path,
     offline: Offline,
@@ -165,8 +166,8 @@ fn pass_on(
     replace::settle(folder)
 }
 
-/// The commands by which `new_node` takes the place of all nodes: a boot that none of them will ever
-/// have ends their lives at once, whatever they were doing, for they are no more.
+/// The commands by which `new_node` replaces all nodes. A boot number that none of them will ever
+/// have ends their lives at once, whatever they were doing: they no longer exist.
 fn taking_over(state: &StateMachine, members: &BTreeSet<NodeId>, new_node: NodeId) -> Vec<Command> {
     let last_boots = state.booted().filter_map(|node| {
         let number = state.boot_of(node)?.saturating_add(1);

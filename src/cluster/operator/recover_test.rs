@@ -1,4 +1,4 @@
-//! A directory before and after: what is kept, what is over, and what is refused.
+//! A directory before and after: what is kept, what has ended, and what is refused.
 
 use super::*;
 use crate::cluster::test_node::{Node, accept, begin, files};
@@ -14,7 +14,7 @@ fn from(node: &Node, snapshot: &Path) -> Recovery {
     Recovery { snapshot: Some(snapshot.to_owned()), ..of(node) }
 }
 
-/// A stopped node with a snapshot, an effect on the wire before it and events behind it, and the
+/// A stopped node with a snapshot, an effect on the wire before it and events after it, and the
 /// state that it had.
 async fn stopped() -> (Node, StateMachine, NodeId) {
     let node = Node::new();
@@ -35,7 +35,7 @@ fn newest_snapshot(node: &Node) -> PathBuf {
     snapshots.map(|entry| entry.unwrap().path()).max().unwrap()
 }
 
-/// What the state has to be once the recovered node has registered its first life.
+/// The expected state once the recovered node has registered its first life.
 fn expected(mut state: StateMachine, old: NodeId, started: &Cluster) -> StateMachine {
     let commands = taking_over(&state, &BTreeSet::from([old]), started.node_id());
     let answers = state.apply(Entry { at: state.now(), commands }).answers;
@@ -101,7 +101,7 @@ async fn a_snapshot_makes_an_empty_directory_a_cluster() {
     assert_eq!(started.node_id(), made.node);
     assert!(started.read(|state| state.is_retired(old)));
     assert_eq!(accept(&started, "a").await, Fate::Duplicate);
-    // Behind the snapshot: lost with the log.
+    // After the snapshot: lost with the log.
     assert_eq!(accept(&started, "b").await, Fate::Accepted);
 }
 
@@ -213,7 +213,7 @@ async fn a_node_that_was_over_is_not_recovered_and_its_files_are_named() {
     let RecoverError::Over { set_aside, .. } = refused else { panic!("{refused:?}") };
     assert_eq!(set_aside, aside);
     assert!(aside.join("log.redb").exists() && !node.path("identity.json").exists());
-    // Named by hand, its snapshot may be begun from.
+    // Its snapshot is usable when named by hand.
     let snapshots = std::fs::read_dir(aside.join("snapshots")).unwrap();
     let newest = snapshots.map(|entry| entry.unwrap().path()).max().unwrap();
     recover(&from(&node, &newest)).unwrap();

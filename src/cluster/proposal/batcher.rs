@@ -1,5 +1,5 @@
-//! The way into the log: requests that arrive together share one entry and one fsync. While one
-//! entry is being written the next one gathers.
+//! Requests that arrive together share one log entry and one fsync. While one entry is being
+//! written the next one is gathered.
 
 use super::error::AcceptError;
 use super::priority::Priority;
@@ -12,32 +12,32 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-/// Requests that may wait. More than this many connections at once are told to come again.
+/// Requests that may wait. Further ones are refused and must be retried.
 const WAITING_MAX: usize = 4096;
-/// Encoded bytes that may wait: some entries of the largest size.
+/// Encoded bytes that may wait: a few entries of the largest size.
 const WAITING_BYTES_MAX: usize = 32 * 1024 * 1024;
-/// Places and bytes that new events leave to what was accepted already: a flood must not stop
-/// deliveries from being recorded.
+/// Places and bytes that new events leave to already accepted work: a flood must not block the
+/// records of deliveries.
 const RESERVED: usize = WAITING_MAX / 4;
 const RESERVED_BYTES: usize = WAITING_BYTES_MAX / 4;
-/// Commands in one entry: bounds the time that apply holds up readers.
+/// Commands in one entry: bounds how long apply delays readers.
 const COMMANDS_PER_ENTRY_MAX: usize = 512;
-/// Encoded bytes of one entry. Large entries hold up heartbeats between nodes.
+/// Encoded bytes of one entry. Large entries delay heartbeats between nodes.
 pub const ENTRY_BYTES_MAX: usize = 1024 * 1024;
-/// Wait before what found no leader is tried again: an election takes some hundred milliseconds. It
-/// doubles up to the longest: without a quorum everybody tries everybody.
+/// Wait before a retry if there was no leader: an election takes some hundred milliseconds. It
+/// doubles up to the longest: without a quorum every node tries all others.
 const RETRY_WAIT: Duration = Duration::from_millis(20);
 const RETRY_WAIT_MAX: Duration = Duration::from_millis(160);
 
 type Answers = Result<Vec<Applied>, AcceptError>;
 type Answer = oneshot::Receiver<Result<Written, AcceptError>>;
 
-/// Commands that go into one entry together, and who waits for their answers.
+/// Commands that go into one entry together, and the caller that waits for their answers.
 struct Request {
     commands: EncodedCommands,
     priority: Priority,
     answered: oneshot::Sender<Result<Written, AcceptError>>,
-    /// Gives the room back when the request is dropped.
+    /// Releases the room when the request is dropped.
     _room: OwnedSemaphorePermit,
 }
 
@@ -50,12 +50,12 @@ pub(in crate::cluster) struct Queue {
 }
 
 impl Queue {
-    /// Whether something waits that will carry time to the state.
+    /// Whether an entry waits that will carry time to the state.
     pub(in crate::cluster) fn is_empty(&self) -> bool {
         self.requests.capacity() == self.requests.max_capacity()
     }
 
-    /// Has commands written into one entry, and gives the answer to each, in order.
+    /// Writes commands into one entry, and returns the answer to each, in order.
     ///
     /// # Errors
     /// Nothing was confirmed within `deadline`; the variants say whether it may be stored.
@@ -68,7 +68,7 @@ impl Queue {
         self.submit_encoded(EncodedCommands::new(commands), priority, deadline).await
     }
 
-    /// The same for commands that came encoded.
+    /// The same for encoded commands.
     ///
     /// # Errors
     /// As for [`Queue::submit`].
@@ -99,8 +99,8 @@ impl Queue {
         tokio::time::timeout(deadline, written).await.map_err(unanswered)?
     }
 
-    /// Who acts on the answer looks into the local state next: it has to be there. A follower
-    /// hears of a commit a little later than the leader answers.
+    /// A caller reads the local state after the answer, so the entry must be applied here. A
+    /// follower learns of a commit a little later than the leader answers.
     async fn wait_for(&self, index: u64) -> Result<(), AcceptError> {
         let mut applied = self.applied.clone();
         let reached = applied.wait_for(|applied| *applied >= index).await;
@@ -124,8 +124,8 @@ impl Queue {
     }
 }
 
-/// Commands in as many entries as they need, in their order. One that no entry holds stands alone, and
-/// is refused when it is submitted.
+/// Commands in as many entries as they need, in their order. A command too large for an entry
+/// stands alone, and is refused when it is submitted.
 pub(in crate::cluster) fn portions(commands: Vec<Command>) -> Vec<EncodedCommands> {
     let all = EncodedCommands::new(commands);
     if all.bytes() <= ENTRY_BYTES_MAX || all.count() < 2 {
@@ -145,7 +145,7 @@ pub(in crate::cluster) fn portions(commands: Vec<Command>) -> Vec<EncodedCommand
     portions
 }
 
-/// Gathers entries and sends them on their way, one at a time.
+/// Gathers entries and submits them, one at a time.
 pub(in crate::cluster) struct Batcher {
     proposer: Proposer,
     requests: mpsc::Receiver<Request>,
@@ -161,7 +161,7 @@ pub(in crate::cluster) fn batcher(proposer: Proposer, stop: CancellationToken) -
 }
 
 impl Batcher {
-    /// Runs until it is told to stop and everything that waits then is written.
+    /// Runs until it is stopped and has written everything that waits then.
     pub(in crate::cluster) async fn run(mut self) {
         let mut held: Option<Request> = None;
         loop {
@@ -189,7 +189,7 @@ impl Batcher {
         self.requests.recv().await
     }
 
-    /// Takes what waits already; gives back the request that no longer fits.
+    /// Takes the waiting requests; returns the request that no longer fits.
     fn gather(&mut self, batch: &mut Vec<Request>) -> Option<Request> {
         let mut count: usize = batch.iter().map(|request| request.commands.count()).sum();
         let mut bytes: usize = batch.iter().map(|request| request.commands.bytes()).sum();
@@ -204,12 +204,12 @@ impl Batcher {
         None
     }
 
-    /// Writes a batch, again and again while somebody waits for it. It is as important as the
-    /// least of it: what the leader refuses to new events must not get past it with the rest.
+    /// Writes a batch, and retries while a caller waits for it. A batch has the lowest priority of
+    /// its requests: if the leader refuses new events, they must not get in with the rest.
     async fn write(&self, mut batch: Vec<Request>) {
         let mut wait = RETRY_WAIT;
         loop {
-            // Who stopped waiting will send again: the log need not hold it twice.
+            // A caller that timed out will retry: the log need not hold its commands twice.
             batch.retain(|request| !request.answered.is_closed());
             let Some(priority) = batch.iter().map(|request| request.priority).min() else { return };
             let parts = batch.iter_mut().map(|request| request.commands.take()).collect();
@@ -237,7 +237,7 @@ fn answer(batch: Vec<Request>, written: Written) {
     let mut answers = written.answers.into_iter();
     for request in batch {
         let answers = answers.by_ref().take(request.commands.count()).collect();
-        // Who stopped waiting meanwhile will send again.
+        // The caller timed out and will retry.
         let _ = request.answered.send(Ok(Written { index, answers }));
     }
 }

@@ -109,7 +109,7 @@ async fn waiting_bytes_are_bounded_and_given_back() {
     };
     assert_eq!(refused, AcceptError::Overloaded);
     assert_eq!(waiting.len(), WAITING_BYTES_MAX / ENTRY_BYTES_MAX);
-    // Nobody waits any more: nothing has to be written.
+    // No caller waits any more: nothing has to be written.
     drop(waiting);
     stop.cancel();
     batcher.run().await;
@@ -182,7 +182,7 @@ async fn a_stopped_node_answers_that_it_is_stopped() {
     assert_eq!(answer.await.unwrap(), Err(AcceptError::Stopped));
 }
 
-/// A leader whose disk is low. What it writes is applied nowhere.
+/// A leader whose disk is low. Its writes are not applied anywhere.
 struct LowDisk;
 
 impl PeerService for LowDisk {

@@ -1,6 +1,6 @@
 //! Why an event or command was not confirmed.
 
-/// Why an event or command was not confirmed. Sending it again is always safe.
+/// Why an event or command was not confirmed. A retry is always safe.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AcceptError {
     /// The log did not answer in time. It may or may not be stored.
@@ -12,16 +12,16 @@ pub enum AcceptError {
     /// This replica cannot write to the log now. Nothing was stored.
     #[error("no leader to write to the log")]
     NoLeader,
-    /// Too much waits already. Nothing was stored.
+    /// Too much is waiting already. Nothing was stored.
     #[error("too many requests are waiting for the log")]
     Overloaded,
-    /// More than one entry may hold. Nothing was stored; in parts it may be.
+    /// Larger than one entry may be. Nothing was stored; smaller parts may be.
     #[error("request of {bytes} bytes, an entry of the log holds {bytes_max}")]
     TooLarge { bytes: usize, bytes_max: usize },
     /// The disk is nearly full. Nothing was stored.
     #[error("the disk is nearly full")]
     DiskLow,
-    /// All that the state holds is owed to somebody. That event was not stored.
+    /// Everything in the state is still needed. That event was not stored.
     #[error("no room for a new run, see store.memory and store.runs_max")]
     Full,
     /// The relay is stopping, or its disk has failed. It may or may not be stored.
@@ -30,7 +30,7 @@ pub enum AcceptError {
 }
 
 impl AcceptError {
-    /// Whether the leader says this to new events and takes what was accepted already.
+    /// Whether the leader refuses only new events with this, and still accepts work.
     pub(in crate::cluster) fn is_about_events(&self) -> bool {
         match self {
             Self::Overloaded | Self::DiskLow => true,
@@ -43,7 +43,7 @@ impl AcceptError {
         }
     }
 
-    /// Whether another way, or the next leader, may confirm it.
+    /// Whether another path, or the next leader, may confirm it.
     pub(in crate::cluster) fn is_passing(&self) -> bool {
         match self {
             Self::NoLeader | Self::Unconfirmed => true,

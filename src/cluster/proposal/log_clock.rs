@@ -7,16 +7,17 @@ use std::sync::Arc;
 use std::time::Duration;
 use tracing::error;
 
-/// The farthest that the clock of one node alone moves time at its start. A memory of a week must
-/// outlive a clock that is years ahead; after a longer stop time is behind, and is pulled.
+/// The farthest that the clock of one node alone moves time at its start. Without it a clock that
+/// is years ahead would end every run's memory of a week. After a longer stop, time is behind and
+/// is pulled.
 const ALONE_JUMP_MAX: Duration = Duration::from_hours(72);
-/// A founder whose clock is farther from those of the others begins at theirs.
+/// A founder whose clock differs more from those of the others starts at theirs.
 const FOUNDERS_AGREE_WITHIN: Duration = Duration::from_secs(60);
 
-/// Wall time pulls stamps by at most this share of the time that passed: one tenth.
+/// Wall time pulls stamps by at most this share of the elapsed time: one tenth.
 const PULL_SHARE: u32 = 10;
 
-/// Stamps of one leadership. Kept finer than a millisecond, so that many stamps lose no time.
+/// Stamps of one leadership. Finer than a millisecond, so that many stamps lose no time.
 #[derive(Clone, Copy, Debug)]
 pub struct LogClock {
     /// Replicated time since the Unix epoch at `read_at`.
@@ -27,14 +28,14 @@ pub struct LogClock {
 
 impl LogClock {
     /// Starts from the last stamp in the log. A leadership may jump once, forward, to the wall
-    /// clock: a cluster that was off over night must not live in yesterday. That takes clocks of
-    /// a majority that agree.
+    /// clock: a cluster that was off overnight must not stay in yesterday. The jump needs a
+    /// majority of agreeing clocks.
     #[must_use]
     pub fn new(last_in_log: Timestamp, wall: Timestamp, monotonic: Duration) -> Self {
         Self { last: since_epoch(last_in_log.max(wall)), read_at: monotonic }
     }
 
-    /// The same, by the clock of one node alone, with which no other agrees.
+    /// The same, by the clock of one node alone.
     #[must_use]
     pub fn alone(last_in_log: Timestamp, wall: Timestamp, monotonic: Duration) -> Self {
         let wall =
@@ -42,19 +43,19 @@ impl LogClock {
         Self::new(last_in_log, wall, monotonic)
     }
 
-    /// Goes on from `last`, the stamp of an entry or the reading of a leader, without a jump.
+    /// Continues from `last`, the stamp of an entry or the reading of a leader, without a jump.
     #[must_use]
     pub fn resume(last: Timestamp, monotonic: Duration) -> Self {
         Self { last: since_epoch(last), read_at: monotonic }
     }
 
-    /// The present moment; nothing is changed by reading it.
+    /// The current moment; reading it changes nothing.
     #[must_use]
     pub fn read(&self, wall: Timestamp, monotonic: Duration) -> Timestamp {
         timestamp(self.now(wall, monotonic))
     }
 
-    /// Takes the present moment as the stamp of an entry.
+    /// Takes the current moment as the stamp of an entry.
     pub fn take(&mut self, wall: Timestamp, monotonic: Duration) -> Timestamp {
         let now = self.now(wall, monotonic);
         *self = Self { last: now, read_at: self.read_at.max(monotonic) };
@@ -74,7 +75,7 @@ impl LogClock {
     }
 }
 
-/// The stamps with the clock they follow. Clones share them.
+/// The stamps with their clock. Clones share them.
 #[derive(Clone)]
 pub(in crate::cluster) struct SharedLogClock {
     held: Arc<Mutex<Held>>,
@@ -85,7 +86,7 @@ struct Held {
     log_clock: LogClock,
     /// The term in which this node leads and takes stamps.
     led: Option<Led>,
-    /// What the clocks of the founders said, and the monotonic time at which they did.
+    /// The clocks of the founders, and the monotonic time of their readings.
     founded: Option<(Timestamp, Duration)>,
 }
 
@@ -109,18 +110,18 @@ impl SharedLogClock {
         Self { held: Arc::new(Mutex::new(Held { log_clock, led: None, founded: None })), clock }
     }
 
-    /// The present moment in replicated time.
+    /// The current moment in replicated time.
     pub(in crate::cluster) fn now(&self) -> Timestamp {
         self.held().log_clock.read(self.clock.wall(), self.clock.monotonic())
     }
 
-    /// Takes the present moment as the stamp of an entry.
+    /// Takes the current moment as the stamp of an entry.
     pub(in crate::cluster) fn take(&self) -> Timestamp {
         self.held().log_clock.take(self.clock.wall(), self.clock.monotonic())
     }
 
-    /// Leads in `term`: goes on from the last stamp in the log. The first leader of a log has
-    /// nothing to go on from, and starts at its wall clock.
+    /// Leads in `term`: continues from the last stamp in the log. The first leader of a log has no
+    /// last stamp, and starts at its wall clock.
     pub(in crate::cluster) fn lead(&self, term: u64, last_in_log: Timestamp) {
         let mut held = self.held();
         if held.led.as_ref().is_some_and(|led| led.term == term) {
@@ -135,15 +136,15 @@ impl SharedLogClock {
         held.led = Some(Led { term, has_jumped: !last_in_log.is_known() });
     }
 
-    /// Notes what the clocks of all founders say, this one's included, for the first stamp.
+    /// Records the clocks of all founders, including this one's, for the first stamp.
     pub(in crate::cluster) fn found(&self, mut clocks: Vec<Timestamp>) {
         clocks.sort_unstable();
         let median = clocks.get(clocks.len().saturating_sub(1) / 2).copied();
         self.held().founded = median.map(|median| (median, self.clock.monotonic()));
     }
 
-    /// Jumps forward to the wall clock, once in each leadership: the clocks of a majority agree.
-    /// Where that majority is this node alone, not far.
+    /// Jumps forward to the wall clock, once in each leadership: the clocks of a majority agree. If
+    /// this node alone is that majority, the jump is bounded.
     pub(in crate::cluster) fn jump(&self, is_alone: bool) {
         let mut held = self.held();
         let Some(led) = held.led.as_mut().filter(|led| !led.has_jumped) else { return };
@@ -170,7 +171,7 @@ impl SharedLogClock {
     }
 }
 
-/// The first stamp of a log: the wall clock, unless most founders have another one.
+/// The first stamp of a log: the wall clock, unless most founders differ from it.
 fn first_stamp(
     founded: Option<(Timestamp, Duration)>,
     wall: Timestamp,
@@ -186,7 +187,7 @@ fn first_stamp(
     median
 }
 
-/// Tells of a clock that is not followed all the way.
+/// Logs a clock that is not followed completely.
 fn tell_bounded(last_in_log: Timestamp, wall: Timestamp) {
     if last_in_log.is_known() && wall > last_in_log.after(ALONE_JUMP_MAX) {
         error!(
@@ -253,7 +254,7 @@ mod tests {
         assert_eq!(start(1_000, YEARS), Timestamp(1_000).after(ALONE_JUMP_MAX));
         // A night, a weekend.
         assert_eq!(start(1_000, 60 * 3_600_000), Timestamp(60 * 3_600_000));
-        // Nothing to be ahead of.
+        // There is no time to be ahead of.
         assert_eq!(start(0, YEARS), Timestamp(YEARS));
     }
 

@@ -1,5 +1,5 @@
-//! How commands get into the log: batched into entries, written here by the leader or forwarded to
-//! it, and stamped with the time of the log.
+//! How commands get into the log: batched into entries, written by the leader or forwarded to it,
+//! and stamped with the time of the log.
 
 pub(super) mod batcher;
 pub(super) mod error;

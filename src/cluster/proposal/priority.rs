@@ -3,10 +3,10 @@
 /// How important a request is when there is little room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::cluster) enum Priority {
-    /// A new event: its sender will repeat it.
+    /// A new event: its sender will retry it.
     Event,
-    /// An event that was acknowledged, and is on one disk alone. Nobody acts on the answer here.
+    /// An acknowledged event that is on one disk alone. No caller uses its answer.
     Kept,
-    /// About what was accepted already.
+    /// About already accepted work.
     Work,
 }

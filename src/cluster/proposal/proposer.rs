@@ -1,4 +1,4 @@
-//! The way of commands into the log: into the local log on the leader, else one hop to it.
+//! Proposes commands: into the local log on the leader, else one hop to it.
 
 use super::error::AcceptError;
 use super::log_clock::SharedLogClock;
@@ -16,18 +16,18 @@ use prost::Message as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Deadline of one attempt. A leader that is cut off never answers; then another way is tried.
+/// Deadline of one attempt. An isolated leader never answers; then another path is tried.
 const ATTEMPT_MAX: Duration = Duration::from_secs(1);
 
-/// Commands on their way.
+/// Commands to be proposed.
 pub(in crate::cluster) struct Proposal {
     pub commands: EncodedCommands,
     pub priority: Priority,
-    /// Times that they were handed on already.
+    /// How often they were forwarded already.
     pub hops: u32,
 }
 
-/// The way into the log. Clones share it.
+/// Access to the log. Clones share it.
 #[derive(Clone)]
 pub(in crate::cluster) struct Proposer {
     pub raft: RaftNode,
@@ -38,20 +38,20 @@ pub(in crate::cluster) struct Proposer {
 }
 
 impl Proposer {
-    /// The way of a cluster of one.
+    /// For a cluster of one.
     pub fn single_node(raft: RaftNode, clock: Arc<dyn Clock>) -> Self {
         let log_clock = SharedLogClock::new(raft.read(StateMachine::now), Arc::clone(&clock));
         let quorum = Quorum::new(clock);
         Self { raft, log_clock, quorum, peers: None, relays: Relays::default() }
     }
 
-    /// Writes commands into one entry, wherever the leader is, and gives back the answers.
+    /// Writes commands into one entry, wherever the leader is, and returns the answers.
     ///
     /// # Errors
     /// The entry was not confirmed; the variants say whether it may be in the log.
     pub async fn propose(&self, proposal: Proposal) -> Result<Written, AcceptError> {
         let written = match (&self.peers, self.raft.leads_term()) {
-            // A node that stopped leads nothing, but knows best why.
+            // A stopped node does not lead, but knows the reason best.
             (None, _) => self.write_here(proposal.commands).await,
             (Some(_), Some(term)) => {
                 self.log_clock.lead(term, self.raft.read(StateMachine::now));
@@ -66,7 +66,7 @@ impl Proposer {
     }
 
     /// Writes what this node decided as the leader of `term`: here and in that term, or not at all.
-    /// Once it leads no more, its decisions are old, and its successor must not carry them out.
+    /// Once it no longer leads, its decisions are old, and its successor must not execute them.
     ///
     /// # Errors
     /// As for [`Proposer::propose`].
@@ -87,7 +87,8 @@ impl Proposer {
         let (entry, bytes) = stamped.map_err(|_| AcceptError::Stopped)?;
         let writing = self.raft.write(LogEntry::new(entry, bytes));
         match self.peers {
-            // Alone, only the disk can be waited for, and the caller has a deadline of its own.
+            // In a cluster of one only the disk can delay this, and the caller has its own
+            // deadline.
             None => writing.await.map_err(|error| accept_error(&error)),
             Some(_) => match tokio::time::timeout(ATTEMPT_MAX, writing).await {
                 Ok(written) => written.map_err(|error| accept_error(&error)),
@@ -96,8 +97,8 @@ impl Proposer {
         }
     }
 
-    /// Tries the leader that this node knows, then everybody who may know another one (rule 12).
-    /// Where a check found a way around the leader's link, that way comes first.
+    /// Tries the leader that this node knows, then all peers that may know another one (rule 12).
+    /// If a check found a relay around the leader's link, the relay comes first.
     async fn forward(&self, proposal: &Proposal, peers: &Peers) -> Result<Written, AcceptError> {
         let leader = self.raft.leader();
         let leader = leader.map(|(node, at)| PeerAddress { node: Some(node), address: at.address });
@@ -134,7 +135,7 @@ impl Proposer {
         forward.encode_to_vec()
     }
 
-    /// The leader and its address, if this node knows one and is not it.
+    /// The leader and its address, if this node knows one and is not the leader.
     pub fn leader(&self) -> Option<PeerAddress> {
         let (node, at) = self.raft.leader()?;
         (node != self.raft.id()).then_some(PeerAddress { node: Some(node), address: at.address })
@@ -177,7 +178,7 @@ fn accept_error(error: &WriteError) -> AcceptError {
     }
 }
 
-/// The failure as a forwarder hears it.
+/// The failure in the form for a forwarder.
 pub(in crate::cluster) fn failure(error: &AcceptError) -> Failure {
     match error {
         AcceptError::NoLeader => Failure::NoLeader,

@@ -1,4 +1,4 @@
-//! Ways to a leader through peers of a test, which answer as they are told.
+//! Paths to a leader through peers of a test with fixed answers.
 
 use super::*;
 use crate::cluster::test_member::{CLUSTER, Node, node};
@@ -38,7 +38,7 @@ fn written() -> Result<Forwarded, Refused> {
     Ok(Forwarded { failure: Failure::None.into(), answers, index: 9 })
 }
 
-/// A node that knows no leader, and its relays in the order in which they are asked.
+/// A node that knows no leader, and its relays in the order of use.
 async fn guided<const N: usize>(
     answers: [Result<Forwarded, Refused>; N],
 ) -> (Node, Vec<Arc<Guide>>) {
@@ -62,7 +62,7 @@ fn proposal(hops: u32) -> Proposal {
     Proposal { commands, priority: Priority::Event, hops }
 }
 
-/// What a write comes to, and which relays were asked.
+/// The result of a write, and which relays were asked.
 async fn write<const N: usize>(
     answers: [Result<Forwarded, Refused>; N],
     hops: u32,

@@ -1,4 +1,4 @@
-//! Whether this replica has a quorum behind it, and how it knows (rule 12).
+//! Whether this replica has a quorum, and the proof (rule 12).
 
 use crate::clock::Clock;
 use std::sync::Arc;
@@ -28,8 +28,8 @@ impl Quorum {
         self.proven_before(Duration::ZERO);
     }
 
-    /// The leader told of an acknowledgement by a quorum `age` ago, in a call that took part of
-    /// that time. Too old a one proves nothing, which is told.
+    /// The leader reported an acknowledgement by a quorum `age` ago, in a call that took part of
+    /// that time. Returns false for one that is too old to prove anything.
     pub fn proven_before(&self, age: Duration) -> bool {
         if age >= FRESH {
             return false;
@@ -40,7 +40,7 @@ impl Quorum {
         true
     }
 
-    /// Time since the quorum was last proven; `None` when it never was.
+    /// Time since the quorum was last proven; `None` if it never was.
     pub fn age(&self) -> Option<Duration> {
         let at = self.proven_at.load(Ordering::Relaxed).checked_sub(1)?;
         Some(self.clock.monotonic().saturating_sub(Duration::from_millis(at)))

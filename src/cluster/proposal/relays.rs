@@ -1,11 +1,10 @@
-//! Who may know a way to the leader when this node has none of its own (rule 12).
+//! Which peers may reach the leader when this node cannot (rule 12).
 
 use crate::cluster::transport::PeerAddress;
 use parking_lot::{Mutex, MutexGuard};
 use std::sync::Arc;
 
-/// Live peers, as gossip had them at the last beat, and the one that proved to be a way. Clones
-/// share them.
+/// Live peers, as gossip had them at the last check, and the relay that worked. Clones share them.
 #[derive(Clone, Default)]
 pub(in crate::cluster) struct Relays(Arc<Mutex<Known>>);
 
@@ -21,18 +20,18 @@ impl Relays {
         self.known().live = live;
     }
 
-    /// Notes the way by which the last check got through, or that it needs none.
+    /// Records the relay of the last successful check, or that it needed none.
     pub fn set_relay_first(&self, relay: Option<PeerAddress>) {
         self.known().relay_first = relay;
     }
 
-    /// The relay to ask before the leader: its own link gave no proof at the last check, and a
-    /// link into the void costs a whole attempt.
+    /// The relay to ask before the leader: the direct link gave no proof at the last check, and a
+    /// dead link costs a whole attempt.
     pub fn relay_first(&self) -> Option<PeerAddress> {
         self.known().relay_first.clone()
     }
 
-    /// All of them but `leader`.
+    /// All of them except `leader`.
     pub fn except(&self, leader: Option<&PeerAddress>) -> Vec<PeerAddress> {
         let known = self.known();
         known.live.iter().filter(|relay| Some(*relay) != leader).cloned().collect()

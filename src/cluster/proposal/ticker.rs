@@ -1,4 +1,4 @@
-//! Carries time to timers that are due while nothing else does (rule 19).
+//! Carries time to due timers while no other entry does (rule 19).
 
 use super::batcher::Queue;
 use super::priority::Priority;
@@ -7,13 +7,13 @@ use crate::state_machine::{Command, StateMachine};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// Longest sleep: a bound on the harm of a wake-up that was missed.
+/// Longest sleep: bounds the harm of a missed wake-up.
 const IDLE_MAX: Duration = Duration::from_secs(5);
-/// Wait for an entry that is under way, and after a tick that the log did not take.
+/// Wait for an entry in progress, and after a tick that the log did not accept.
 const BUSY_WAIT: Duration = Duration::from_millis(100);
 /// How soon a new leader notices that it has to carry time.
 const FOLLOWER_WAIT: Duration = Duration::from_millis(500);
-/// Deadline of one tick; nobody waits for it.
+/// Deadline of one tick; no caller waits for it.
 const TICK_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Proposes a tick when a timer is due.
@@ -24,11 +24,12 @@ pub(in crate::cluster) struct Ticker {
 }
 
 impl Ticker {
-    /// Runs until it is told to stop.
+    /// Runs until it is stopped.
     pub(in crate::cluster) async fn run(self) {
         let mut applied = self.proposer.raft.applied();
         while !self.stop.is_cancelled() {
-            // Marks the state as seen before looking: what is applied meanwhile wakes us again.
+            // Marks the state as seen before reading it: an entry applied meanwhile wakes the loop
+            // again.
             applied.borrow_and_update();
             let mut wait = self.wait();
             if wait.is_zero() {
@@ -45,7 +46,7 @@ impl Ticker {
         }
     }
 
-    /// False when the log did not take it.
+    /// Returns false if the log did not accept it.
     async fn tick(&self) -> bool {
         let tick = vec![Command::Tick];
         tokio::select! {
@@ -54,7 +55,7 @@ impl Ticker {
         }
     }
 
-    /// Time until the next timer; zero when one is due. Only the leader carries time.
+    /// Time until the next timer; zero if one is due. Only the leader carries time.
     fn wait(&self) -> Duration {
         if self.proposer.raft.leads_term().is_none() {
             return FOLLOWER_WAIT;

@@ -20,12 +20,12 @@ pub enum RestoreError {
     /// The newest snapshot cannot be read.
     #[error("the newest snapshot cannot be read")]
     Store(#[source] SnapshotStoreError),
-    /// The newest snapshot is whole, but not understood.
+    /// The newest snapshot is complete, but cannot be decoded.
     #[error("the newest snapshot is not understood")]
     Snapshot(#[source] SnapshotError),
 }
 
-/// The replicated state and how far it has come. Clones share it.
+/// The replicated state and its index. Clones share it.
 #[derive(Clone)]
 pub struct AppliedState {
     replica: Arc<RwLock<Replica>>,
@@ -35,7 +35,7 @@ pub struct AppliedState {
     checkpoints: Checkpoints,
 }
 
-/// What a snapshot holds. Behind one lock: state and index always belong together.
+/// The content of a snapshot. One lock protects it: state and index always belong together.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Replica {
     pub state: StateMachine,
@@ -48,8 +48,8 @@ impl Replica {
         SnapshotMeta { last_log_id: self.last, last_membership: self.membership.clone() }
     }
 
-    /// Applies an entry, and tells whether it marks a checkpoint. One that is not understood
-    /// changes nothing, not even how far the state has come.
+    /// Applies an entry, and returns whether it marks a checkpoint. An entry that cannot be decoded
+    /// changes nothing, not even the applied index.
     pub(super) fn apply(&mut self, entry: RaftEntry) -> io::Result<(Outcome, bool)> {
         let last = Some(entry.log_id);
         let applied = match entry.payload {
@@ -74,7 +74,7 @@ impl AppliedState {
     /// Starts from the newest snapshot in the store.
     ///
     /// # Errors
-    /// That snapshot is damaged or not understood.
+    /// That snapshot is damaged or cannot be decoded.
     pub fn open(snapshots: SnapshotStore) -> Result<Self, RestoreError> {
         let mut replica = Replica::default();
         if let Some((_, bytes)) = snapshots.newest().map_err(RestoreError::Store)? {
@@ -87,12 +87,12 @@ impl AppliedState {
         Ok(Self { replica, applied, changes, snapshots, checkpoints })
     }
 
-    /// Looks at the state. Apply waits meanwhile: keep it short.
+    /// Reads the state. Apply waits meanwhile: keep it short.
     pub fn read<T>(&self, look: impl FnOnce(&StateMachine) -> T) -> T {
         self.look(|replica| look(&replica.state))
     }
 
-    /// Looks at the state together with the index of the last entry in it.
+    /// Reads the state together with the index of its last entry.
     pub fn read_indexed<T>(&self, look: impl FnOnce(u64, &StateMachine) -> T) -> T {
         self.look(|replica| look(replica.last.map_or(0, |id| id.index), &replica.state))
     }
@@ -109,7 +109,7 @@ impl AppliedState {
         self.applied.subscribe()
     }
 
-    /// What the entries that are applied from now on change.
+    /// The changes of all entries applied from now on.
     #[must_use]
     pub fn changes(&self) -> ChangeStream {
         self.changes.subscribe()
@@ -121,7 +121,7 @@ impl AppliedState {
         self.checkpoints.kept()
     }
 
-    /// The index that the oldest kept snapshot ends at.
+    /// The index at which the oldest kept snapshot ends.
     ///
     /// # Errors
     /// The folder cannot be read.
@@ -145,7 +145,7 @@ impl AppliedState {
         change(&mut self.replica.write())
     }
 
-    /// The copy is all that apply waits for.
+    /// Apply waits only for the copy.
     fn build(&self) -> io::Result<alias::SnapshotOf<TypeConfig, Vec<u8>>> {
         let (meta, state) = self.look(|replica| (replica.meta(), replica.state.stored_copy()));
         let bytes = encode(&meta, &state)?;
@@ -165,16 +165,16 @@ impl AppliedState {
     }
 }
 
-/// What a snapshot holds.
+/// The content of a snapshot.
 ///
 /// # Errors
-/// The bytes are damaged or of another version; nothing is taken from them.
+/// The bytes are damaged or of another version; nothing is used of them.
 pub(super) fn restore(bytes: &[u8]) -> Result<Replica, SnapshotError> {
     let (meta, state) = decode(bytes)?;
     Ok(Replica { state, last: meta.last_log_id, membership: meta.last_membership })
 }
 
-/// Runs what reads, writes or packs large files away from the tasks that answer.
+/// Reads, writes or packs large files away from the tasks that answer.
 async fn in_background<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
@@ -198,7 +198,7 @@ impl RaftStateMachine<TypeConfig> for AppliedState {
             let (Outcome { answers, changes }, is_marked) =
                 self.change(|replica| replica.apply(entry))?;
             if is_marked {
-                // Before the next entry: nothing else changes the state meanwhile.
+                // Before the next entry: until then nothing else changes the state.
                 self.checkpoints.note(index, || self.read(StateMachine::stored_copy));
             }
             self.applied.send_replace(index);

@@ -1,4 +1,4 @@
-//! What a snapshot holds, against what its header says it holds.
+//! The content of a snapshot, compared with its header.
 
 use super::super::types::{LogEntry, MemberNode, RaftEntry};
 use super::*;
@@ -20,7 +20,7 @@ fn log_id(index: u64) -> LogId {
     LogId { leader_id: 1_u64.into(), index }
 }
 
-/// An entry whose stamp is its index, so that the state tells how far it has come.
+/// An entry whose stamp is its index, so that the state shows the applied index.
 fn tick(index: u64) -> RaftEntry {
     let entry = Entry { at: Timestamp(index), commands: vec![Command::Tick] };
     let payload = EntryPayload::Normal(LogEntry::from(entry));
@@ -140,7 +140,7 @@ fn checkpoint(index: u64) -> RaftEntry {
     RaftEntry { log_id: log_id(index), payload }
 }
 
-/// Waits until a digest at `index` is kept, and gives what is.
+/// Waits until a digest at `index` is kept, and returns the kept digests.
 async fn digested(state: &AppliedState, index: u64) -> Vec<StateDigest> {
     let waiting = async {
         while state.checkpoints().first().map(|digest| digest.index) != Some(index) {

@@ -1,5 +1,5 @@
-//! What applied entries changed, for subscribers in this process. Apply waits for no subscriber:
-//! one that falls behind loses the oldest changes, is told so, and reads a view of the state.
+//! The changes of applied entries, for subscribers in this process. Apply waits for no subscriber:
+//! one that falls behind loses the oldest changes, is notified, and reads a view of the state.
 
 use crate::state_machine::StateChange;
 use std::sync::Arc;
@@ -10,21 +10,20 @@ use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 /// its changes.
 pub const CHANGES_MAX: usize = 256;
 
-/// What a subscriber is told. After all but [`Changed::Entry`] it reads a view together with the
-/// index of the last entry in it; of the entries that follow, those up to that index are in the
-/// view.
+/// A message to a subscriber. After any but [`Changed::Entry`] it reads a view together with the
+/// index of the last entry in it; the view already contains following entries up to that index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Changed {
-    /// The entry at `index` changed these, at least one. The state may have come further since. An
-    /// entry comes again after a restart, and never twice in one process.
+    /// The entry at `index` changed these, at least one. The state may already be further. An entry
+    /// comes again after a restart, but never twice in one process.
     Entry { index: u64, changes: Arc<[StateChange]> },
-    /// A snapshot that ends at `index` took the place of the state: anything may have changed.
+    /// A snapshot that ends at `index` replaced the state: anything may have changed.
     Snapshot { index: u64 },
-    /// The subscriber fell behind, and the changes of so many entries are lost to it.
+    /// The subscriber fell behind and lost the changes of this many entries.
     Missed { entries: u64 },
 }
 
-/// Hands changes to subscribers. Clones share them.
+/// Sends changes to subscribers. Clones share them.
 #[derive(Clone, Debug)]
 pub(super) struct ChangeFeed(broadcast::Sender<Changed>);
 
@@ -35,14 +34,15 @@ impl Default for ChangeFeed {
 }
 
 impl ChangeFeed {
-    /// Tells what an applied entry changed. Costs nothing where nothing changed or nobody listens.
+    /// Publishes the changes of an applied entry. Free if nothing changed or there is no
+    /// subscriber.
     pub fn entry(&self, index: u64, changes: Vec<StateChange>) {
         if !changes.is_empty() && self.0.receiver_count() > 0 {
             self.send(Changed::Entry { index, changes: changes.into() });
         }
     }
 
-    /// Tells that a snapshot was installed.
+    /// Publishes that a snapshot was installed.
     pub fn snapshot(&self, index: u64) {
         self.send(Changed::Snapshot { index });
     }
@@ -53,7 +53,7 @@ impl ChangeFeed {
     }
 
     fn send(&self, changed: Changed) {
-        // Fails where nobody listens.
+        // Fails if there is no subscriber.
         let _ = self.0.send(changed);
     }
 }
@@ -63,8 +63,7 @@ impl ChangeFeed {
 pub struct ChangeStream(broadcast::Receiver<Changed>);
 
 impl ChangeStream {
-    /// Waits for the next change. `None` when the node is gone. Nothing is lost when the future is
-    /// dropped.
+    /// Waits for the next change. `None` if the node is gone. Dropping the future loses nothing.
     pub async fn next(&mut self) -> Option<Changed> {
         match self.0.recv().await {
             Ok(changed) => Some(changed),
@@ -73,7 +72,7 @@ impl ChangeStream {
         }
     }
 
-    /// The next change, where there is one already.
+    /// The next change, if there is one already.
     pub fn try_next(&mut self) -> Option<Changed> {
         match self.0.try_recv() {
             Ok(changed) => Some(changed),

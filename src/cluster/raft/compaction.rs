@@ -5,8 +5,8 @@ use super::RaftNode;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-/// Runs until `stop` is cancelled. A snapshot that fails is tried again with the next entry: the
-/// log is longer than it has to be meanwhile, and nothing is lost.
+/// Runs until `stop` is cancelled. A failed snapshot is retried with the next entry: meanwhile the
+/// log is longer than needed, and nothing is lost.
 pub(in crate::cluster) async fn run(raft: RaftNode, stop: CancellationToken) {
     tokio::select! {
         () = stop.cancelled() => {}

@@ -1,4 +1,4 @@
-//! The bytes of Raft's messages and of what its log keeps (rule 22).
+//! The bytes of Raft's messages and of its log (rule 22).
 
 use super::message::{
     decode_append, decode_append_answer, decode_snapshot, decode_snapshot_answer, decode_transfer,
@@ -43,7 +43,7 @@ fn id(index: u64) -> LogId {
     LogId { leader_id: 3_u64.into(), index }
 }
 
-/// Two voters, of which one is about to be replaced, and a learner.
+/// Two voters, one of them about to be replaced, and a learner.
 fn membership() -> Membership {
     let node = |number: u64| {
         let name = format!("relay-{number}");
@@ -70,7 +70,7 @@ fn log_entries() -> [(&'static str, RaftEntry); 3] {
     ]
 }
 
-/// An entry in a form that can be compared.
+/// An entry in a comparable form.
 #[derive(Debug, PartialEq)]
 enum Payload {
     Blank,
@@ -120,7 +120,8 @@ fn records() -> Vec<Case> {
     cases
 }
 
-/// The file, which also crosses nodes. A new release of the compression may pack it otherwise.
+/// The file, which is also sent between nodes. A new release of the compression may pack it
+/// differently.
 fn snapshot_file() -> Case {
     let mut state = StateMachine::default();
     state.apply(commands());
@@ -131,7 +132,7 @@ fn snapshot_file() -> Case {
     Case::new("raft/snapshot-file", (meta(), encode_state(&state)), bytes, read).inexact()
 }
 
-/// All that an append says.
+/// The content of an append.
 type Appended = (Vote, Option<LogId>, Vec<(LogId, Payload)>, Option<LogId>);
 
 fn appended(request: &AppendEntriesRequest<TypeConfig>) -> Appended {

@@ -1,5 +1,5 @@
-//! The tables of the log in redb: their layout, what is checked when they are opened, and how
-//! entries are read back.
+//! The tables of the log in redb: their layout, the checks at opening, and how entries are read
+//! back.
 
 use super::record::{RecordError, check, decode_log_id, decode_record, decode_vote, encode_vote};
 use super::types::{LogId, RaftEntry, Vote};
@@ -14,13 +14,13 @@ use std::path::Path;
 
 /// Encoded entries by index.
 pub(super) const LOG: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("log");
-/// The rest, by name.
+/// All other records, by name.
 pub(super) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 /// The vote of this node.
 pub(super) const VOTE: &str = "vote";
 /// The id of the last entry that was purged.
 pub(super) const PURGED: &str = "purged";
-/// The id of an entry that was committed, at this one or later.
+/// The id of a committed entry: this one or a later one was committed.
 pub(super) const COMMITTED: &str = "committed";
 
 /// Why a log cannot be used. Nothing was changed.
@@ -29,24 +29,24 @@ pub enum LogFileError {
     /// The file cannot be opened or read.
     #[error("the log file cannot be read")]
     Disk(#[source] io::Error),
-    /// What the file is made of is damaged: not even redb can read it.
+    /// The file is so damaged that even redb cannot read it.
     #[error("the log file is damaged")]
     Damaged,
     /// A record is damaged or of another version.
     #[error("a record of the log is not understood")]
     Record(#[source] RecordError),
-    /// An entry is missing: what followed it cannot be applied.
+    /// An entry is missing: the following ones cannot be applied.
     #[error("log entry {missing} is missing, the next one is {found}")]
     Gap { missing: u64, found: u64 },
-    /// Entries that were committed are gone, as after restoring an old copy of the file.
+    /// Committed entries are missing, for example after an old copy of the file was restored.
     #[error("log entry {committed} was committed, but the log ends at {last}")]
     Reverted { committed: u64, last: u64 },
-    /// Entries between the snapshot and the log are gone: the state cannot be rebuilt.
+    /// Entries between the snapshot and the log are missing: the state cannot be rebuilt.
     #[error("the log starts after entry {purged}, the newest snapshot ends at {snapshot}")]
     Detached { purged: u64, snapshot: u64 },
 }
 
-/// What a log holds, besides its entries.
+/// The content of a log, apart from its entries.
 pub(super) struct LogContent {
     pub vote: Option<Vote>,
     pub committed: Option<LogId>,
@@ -56,8 +56,8 @@ pub(super) struct LogContent {
     pub unsnapshotted_bytes: u64,
 }
 
-/// Reads and checks a log; a new one is created. openraft itself checks little of this in a
-/// release build, and would build an empty state over a log without its snapshot.
+/// Reads and checks a log, or creates a new one. openraft itself checks little of this in a release
+/// build, and would build an empty state over a log without its snapshot.
 pub(super) fn load(
     database: &Database,
     snapshot: Option<LogId>,
@@ -76,11 +76,11 @@ pub(super) fn load(
     Ok(content)
 }
 
-/// Creates the file of a new log, if there is none. It gets its name only once it is whole: redb
-/// cannot open a file that it was cut short in creating.
+/// Creates the file of a new log, if there is none. It gets its name only when complete: redb
+/// cannot open a file whose creation was interrupted.
 ///
 /// # Errors
-/// The disk refuses; the next call starts over.
+/// The disk refuses; the next call starts again.
 pub(super) fn create(file: &Path) -> io::Result<()> {
     if file.exists() {
         return Ok(());
@@ -99,10 +99,10 @@ pub(super) fn create(file: &Path) -> io::Result<()> {
     sync_parent(file)
 }
 
-/// Creates the file of a new log that has a vote and no entry.
+/// Creates the file of a new log with a vote and without entries.
 ///
 /// # Errors
-/// The disk refuses; the file is of no use.
+/// The disk refuses; the file is useless.
 pub(super) fn create_with_vote(file: &Path, vote: &Vote) -> io::Result<()> {
     create(file)?;
     write_vote(file, vote).map_err(io_error)
@@ -180,7 +180,7 @@ fn read_meta(transaction: &ReadTransaction, name: &str) -> Result<Option<Vec<u8>
 /// Reads the entries of `range`; those before the start of the log are left out.
 ///
 /// # Errors
-/// One of the others is absent, or one is not understood.
+/// One of the others is missing, or one cannot be decoded.
 pub(super) fn read(transaction: &ReadTransaction, range: Range<u64>) -> io::Result<Vec<RaftEntry>> {
     let log = transaction.open_table(LOG).map_err(io_error)?;
     let mut entries: Vec<RaftEntry> = Vec::new();
@@ -202,7 +202,7 @@ pub(super) fn read(transaction: &ReadTransaction, range: Range<u64>) -> io::Resu
     Err(io::Error::other(format!("the log has {found} entries of {range:?}, with a hole")))
 }
 
-/// Keeps the kind of an error of the disk: a full disk is answered differently.
+/// Keeps the kind of a disk error: a full disk is answered differently.
 pub(super) fn io_error(error: impl Into<redb::Error>) -> io::Error {
     let error = error.into();
     if let redb::Error::Io(error) = error {

@@ -62,7 +62,7 @@ async fn the_last_committed_id_is_written_at_the_close_without_an_fsync_of_its_o
     };
     let before = syncs(&disk);
     log.save_committed(Some(id(1, 0))).await.unwrap();
-    // A vote goes the same way after it: what was handed over before it is dealt with.
+    // A later vote takes the same path: earlier jobs are done when it is confirmed.
     log.save_vote(&Vote::new(1, 1)).await.unwrap();
     let of_one_write = syncs(&disk) - before;
     let before = syncs(&disk);
@@ -76,7 +76,7 @@ async fn the_last_committed_id_is_written_at_the_close_without_an_fsync_of_its_o
 async fn entries_that_left_the_memory_are_read_from_disk_without_a_hole() {
     let disk = SimulatedDisk::default();
     let mut log = open(&disk);
-    // Ten entries of about 1.6 MiB: more than is held in memory.
+    // Ten entries of about 1.6 MiB: more than memory holds.
     for index in 0..10 {
         log.blocking_append([entry(1, index, 400_000)]).await.unwrap();
     }
@@ -146,7 +146,7 @@ fn damage(disk: &SimulatedDisk, index: u64) {
     {
         let mut log = transaction.open_table(log_file::LOG).unwrap();
         let mut record = log.get(index).unwrap().unwrap().value().to_vec();
-        // Of the stamp of the entry: the record still reads.
+        // In the stamp of the entry: the record can still be decoded.
         let at = record.len() - 8;
         record[at] ^= 1;
         log.insert(index, record.as_slice()).unwrap();
@@ -178,7 +178,7 @@ async fn records_of_the_first_feature_level_have_no_checksum_and_are_read() {
     let stored = stored.open_table(log_file::LOG).unwrap().get(0).unwrap().unwrap();
     assert_eq!(stored.value(), record);
     drop(stored);
-    // The same log goes on with checksums.
+    // The same log continues with checksums.
     let mut log = open(&disk);
     log.blocking_append([entry(1, 1, 1)]).await.unwrap();
     assert_eq!(indexes(&log.try_get_log_entries(..).await.unwrap()), [0, 1]);

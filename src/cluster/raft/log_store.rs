@@ -1,8 +1,9 @@
-//! Votes and entries in redb, as openraft sees them. One writer thread takes everything that
-//! waits, writes it in one transaction, and calls back after the fsync; so all log and vote
-//! writes have one order.
+//! Votes and entries in redb, as openraft sees them. One writer thread takes all waiting jobs,
+//! writes them in one transaction, and calls back after the fsync, so all log and vote writes have
+//! one order.
 //!
-//! After a failed write the store is closed for good: what the page cache holds then is unknown.
+//! After a failed write the store is closed for good: the content of the page cache is then
+//! unknown.
 
 use super::log_file::{self, LogContent, LogFileError};
 use super::log_tail::{LogMemory, LogTail};
@@ -27,7 +28,7 @@ pub struct LogStore {
 }
 
 struct Shared {
-    /// Taken when the log is closed, so that the file is free even while a clone lives on.
+    /// Taken out when the log is closed, so that the file is free even while a clone lives on.
     database: Mutex<Option<Arc<Database>>>,
     memory: Arc<Mutex<LogMemory>>,
     writer: LogWriter,
@@ -37,13 +38,12 @@ struct Shared {
 }
 
 impl LogStore {
-    /// Opens the log in a database and starts its writer. `checks` tells at each append whether
-    /// records get a checksum. Entries after `snapshot` count as not
-    /// yet held by a snapshot.
+    /// Opens the log in a database and starts its writer. `checks` says at each append whether
+    /// records get a checksum. Entries after `snapshot` count as not contained in a snapshot.
     ///
     /// # Errors
-    /// The database cannot be read, has a gap, does not reach back to the snapshot, or holds
-    /// what this version does not understand. Nothing was changed.
+    /// The database cannot be read, has a gap, does not reach back to the snapshot, or has content
+    /// that this version cannot decode. Nothing was changed.
     pub fn open(
         database: Database,
         snapshot: Option<LogId>,
@@ -68,21 +68,21 @@ impl LogStore {
         self.shared.failed.clone()
     }
 
-    /// Encoded bytes of the entries that no snapshot holds.
+    /// Encoded bytes of the entries that no snapshot contains.
     #[must_use]
     pub fn unsnapshotted_bytes(&self) -> u64 {
         self.memory().unsnapshotted_bytes
     }
 
-    /// A snapshot holds everything that had been counted as `bytes`.
+    /// A snapshot contains everything that had been counted as `bytes`.
     pub fn note_snapshot(&self, bytes: u64) {
         let mut memory = self.memory();
         memory.unsnapshotted_bytes = memory.unsnapshotted_bytes.saturating_sub(bytes);
     }
 
-    /// Writes what waits and frees the file. The log cannot be used any more.
+    /// Writes all waiting jobs and frees the file. The log cannot be used any more.
     pub async fn close(&self) {
-        // A writer that has failed is gone already, and with it what it held.
+        // A failed writer has already ended and dropped its jobs.
         let _ = self.write(|done| WriterJob::Close { done }).await;
         drop(self.shared.database.lock().take());
     }
@@ -91,7 +91,7 @@ impl LogStore {
         self.shared.memory.lock()
     }
 
-    /// Hands a job to the writer and waits until it is on disk.
+    /// Sends a job to the writer and waits until it is on disk.
     async fn write(
         &self,
         make: impl FnOnce(oneshot::Sender<io::Result<()>>) -> WriterJob,
@@ -101,7 +101,7 @@ impl LogStore {
         ended.await.map_err(|_| writer::stopped())?
     }
 
-    /// The entries of `first..end` that the log has, without a hole.
+    /// The entries of `first..end` that the log has, without a gap.
     async fn read(&self, first: u64, end: u64) -> io::Result<Vec<RaftEntry>> {
         let (slice, transaction) = {
             let memory = self.memory();
@@ -109,8 +109,8 @@ impl LogStore {
             if slice.on_disk.is_empty() {
                 return Ok(slice.held);
             }
-            // Under the lock: an entry that leaves the memory later is in this view of the disk,
-            // and one that is replaced later is not.
+            // Under the lock: this view of the disk contains an entry that leaves the memory later,
+            // and lacks one that replaces another later.
             let database = self.shared.database.lock();
             let database = database.as_ref().ok_or_else(writer::stopped)?;
             (slice, database.begin_read().map_err(log_file::io_error)?)

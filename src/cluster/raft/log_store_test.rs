@@ -1,5 +1,5 @@
-//! openraft's own conformance suite over both stores, and what it does not ask: failed syncs, the
-//! order of what is confirmed, and reads while entries move from memory to disk.
+//! openraft's own conformance suite over both stores, and what it does not cover: failed syncs, the
+//! order of confirmations, and reads while entries move from memory to disk.
 
 use super::super::apply::AppliedState;
 use super::super::log_file::LOG;
@@ -19,11 +19,11 @@ mod power_cut;
 use power_cut::{entry, large_entry, log_id};
 
 fn open(database: Database) -> LogStore {
-    // As if a snapshot held everything: some histories purge what was never in one.
+    // As if a snapshot contained everything: some histories purge entries that were in none.
     LogStore::open(database, Some(log_id(u64::MAX, u64::MAX - 1)), || true).unwrap()
 }
 
-/// A callback of an append, and what it was told.
+/// A callback of an append, and the result it received.
 fn callback() -> (IOFlushed<TypeConfig>, oneshot::Receiver<io::Result<()>>) {
     let (sender, flushed) = TypeConfig::oneshot();
     (IOFlushed::signal(sender), flushed)
@@ -61,7 +61,7 @@ async fn the_stores_pass_openrafts_suite_on_disk() {
     Suite::test_all(OnDisk).await.unwrap();
 }
 
-/// Hands over an append without waiting for the disk.
+/// Submits an append without waiting for the disk.
 async fn append(
     log: &mut LogStore,
     term: u64,
@@ -156,9 +156,9 @@ async fn a_truncation_behind_queued_appends_is_written_after_them() {
 async fn a_reader_never_sees_a_hole_while_entries_leave_the_memory() {
     const CALLS: u64 = 25;
     const PER_CALL: u64 = 10;
-    /// About 64 KiB in one entry, of which 128 are held in memory.
+    /// About 64 KiB in one entry; memory holds 128 of them.
     const KEYS: usize = 4_000;
-    /// Reaches from what is on disk into what is in memory.
+    /// A range that starts on disk and ends in memory.
     const READ: u64 = 140;
     let mut log = open(on(&SimulatedDisk::default()));
     let mut reader = log.clone();

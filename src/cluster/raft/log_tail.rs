@@ -1,16 +1,16 @@
-//! The newest end of the log in memory: what apply and replication read next, and everything the
-//! writer has not yet put on disk. Pure bookkeeping; the disk belongs to the writer.
+//! The newest part of the log, in memory: what apply and replication read next, and everything that
+//! the writer has not put on disk yet. Pure bookkeeping; the disk belongs to the writer.
 
 use super::types::{LogId, RaftEntry, Vote};
 use openraft::entry::RaftEntry as _;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// Encoded bytes of entries on disk that are kept in memory besides. One full entry is 1 MiB at
-/// most, so several always fit; decoded they take a small multiple.
+/// Encoded bytes of entries on disk that also stay in memory. One full entry is at most 1 MiB, so
+/// several always fit; decoded they take a small multiple.
 const HELD_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// The state of the log as its reader has to see it: ahead of the disk by what the writer holds.
+/// The log as its reader sees it: ahead of the disk by what the writer holds.
 #[derive(Default)]
 pub(super) struct LogTail {
     held: BTreeMap<u64, Held>,
@@ -26,26 +26,26 @@ pub(super) struct LogMemory {
     pub writes: u64,
     pub vote: Option<Vote>,
     pub committed: Option<LogId>,
-    /// Encoded bytes of the entries that no snapshot holds.
+    /// Encoded bytes of the entries that no snapshot contains.
     pub unsnapshotted_bytes: u64,
 }
 
 struct Held {
     entry: RaftEntry,
     bytes: usize,
-    /// Number of the write that carries the entry. Not its index: an index can be written again
-    /// after a truncation, while the write before it is still under way.
+    /// Number of the write with the entry. Not its index: after a truncation an index can be
+    /// written again while the earlier write is still in progress.
     write: u64,
 }
 
-/// What a reader gets: the part to be read from disk, then the part in memory.
+/// The result of a read: the part on disk, then the part in memory.
 pub(super) struct Slice {
     pub on_disk: Range<u64>,
     pub held: Vec<RaftEntry>,
 }
 
 impl LogTail {
-    /// A log that is on disk as a whole.
+    /// A log that is completely on disk.
     pub(super) fn new(last: Option<LogId>, purged: Option<LogId>) -> Self {
         Self { last: last.max(purged), purged, ..Self::default() }
     }
@@ -58,7 +58,7 @@ impl LogTail {
         self.purged
     }
 
-    /// Takes an entry of `bytes` that write number `write` will put on disk.
+    /// Adds an entry of `bytes` that write number `write` will put on disk.
     pub(super) fn append(&mut self, entry: RaftEntry, bytes: usize, write: u64) {
         self.last = Some(entry.log_id());
         self.held_bytes += bytes;
@@ -77,7 +77,7 @@ impl LogTail {
         }
     }
 
-    /// Forgets all entries after `last`.
+    /// Removes all entries after `last`.
     pub(super) fn truncate_after(&mut self, last: Option<LogId>) {
         if self.last <= last {
             return;
@@ -87,7 +87,7 @@ impl LogTail {
         self.last = last.max(self.purged);
     }
 
-    /// Forgets all entries up to and with `upto`.
+    /// Removes all entries up to and including `upto`.
     pub(super) fn purge(&mut self, upto: LogId) {
         let kept = self.held.split_off(&(upto.index + 1));
         let removed = std::mem::replace(&mut self.held, kept);
@@ -109,7 +109,7 @@ impl LogTail {
     }
 }
 
-/// The index after `id`; 0 when there is none.
+/// The index after `id`; 0 if there is none.
 fn next(id: Option<LogId>) -> u64 {
     id.map_or(0, |id| id.index + 1)
 }

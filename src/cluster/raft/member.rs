@@ -1,4 +1,4 @@
-//! Who belongs to the cluster, as one node sees it, and changes of that.
+//! The members of the cluster, as one node sees them, and changes of the membership.
 
 use super::node::{RaftNode, StopCause};
 use super::types::{MemberNode, TypeConfig};
@@ -12,42 +12,42 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref as _;
 use std::time::Duration;
 
-/// What a node knows of one member.
+/// What a node knows about one member.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemberStatus {
     pub node: MemberNode,
     pub is_voter: bool,
-    /// The last entry it is known to have; only the leader knows.
+    /// The last entry it is known to have; only the leader knows it.
     pub matched_index: Option<u64>,
-    /// Time since its last answer; only the leader knows.
+    /// Time since its last answer; only the leader knows it.
     pub answered_ago: Option<Duration>,
 }
 
-/// What a node knows of its cluster.
+/// What a node knows about its cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RaftStatus {
     pub leader: Option<NodeId>,
     pub is_leader: bool,
     pub term: u64,
-    /// Voters; of both sets while a change is under way.
+    /// Voters; of both sets during a change.
     pub voters: BTreeSet<NodeId>,
     pub is_joint: bool,
-    /// The voters that a change under way leads to; the present ones without one.
+    /// The voters after the change in progress; the current ones without a change.
     pub next_voters: BTreeSet<NodeId>,
     pub members: BTreeMap<NodeId, MemberStatus>,
     pub last_index: u64,
     pub applied_index: u64,
     /// Whether the last applied entry is of this term: duties wait for that (rule 26).
     pub has_applied_own_term: bool,
-    /// Age of the newest acknowledgement by a quorum; only the leader knows. A sole voter is its
-    /// own quorum as long as its disk has written all of its log.
+    /// Age of the newest acknowledgement by a quorum; only the leader knows it. A sole voter is its
+    /// own quorum if its disk has written all of its log.
     pub quorum_ago: Option<Duration>,
-    /// Where the membership stands in the log: a change is made on exactly this one.
+    /// The log position of the membership: a change applies to exactly this one.
     pub(in crate::cluster) membership_at: Option<super::types::LogId>,
 }
 
-/// Where a log ends. Of two logs of one cluster, the greater one has every committed entry that the
-/// other has: a newer term counts more than a higher index.
+/// Where a log ends. Of two logs of one cluster, the greater one has every committed entry of the
+/// other: a newer term counts more than a higher index.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LogEnd {
     pub term: u64,
@@ -60,10 +60,10 @@ pub enum ChangeError {
     /// This node does not lead, or the membership has changed meanwhile.
     #[error("the membership changed meanwhile, or this node no longer leads")]
     Outdated,
-    /// The node to add is not what gossip says.
+    /// The node to add differs from what gossip says.
     #[error("the node does not say of itself what gossip says")]
     Stranger,
-    /// openraft does not take the change now: another one is under way.
+    /// openraft does not accept the change now: another one is in progress.
     #[error("the change is not possible now")]
     NotNow(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The node has stopped. The change may or may not be in the log.
@@ -72,8 +72,8 @@ pub enum ChangeError {
 }
 
 impl RaftNode {
-    /// Forms a cluster of these members, of which this node is one. Has no effect on a node that
-    /// has a log.
+    /// Forms a cluster of these members, one of which is this node. Has no effect on a node with a
+    /// log.
     ///
     /// # Errors
     /// The node has stopped.
@@ -81,7 +81,7 @@ impl RaftNode {
         let members: BTreeMap<u64, MemberNode> =
             members.into_iter().map(|(id, node)| (id.0, node)).collect();
         match self.raft.initialize(members).await {
-            // An error of the second kind says that there is a log: then an election decides.
+            // This kind of error says that there is a log: then an election decides.
             Ok(()) | Err(RaftError::APIError(_)) => Ok(()),
             Err(RaftError::Fatal(fatal)) => Err(fatal.into()),
         }
@@ -96,7 +96,7 @@ impl RaftNode {
         is_initialized.map(|known| !known).map_err(|fatal: Fatal<TypeConfig>| fatal.into())
     }
 
-    /// The present leader, as far as this node knows.
+    /// The current leader, as far as this node knows.
     #[must_use]
     pub fn leader(&self) -> Option<(NodeId, MemberNode)> {
         let metrics = self.raft.metrics();
@@ -114,7 +114,7 @@ impl RaftNode {
         (metrics.state.is_leader()).then_some(metrics.current_term)
     }
 
-    /// What this node knows of its cluster.
+    /// What this node knows about its cluster.
     #[must_use]
     pub fn status(&self) -> RaftStatus {
         let metrics = self.raft.metrics().borrow_watched().clone();
@@ -139,8 +139,8 @@ impl RaftNode {
         });
         let applied = metrics.last_applied;
         let is_sole_voter = voters.iter().eq([&self.id]) && metrics.state.is_leader();
-        // Nobody acknowledges anything to a sole voter. While its disk lags behind, only an entry
-        // that is confirmed proves anything.
+        // A sole voter gets no acknowledgements. While its disk lags behind, only a confirmed entry
+        // is a proof.
         let is_written =
             metrics.running_state.is_ok() && metrics.last_log_index == applied.map(|id| id.index);
         let acked_ago = metrics.last_quorum_acked.as_ref().map(|at| at.deref().elapsed());
@@ -180,17 +180,17 @@ impl RaftNode {
         self.network.reverted()
     }
 
-    /// Adds a node that gets the log and has no vote, or gives a member another name or address.
+    /// Adds a node that gets the log without a vote, or gives a member another name or address.
     ///
     /// # Errors
-    /// The membership is as it was, or the node has stopped.
+    /// The membership is unchanged, or the node has stopped.
     pub async fn set_member(
         &self,
         seen: &RaftStatus,
         node: NodeId,
         at: MemberNode,
     ) -> Result<(), ChangeError> {
-        // Before the change, which may come about although nobody waits for it any more.
+        // Before the change: it may happen even after the caller stopped waiting.
         self.network.moved(node.0, at.address.clone());
         let nodes = BTreeMap::from([(node.0, at)]);
         let change = if seen.members.contains_key(&node) {
@@ -204,7 +204,7 @@ impl RaftNode {
     /// Makes exactly these members the voters, through one joint change. Others stay as learners.
     ///
     /// # Errors
-    /// The membership is as it was or joint, or the node has stopped.
+    /// The membership is unchanged or joint, or the node has stopped.
     pub async fn set_voters(
         &self,
         seen: &RaftStatus,
@@ -214,10 +214,10 @@ impl RaftNode {
         self.change(seen, ChangeMembers::ReplaceAllVoters(voters), true).await
     }
 
-    /// Makes exactly these members the voters. Who votes no more is no member any more.
+    /// Makes exactly these members the voters. Former voters are removed.
     ///
     /// # Errors
-    /// The membership is as it was or joint, or the node has stopped.
+    /// The membership is unchanged or joint, or the node has stopped.
     pub async fn set_voters_and_drop(
         &self,
         seen: &RaftStatus,
@@ -227,10 +227,10 @@ impl RaftNode {
         self.change(seen, ChangeMembers::ReplaceAllVoters(voters), false).await
     }
 
-    /// Removes members that are no voters.
+    /// Removes members without a vote.
     ///
     /// # Errors
-    /// The membership is as it was, or the node has stopped.
+    /// The membership is unchanged, or the node has stopped.
     pub async fn remove_members(
         &self,
         seen: &RaftStatus,
@@ -246,7 +246,7 @@ impl RaftNode {
         change: ChangeMembers<u64, MemberNode>,
         retain: bool,
     ) -> Result<(), ChangeError> {
-        // Two decisions on the same view must not both be carried out.
+        // Two decisions on the same view must not both be executed.
         let unchanged =
             Precondition::LastMembershipLogId { last_membership_log_id: seen.membership_at };
         match self.raft.change_membership_if(change, retain, [unchanged]).await {
@@ -263,7 +263,7 @@ impl RaftNode {
         }
     }
 
-    /// Asks a voter to take over the leadership. It may not come to that (rule 29).
+    /// Asks a voter to take over the leadership. It may not happen (rule 29).
     ///
     /// # Errors
     /// The node has stopped.

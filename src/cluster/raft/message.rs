@@ -16,7 +16,7 @@ use prost::bytes::Bytes;
 /// connection, and a follower flushes each append before it answers.
 const APPEND_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// An encoded append, and the last entry in it when not all had room.
+/// An encoded append, and its last entry if not all fitted.
 pub(super) struct Append {
     pub bytes: Vec<u8>,
     pub cut_after: Option<super::types::LogId>,

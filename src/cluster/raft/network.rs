@@ -1,4 +1,5 @@
-//! The way to other members, as openraft calls it. A cluster of one has none: every call says so.
+//! The network to other members, as openraft calls it. A cluster of one has none: every call fails
+//! with that reason.
 
 use super::message::{
     decode_append_answer, decode_snapshot_answer, decode_vote_answer, encode_append,
@@ -24,35 +25,36 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Deadline of an append: a follower flushes before it answers, and a slow disk is no dead node
-/// (rule 28). Also without entries: after an error openraft probes with an empty append, and a
-/// follower that misses the probe's deadline never gets an entry again. Heartbeats are given up
-/// earlier, by openraft itself.
+/// Deadline of an append: a follower flushes before it answers, and a slow disk is not a dead node
+/// (rule 28). It also applies without entries: after an error openraft probes with an empty append,
+/// and a follower that misses the probe's deadline never gets an entry again. openraft itself
+/// abandons heartbeats earlier.
 pub(super) const APPEND_WITHIN: Duration = Duration::from_secs(1);
-/// Share of openraft's deadline of a vote after which this side gives up: first, so that it is seen
-/// that the connection leads nowhere.
+/// Share of openraft's deadline of a vote after which this side gives up: first, so that this side
+/// notices the dead connection.
 const VOTE_SHARE: (u32, u32) = (9, 10);
-/// How long a snapshot is waited for. One that makes no progress is given up after 10 s; openraft's
-/// limit is 200 ms for the whole of it (rule 28). Installing the largest takes seconds; after this
-/// much the disk is at fault.
+/// How long to wait for a snapshot. One without progress is abandoned after 10 s; openraft's limit
+/// is 200 ms for the whole of it (rule 28). Installing the largest takes seconds; after this much
+/// the disk is at fault.
 pub(super) const SNAPSHOT_PATIENCE: ProgressTimeout =
     ProgressTimeout { stalled: Duration::from_secs(10), answered: Duration::from_secs(300) };
 
-/// Ways to all members. Clones share connections and memory.
+/// Links to all members. Clones share connections and memory.
 #[derive(Clone)]
 pub struct PeerNetwork {
     peers: Option<Peers>,
     acknowledged: Arc<Mutex<Acknowledged>>,
-    /// Where members are called. openraft keeps the way to a member for as long as a leadership
-    /// lasts, also when the membership gives it another address.
+    /// Addresses of members. openraft keeps the link to a member for a whole leadership, even if
+    /// the membership gives it another address.
     addresses: Arc<Mutex<BTreeMap<u64, String>>>,
 }
 
-/// What followers have acknowledged, to notice one that forgot: its disk was put back (rule 28).
+/// The acknowledgements of followers, to notice one that lost entries: an old copy of its disk was
+/// restored (rule 28).
 #[derive(Debug, Default)]
 struct Acknowledged {
     last: BTreeMap<u64, LogId>,
-    /// The newest of them that were committed: no later leader replaces these.
+    /// The newest committed ones of them: no later leader replaces these.
     committed: BTreeMap<u64, LogId>,
     reverted: BTreeSet<u64>,
 }
@@ -63,7 +65,7 @@ impl PeerNetwork {
         Self { peers, acknowledged: Arc::default(), addresses: Arc::default() }
     }
 
-    /// Calls a member at this address from now on, by all ways that are open.
+    /// Uses this address for a member from now on, on all open links.
     pub(super) fn moved(&self, node: u64, address: String) {
         self.addresses.lock().insert(node, address);
     }
@@ -83,7 +85,7 @@ impl PeerNetwork {
 }
 
 impl Acknowledged {
-    /// Notes an acknowledgement, and how far the log was committed when it was asked for.
+    /// Records an acknowledgement, and the commit index of its request.
     fn took(&mut self, node: u64, last: LogId, committed: Option<LogId>) {
         let known = self.last.entry(node).or_insert(last);
         *known = (*known).max(last);
@@ -94,8 +96,8 @@ impl Acknowledged {
     }
 
     /// Whether a conflict at `previous` contradicts what the node acknowledged under the same
-    /// leader, or what was committed when it did. Under another one, entries that were not
-    /// committed may have been replaced.
+    /// leader, or what was committed at that time. Another leader may have replaced uncommitted
+    /// entries.
     fn contradicts(&mut self, node: u64, previous: LogId, term: u64) -> bool {
         let known = self.last.get(&node).filter(|known| *known.leader_id == term);
         let committed = self.committed.get(&node);
@@ -108,7 +110,7 @@ impl Acknowledged {
     }
 }
 
-/// What an append was about.
+/// The content of an append request.
 #[derive(Clone, Copy, Debug, Default)]
 struct Asked {
     term: u64,
@@ -117,7 +119,7 @@ struct Asked {
     committed: Option<LogId>,
 }
 
-/// The way to one member.
+/// The link to one member.
 pub struct PeerLink {
     network: PeerNetwork,
     node: u64,
@@ -150,7 +152,7 @@ impl PeerLink {
     }
 
     /// Turns an answer that contradicts an earlier one into an error, so that openraft does not
-    /// silently fill the gap: the node has lost what a quorum counted on.
+    /// silently fill the gap: the node has lost entries that a quorum relied on.
     fn checked(
         &self,
         answer: AppendEntriesResponse<TypeConfig>,
@@ -266,7 +268,7 @@ impl RaftNetworkV2<TypeConfig> for PeerLink {
             && let Some(last) = snapshot.meta.last_log_id
         {
             let mut known = self.network.acknowledged.lock();
-            // What is in a snapshot was committed.
+            // Everything in a snapshot was committed.
             known.took(self.node, last, Some(last));
         }
         Ok(answer)
@@ -328,7 +330,7 @@ mod tests {
     fn rule_28_what_was_committed_is_not_forgotten_under_another_leader_either() {
         let mut acknowledged = Acknowledged::default();
         acknowledged.took(2, id(3, 10), Some(id(3, 8)));
-        // An older acknowledgement that comes late takes nothing back.
+        // A late, older acknowledgement changes nothing.
         acknowledged.took(2, id(3, 7), Some(id(3, 7)));
         assert!(!acknowledged.contradicts(2, id(4, 9), 5));
         assert!(acknowledged.contradicts(2, id(3, 8), 5));
@@ -351,7 +353,7 @@ mod tests {
         network.moved(2, "new:2".to_owned());
         assert_eq!(two.network.target(two.node).address, "new:2");
         assert_eq!(three.network.target(three.node).address, "other:1");
-        // The next leadership goes by the membership.
+        // The next leadership uses the membership's address.
         network.new_client(2, &at("newer:3")).await;
         let target = PeerAddress { node: Some(NodeId(2)), address: "newer:3".to_owned() };
         assert_eq!(two.network.target(two.node), target);

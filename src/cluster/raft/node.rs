@@ -1,4 +1,4 @@
-//! One openraft node: started over its stores, written to, and asked.
+//! One openraft node: starting it over its stores, writing to it, and reading from it.
 
 use super::apply::{AppliedState, RestoreError};
 use super::changes::ChangeStream;
@@ -22,20 +22,20 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// A node of one is leader as soon as its vote is on disk: this is how long a disk may take.
+/// A single node leads once its vote is on disk: this is how long a disk may take.
 const LEADER_WITHIN: Duration = Duration::from_secs(30);
 /// A snapshot of the largest state takes seconds; after this much the disk is at fault.
 const SNAPSHOT_WITHIN: Duration = Duration::from_secs(300);
-/// Between two requests for one: openraft makes one at a time, and forgets the others.
+/// Between two requests for a snapshot: openraft makes one at a time, and forgets other requests.
 const SNAPSHOT_ASK_EVERY: Duration = Duration::from_secs(1);
-/// A leader that cannot be sure of its lease refuses entries, which is normal for some
-/// milliseconds after its election. It is asked again so often, for half an accept's deadline.
+/// A leader without a certain lease refuses entries, which is normal for some milliseconds after
+/// its election. The write is retried this often, for half an accept's deadline.
 const LEASE_RETRY: Duration = Duration::from_millis(5);
 const LEASE_TRIES_MAX: u32 = 100;
 /// Pages that redb keeps: entries are cached as values, so few pages are read twice.
 const DATABASE_CACHE_BYTES: usize = 4 * 1024 * 1024;
-/// A snapshot is due when this much was appended since the last one. The log holds twice as much
-/// at most: that is read again at a start, in well under a second.
+/// A snapshot is due when this much was appended since the last one. The log holds at most twice as
+/// much: a start reads that in well under a second.
 const SNAPSHOT_EVERY_BYTES: u64 = 32 * 1024 * 1024;
 pub(super) const LOG_FILE: &str = "log.redb";
 pub(super) const SNAPSHOT_FOLDER: &str = "snapshots";
@@ -48,10 +48,10 @@ pub struct StopCause(#[from] Fatal<TypeConfig>);
 /// Why a node could not be started. Nothing was accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The log file is not usable, or in use.
+    /// The log file cannot be used, or is in use.
     #[error("the log cannot be opened")]
     Log(#[source] LogFileError),
-    /// The newest snapshot is not usable.
+    /// The newest snapshot cannot be used.
     #[error("the state cannot be restored")]
     State(#[source] RestoreError),
     /// openraft's settings contradict each other.
@@ -60,7 +60,7 @@ pub enum OpenError {
     /// openraft found the stores unusable, or failed at its first writes.
     #[error("the consensus could not be started")]
     Stopped(#[source] StopCause),
-    /// The log is that of a cluster of several, which this node alone cannot lead.
+    /// The log belongs to a cluster with peers, which this node alone cannot lead.
     #[error("the log belongs to a cluster of {members}")]
     HasPeers { members: usize },
     /// No leadership in time: the log belongs to another node, or the disk does not answer.
@@ -74,7 +74,7 @@ pub enum WriteError {
     /// This node does not lead. The entry is not in the log.
     #[error("this node is not the leader")]
     NotLeader,
-    /// Leadership was lost while the entry was under way: it may or may not be in the log.
+    /// Leadership was lost while the entry was in progress: it may or may not be in the log.
     #[error("leadership was lost before the entry was confirmed")]
     Unconfirmed,
     /// The node has stopped. The entry may or may not be in the log.
@@ -82,7 +82,7 @@ pub enum WriteError {
     Stopped(#[source] StopCause),
 }
 
-/// Why no snapshot was made, or the log before it is still there. The state is untouched.
+/// Why no snapshot was made, or the log before it was not purged. The state is unchanged.
 #[derive(Debug, thiserror::Error)]
 pub enum CompactError {
     /// The node has stopped.
@@ -91,7 +91,7 @@ pub enum CompactError {
     /// The snapshot was not finished in time.
     #[error("no snapshot within {} s", SNAPSHOT_WITHIN.as_secs())]
     TimedOut,
-    /// The snapshots cannot be listed, or the newest not be opened.
+    /// The snapshots cannot be listed, or the newest cannot be opened.
     #[error("the snapshots cannot be read")]
     Disk(#[source] io::Error),
     /// There is no state yet.
@@ -99,7 +99,7 @@ pub enum CompactError {
     Empty,
 }
 
-/// An entry that was written and applied.
+/// A written and applied entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
     pub index: u64,
@@ -119,10 +119,10 @@ pub struct RaftNode {
 
 impl RaftNode {
     /// Starts a node over the files in `folder`, or in memory; a new one forms a cluster of one.
-    /// Everything an earlier life confirmed is applied when this returns.
+    /// When this returns, everything that an earlier life confirmed is applied.
     ///
     /// # Errors
-    /// A store cannot be used, or no leadership is to be had.
+    /// A store cannot be used, or the node could not become leader.
     pub async fn start_single_node(id: NodeId, folder: Option<&Path>) -> Result<Self, OpenError> {
         let node = Self::start(id, folder, PeerNetwork::new(None), ELECTION_MIN).await?;
         let members = node.raft.with_raft_state(|state| {
@@ -136,8 +136,8 @@ impl RaftNode {
         node.lead_alone().await
     }
 
-    /// Starts a node over the files in `folder`, or in memory, that reaches others by `network`.
-    /// A new one belongs to no cluster until it is told so.
+    /// Starts a node over the files in `folder`, or in memory, that reaches others by `network`. A
+    /// new one belongs to no cluster yet.
     ///
     /// # Errors
     /// A store cannot be used.
@@ -182,7 +182,7 @@ impl RaftNode {
         Ok(self)
     }
 
-    /// A cluster of one has nobody to wait for.
+    /// A cluster of one has no peer to wait for.
     async fn lead(&self) -> Result<(), OpenError> {
         let stopped = |fatal: Fatal<TypeConfig>| OpenError::Stopped(fatal.into());
         if self.raft.is_initialized().await.map_err(stopped)? {
@@ -205,8 +205,8 @@ impl RaftNode {
         }
     }
 
-    /// Writes an entry and waits until it is applied here. Takes as long as the disk does: the
-    /// deadline is the caller's.
+    /// Writes an entry and waits until it is applied here. Takes as long as the disk does; the
+    /// caller sets the deadline.
     ///
     /// # Errors
     /// The entry was not confirmed; the variants say whether it may be in the log.
@@ -242,12 +242,12 @@ impl RaftNode {
         self.id
     }
 
-    /// Looks at the applied state. Apply waits meanwhile: keep it short.
+    /// Reads the applied state. Apply waits meanwhile: keep it short.
     pub fn read<T>(&self, look: impl FnOnce(&StateMachine) -> T) -> T {
         self.state.read(look)
     }
 
-    /// Looks at the applied state together with the index of the last entry in it.
+    /// Reads the applied state together with the index of its last entry.
     pub fn read_indexed<T>(&self, look: impl FnOnce(u64, &StateMachine) -> T) -> T {
         self.state.read_indexed(look)
     }
@@ -258,7 +258,7 @@ impl RaftNode {
         self.state.applied()
     }
 
-    /// What the entries that are applied from now on change.
+    /// The changes of all entries applied from now on.
     #[must_use]
     pub fn changes(&self) -> ChangeStream {
         self.state.changes()
@@ -276,7 +276,7 @@ impl RaftNode {
         self.log.failed()
     }
 
-    /// Returns when openraft has stopped, for whatever cause.
+    /// Returns when openraft has stopped, for any reason.
     pub async fn stopped(&self) -> StopCause {
         let mut metrics = self.raft.metrics();
         loop {
@@ -296,17 +296,18 @@ impl RaftNode {
         self.log.unsnapshotted_bytes() >= SNAPSHOT_EVERY_BYTES
     }
 
-    /// Makes a snapshot of what is applied now and purges the log up to the one before it.
+    /// Makes a snapshot of the applied state and purges the log up to the previous snapshot.
     ///
     /// # Errors
-    /// No snapshot, or a log that is longer than it has to be.
+    /// No snapshot was made, or the log was not purged.
     pub async fn compact(&self) -> Result<(), CompactError> {
         let stopped = |fatal: Fatal<TypeConfig>| CompactError::Stopped(fatal.into());
         let bytes = self.log.unsnapshotted_bytes();
         let applied = self.state.last();
         let making = async {
             loop {
-                // Not heard while another snapshot is made, which may end before `applied`.
+                // openraft ignores this request while it makes another snapshot, which may end
+                // before `applied`.
                 self.raft.trigger().snapshot().await?;
                 let waiting = self.raft.wait(Some(SNAPSHOT_ASK_EVERY));
                 let made = waiting.metrics(|metrics| metrics.snapshot >= applied, "snapshot");
@@ -325,10 +326,10 @@ impl RaftNode {
         Ok(())
     }
 
-    /// Makes a snapshot of what is applied now and opens it, as it is kept.
+    /// Makes a snapshot of the applied state and opens its file.
     ///
     /// # Errors
-    /// There is nothing to keep, or no snapshot; or the disk refuses.
+    /// There is nothing to keep, or no snapshot was made, or the disk refuses.
     pub async fn open_snapshot(&self) -> Result<SnapshotFile, CompactError> {
         if self.state.last().is_none() {
             return Err(CompactError::Empty);
@@ -338,7 +339,7 @@ impl RaftNode {
         opened.ok_or(CompactError::Empty)
     }
 
-    /// Starts a node over a database of a test.
+    /// Starts a node over a test's database.
     #[cfg(test)]
     pub(crate) async fn over_database(id: NodeId, database: Database) -> Result<Self, OpenError> {
         let state = AppliedState::open(SnapshotStore::in_memory()).unwrap();
@@ -346,7 +347,7 @@ impl RaftNode {
         Self::over(id, database, state, alone).await?.lead_alone().await
     }
 
-    /// Waits until entries were purged behind a snapshot.
+    /// Waits until entries before a snapshot were purged.
     #[cfg(test)]
     pub(crate) async fn purged(&self, within: Duration) -> u64 {
         let wait = self.raft.wait(Some(within));
@@ -356,13 +357,13 @@ impl RaftNode {
 
     /// Stops the node and frees its files.
     pub async fn shutdown(&self) {
-        // The error says that the core panicked, which `stopped` has told already.
+        // The error says that the core panicked; `stopped` has already reported that.
         let _ = self.raft.shutdown().await;
         self.log.close().await;
     }
 }
 
-/// Opens something of the log. redb panics at some damages of its file.
+/// Opens a part of the log. redb panics on some kinds of damage.
 fn undamaged<T>(open: impl FnOnce() -> Result<T, LogFileError>) -> Result<T, LogFileError> {
     catch_unwind(AssertUnwindSafe(open)).unwrap_or(Err(LogFileError::Damaged))
 }

@@ -1,6 +1,6 @@
-//! What a stopped node has, read without running it, and the files that a node of a cluster of
-//! one begins from. For a quorum that is lost for good: nothing here asks anybody, and nothing may
-//! run on the folder meanwhile.
+//! The content of a stopped node, read without running it, and the initial files of a node of a
+//! cluster of one. For a quorum that is lost for good: nothing here calls other nodes, and nothing
+//! may run on the folder meanwhile.
 
 use super::apply::{Replica, RestoreError, restore};
 use super::log_file::{self, LogFileError, io_error};
@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 
-/// Entries read at a time: bounds what is in memory besides the state.
+/// Entries read at a time: bounds the memory apart from the state.
 const ENTRIES_PER_READ: u64 = 1024;
 
 /// Why a folder or a file cannot be used. Nothing was changed.
@@ -24,10 +24,10 @@ pub enum OfflineError {
     /// There is neither an entry nor a snapshot.
     #[error("it holds no entry")]
     Empty,
-    /// The newest snapshot is not usable.
+    /// The newest snapshot cannot be used.
     #[error("the state cannot be restored")]
     State(#[source] RestoreError),
-    /// The log behind it is not usable.
+    /// The log after it cannot be used.
     #[error("the log cannot be read")]
     Log(#[source] LogFileError),
     /// The snapshot is damaged, or of another version.
@@ -35,7 +35,7 @@ pub enum OfflineError {
     Snapshot(#[source] SnapshotError),
 }
 
-/// The state that a node had come to, and where that stands in the log.
+/// The state of a node, and its position in the log.
 #[derive(Debug)]
 pub struct Offline {
     state: StateMachine,
@@ -45,22 +45,21 @@ pub struct Offline {
 }
 
 impl Offline {
-    /// What a snapshot holds.
+    /// The content of a snapshot.
     ///
     /// # Errors
-    /// The bytes are damaged, of another version, or of a node that had nothing yet.
+    /// The bytes are damaged, of another version, or of a node without any entry.
     pub fn of_snapshot(bytes: &[u8]) -> Result<Self, OfflineError> {
         let replica = restore(bytes).map_err(OfflineError::Snapshot)?;
         let index = replica.last.map(|id| id.index);
         Self::of_replica(replica, index)
     }
 
-    /// What the node in `folder` has: its newest snapshot, and all of the log behind it. Entries
-    /// of which nobody knows any more whether they were confirmed count, because they may have
-    /// been.
+    /// The content of the node in `folder`: its newest snapshot, and the whole log after it.
+    /// Entries that may have been confirmed count, since it is unknown.
     ///
     /// # Errors
-    /// There is nothing, or it is damaged.
+    /// There is none, or it is damaged.
     pub fn of_folder(folder: &Path) -> Result<Self, OfflineError> {
         if !folder.join(LOG_FILE).exists() && !folder.join(SNAPSHOT_FOLDER).exists() {
             return Err(OfflineError::Empty);
@@ -98,19 +97,19 @@ impl Offline {
         self.last.index
     }
 
-    /// Entries behind the snapshot that were in the log.
+    /// Entries after the snapshot, from the log.
     #[must_use]
     pub fn entries_in_log(&self) -> u64 {
         let behind = self.snapshot_index.map_or(0, |index| index + 1);
         (self.last.index + 1).saturating_sub(behind)
     }
 
-    /// Applies `commands` at the last moment of the old cluster, and writes what node `replacement`
-    /// begins from as the only member of a new one: a snapshot that ends one entry after the old log,
-    /// no entries, and a vote in the term of the last one, so that the next term is a later one.
+    /// Applies `commands` at the last moment of the old cluster, and writes the initial files of
+    /// node `replacement` as the only member of a new one: a snapshot that ends one entry after the
+    /// old log, no entries, and a vote in the term of the last one, so that the next term is later.
     ///
     /// # Errors
-    /// The disk refuses; the folder is of no use.
+    /// The disk refuses; the folder is useless.
     pub fn begin_anew(
         mut self,
         folder: &Path,
@@ -118,10 +117,10 @@ impl Offline {
         commands: Vec<Command>,
     ) -> io::Result<()> {
         self.state.apply(Entry { at: self.state.now(), commands });
-        // As an entry of its own: no two states are ever those of one index.
+        // As an entry of its own: two states never have one index.
         let last = LogId { index: self.last.index + 1, ..self.last };
         let voters = vec![BTreeSet::from([replacement.0])];
-        // As in every cluster of one; a node that starts among others fills in its own.
+        // As in every cluster of one; a node that starts with peers fills in its own.
         let nodes = BTreeMap::from([(replacement.0, MemberNode::default())]);
         let membership = Membership::new(voters, nodes).map_err(io::Error::other)?;
         let last_membership = StoredMembership::new(Some(last), membership);
@@ -134,7 +133,7 @@ impl Offline {
     }
 }
 
-/// Reads a snapshot's bytes only as far as to tell whether it is whole, and which index it ends at.
+/// Reads a snapshot's bytes only to check that it is complete, and at which index it ends.
 ///
 /// # Errors
 /// The bytes are damaged or of another version.

@@ -1,4 +1,4 @@
-//! A log read without a node, and a node that begins where it ended.
+//! A log read without a node, and a node that continues from its end.
 
 use super::super::node::RaftNode;
 use super::*;

@@ -1,6 +1,6 @@
-//! Cuts the power behind every single disk operation of a scripted history, and behind those of
-//! the recovery after it. What is read back must be the log after some prefix of the script that
-//! holds every step acknowledged before the cut.
+//! Cuts the power after every single disk operation of a scripted history, and after those of the
+//! following recovery. The log read back must be the log after some prefix of the script that
+//! contains every step acknowledged before the cut.
 
 use super::super::super::record::encode_record;
 use super::super::super::simulated_disk::{Operation, Random, SimulatedDisk, Survivor, Unsynced};
@@ -12,9 +12,9 @@ use crate::state_machine::{Command, Entry};
 use openraft::EntryPayload;
 use std::collections::BTreeMap;
 
-/// Every so many cuts the log is written on after its recovery.
+/// After every n-th cut the recovered log is written on.
 const WRITE_ON_EVERY: usize = 7;
-/// Every so many cuts the power goes off again during the recovery.
+/// After every n-th cut the power fails again during the recovery.
 const CUT_AGAIN_EVERY: usize = 47;
 
 pub(super) fn log_id(term: u64, index: u64) -> LogId {
@@ -26,7 +26,7 @@ pub(super) fn entry(term: u64, index: u64) -> RaftEntry {
     large_entry(term, index, if index.is_multiple_of(8) { 600 } else { 2 })
 }
 
-/// An entry with so many keys of 16 bytes.
+/// An entry with this many keys of 16 bytes.
 pub(super) fn large_entry(term: u64, index: u64, keys: usize) -> RaftEntry {
     let commands =
         vec![Command::Touch(vec![Key(u128::from(term) << 64 | u128::from(index)); keys])];
@@ -34,7 +34,7 @@ pub(super) fn large_entry(term: u64, index: u64, keys: usize) -> RaftEntry {
     RaftEntry { log_id: log_id(term, index), payload: EntryPayload::Normal(LogEntry::from(entry)) }
 }
 
-/// One thing openraft asks of a log.
+/// One request of openraft to a log.
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Vote(Vote),
@@ -45,7 +45,7 @@ enum Step {
     Purge(LogId),
 }
 
-/// What a log must hold.
+/// The required content of a log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Model {
     entries: BTreeMap<u64, Vec<u8>>,
@@ -90,7 +90,7 @@ impl Model {
     }
 }
 
-/// A step, and the operations that were done when it was handed over and when it was confirmed.
+/// A step, and the operations done when it was submitted and when it was confirmed.
 #[derive(Clone, Copy, Debug)]
 struct Issued {
     step: Step,
@@ -98,7 +98,7 @@ struct Issued {
     confirmed: Option<usize>,
 }
 
-/// A log on a simulated disk, and what was asked of it so far.
+/// A log on a simulated disk, and the steps submitted so far.
 struct Script {
     disk: SimulatedDisk,
     log: LogStore,
@@ -125,8 +125,8 @@ impl Script {
         self.issued.push(Issued { step, from, confirmed });
     }
 
-    /// Hands over appends while the sync of the first one waits, so that the others share a
-    /// commit with what `last` does.
+    /// Submits appends while the sync of the first one waits, so that the others share a commit
+    /// with `last`.
     async fn together(&mut self, appends: &[(u64, u64, u64)], last: Step) {
         self.disk.stall_syncs();
         let mut waiting = Vec::new();
@@ -145,7 +145,7 @@ impl Script {
         let disk = self.disk.clone();
         {
             let mut ended = std::pin::pin!(self.step(last));
-            // Handed over by the first poll.
+            // The first poll submits it.
             assert!(ended.as_mut().now_or_never().is_none());
             disk.go_on();
             ended.await;
@@ -157,8 +157,8 @@ impl Script {
     }
 }
 
-/// Votes, appends of several shapes, a follower's truncations, purges, and a purge beyond the
-/// end of the log as after a snapshot was installed.
+/// Votes, appends of several shapes, a follower's truncations, purges, and a purge beyond the end
+/// of the log as after installing a snapshot.
 async fn history(disk: SimulatedDisk) -> Vec<Issued> {
     let database = Database::builder().create_with_backend(disk.clone()).unwrap();
     let mut script = Script { disk, log: open(database), issued: Vec::new() };
@@ -182,7 +182,7 @@ async fn history(disk: SimulatedDisk) -> Vec<Issued> {
     script.issued
 }
 
-/// The states that a cut behind `cut` operations may leave.
+/// The allowed states after a cut at `cut` operations.
 fn allowed(issued: &[Issued], cut: usize) -> Vec<Model> {
     let is_confirmed = |issued: &Issued| issued.confirmed.is_some_and(|at| at <= cut);
     let confirmed = issued.iter().rposition(is_confirmed).map_or(0, |at| at + 1);
@@ -200,7 +200,7 @@ fn allowed(issued: &[Issued], cut: usize) -> Vec<Model> {
     models
 }
 
-/// Opens what a cut left and compares.
+/// Opens the disk after a cut and compares.
 async fn recover(disk: SimulatedDisk, allowed: &[Model], what: &str) -> LogStore {
     let database = Database::builder().create_with_backend(disk).unwrap();
     let mut log = open(database);
@@ -209,7 +209,7 @@ async fn recover(disk: SimulatedDisk, allowed: &[Model], what: &str) -> LogStore
     log
 }
 
-/// A recovered log takes the next entry and keeps it.
+/// Checks that a recovered log accepts and keeps the next entry.
 async fn write_on(mut log: LogStore, disk: SimulatedDisk, what: &str) {
     let mut expected = Model::of(&mut log).await;
     let next = expected.last.map_or(0, |id| id.index + 1);
@@ -220,7 +220,7 @@ async fn write_on(mut log: LogStore, disk: SimulatedDisk, what: &str) {
     recover(SimulatedDisk::with(disk.bytes()), &[expected], what).await;
 }
 
-/// Cuts the power a second time, behind each operation of the recovery.
+/// Cuts the power a second time, after each operation of the recovery.
 async fn cut_again(image: Vec<u8>, allowed: &[Model], random: &mut Random, what: &str) {
     let disk = SimulatedDisk::with(image.clone());
     drop(recover(disk.clone(), allowed, what).await);
@@ -247,7 +247,7 @@ async fn nothing_confirmed_is_lost_wherever_the_power_is_cut() {
     for cut in first..=operations.len() {
         let allowed = allowed(&issued, cut);
         let mut mixed = || Unsynced::Mixed(random.below(u64::MAX));
-        // What is durable changes with a sync only, and then there is nothing unsynced.
+        // Only a sync changes the durable content, and then nothing is unsynced.
         let is_synced = matches!(operations[cut - 1], Operation::Sync);
         let losses =
             if is_synced { vec![Unsynced::Lost] } else { vec![Unsynced::Kept, mixed(), mixed()] };

@@ -1,5 +1,5 @@
-//! openraft's types to our own messages and back. What is not understood is an error: a node
-//! that misreads its log must stop.
+//! openraft's types to our own messages and back. Unknown content is an error: a node that misreads
+//! its log must stop.
 
 use super::types::{LogEntry, LogId, MemberNode, RaftEntry, SnapshotMeta, StoredMembership, Vote};
 use crate::wire::WireError;
@@ -20,23 +20,23 @@ const CHECKSUM_BYTES: usize = 5;
 /// Why a record cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
-    /// The bytes are no such message.
+    /// The bytes are not a valid message.
     #[error("{record} is malformed")]
     Malformed {
         record: &'static str,
         #[source]
         source: prost::DecodeError,
     },
-    /// A field without which the record means nothing is absent.
+    /// A required field is absent.
     #[error("{record} lacks {field}")]
     Missing { record: &'static str, field: &'static str },
-    /// A voter is named that is no member.
+    /// A voter is not a member.
     #[error("the membership contradicts itself")]
     Membership(#[source] openraft::errors::MembershipError<u64>),
-    /// The record is not what was written.
+    /// The record differs from what was written.
     #[error("log record {index} is damaged: its checksum does not fit")]
     Damaged { index: u64 },
-    /// The commands in the record are not understood.
+    /// The commands in the record cannot be decoded.
     #[error("commands of log entry {index} are not understood")]
     Entry {
         index: u64,
@@ -91,7 +91,7 @@ pub(super) fn encode_record(entry: &RaftEntry) -> Vec<u8> {
     proto::LogRecord { id, payload: Some(payload), checksum: None }.encode_to_vec()
 }
 
-/// The same with a checksum behind it, which the first feature level does not know.
+/// The same with a checksum after it, which the first feature level does not know.
 pub(super) fn encode_checked_record(entry: &RaftEntry) -> Vec<u8> {
     let mut record = encode_record(entry);
     let checksum = crc32fast::hash(&record);
@@ -100,7 +100,7 @@ pub(super) fn encode_checked_record(entry: &RaftEntry) -> Vec<u8> {
     record
 }
 
-/// Whether a record is as it was written, as far as it says so itself.
+/// Whether a record matches its checksum, if it has one.
 fn check_record(bytes: &[u8], record: &proto::LogRecord) -> Result<(), RecordError> {
     let Some(checksum) = record.checksum else { return Ok(()) };
     let checked = bytes.len().checked_sub(CHECKSUM_BYTES).and_then(|end| bytes.get(..end));
@@ -110,7 +110,7 @@ fn check_record(bytes: &[u8], record: &proto::LogRecord) -> Result<(), RecordErr
     Err(RecordError::Damaged { index: record.id.map_or(0, |id| id.index) })
 }
 
-/// Checks a record without reading what its commands say.
+/// Checks a record without decoding its commands.
 pub(super) fn check(bytes: &[u8]) -> Result<(), RecordError> {
     check_record(bytes, &decode("log record", bytes)?)
 }

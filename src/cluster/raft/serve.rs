@@ -16,7 +16,7 @@ use prost::bytes::Bytes;
 /// Why a Raft call has no answer. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum RaftCallError {
-    /// The call is not understood.
+    /// The call cannot be decoded.
     #[error("the call is not understood")]
     Malformed(#[source] RecordError),
     /// The snapshot is damaged or of another version.
@@ -28,7 +28,7 @@ pub enum RaftCallError {
 }
 
 impl RaftCallError {
-    /// Whether an entry holds what this version does not know: it is never skipped (rule 22).
+    /// Whether an entry has content unknown to this version: it is never skipped (rule 22).
     #[must_use]
     pub fn is_unknown_command(&self) -> bool {
         matches!(self, Self::Malformed(RecordError::Entry { .. }))
@@ -50,7 +50,7 @@ impl RaftNode {
     /// Answers an append or a heartbeat.
     ///
     /// # Errors
-    /// Not understood, or stopped.
+    /// The call cannot be decoded, or the node has stopped.
     pub async fn answer_append(&self, body: Bytes) -> Result<Vec<u8>, RaftCallError> {
         let request = decode_append(body).map_err(RaftCallError::Malformed)?;
         let answer = self.raft.append_entries(request).await.map_err(stopped)?;
@@ -60,25 +60,25 @@ impl RaftNode {
     /// Answers a candidate.
     ///
     /// # Errors
-    /// Not understood, or stopped.
+    /// The call cannot be decoded, or the node has stopped.
     pub async fn answer_vote(&self, body: &[u8]) -> Result<Vec<u8>, RaftCallError> {
         let request = decode_vote_request(body).map_err(RaftCallError::Malformed)?;
         Ok(encode_vote_answer(&self.raft.vote(request).await.map_err(stopped)?))
     }
 
-    /// Answers whether an election could be won.
+    /// Answers a pre-vote: whether an election could be won.
     ///
     /// # Errors
-    /// Not understood, or stopped.
+    /// The call cannot be decoded, or the node has stopped.
     pub async fn answer_pre_vote(&self, body: &[u8]) -> Result<Vec<u8>, RaftCallError> {
         let request = decode_vote_request(body).map_err(RaftCallError::Malformed)?;
         Ok(encode_vote_answer(&self.raft.pre_vote(request).await.map_err(stopped)?))
     }
 
-    /// Takes over from a leader that hands over.
+    /// Takes over from a leader that transfers its leadership.
     ///
     /// # Errors
-    /// Not understood, or stopped.
+    /// The call cannot be decoded, or the node has stopped.
     pub async fn answer_transfer(&self, body: &[u8]) -> Result<Vec<u8>, RaftCallError> {
         let request = decode_transfer(body).map_err(RaftCallError::Malformed)?;
         let answer = self.raft.handle_transfer_leader(request).await.map_err(fatal)?;
@@ -88,7 +88,7 @@ impl RaftNode {
     /// Installs a snapshot.
     ///
     /// # Errors
-    /// Not understood, or stopped.
+    /// The call cannot be decoded, or the node has stopped.
     pub async fn answer_snapshot(&self, body: &[u8]) -> Result<Vec<u8>, RaftCallError> {
         let (vote, file) = decode_snapshot(body).map_err(RaftCallError::Malformed)?;
         let meta = decode_meta(&file).map_err(RaftCallError::Snapshot)?;

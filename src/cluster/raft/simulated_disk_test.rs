@@ -1,14 +1,14 @@
-//! A disk in memory that remembers every operation, so that a power cut can be tried behind each
-//! of them, and that fails or stalls its syncs on demand.
+//! A disk in memory that records every operation, so that a test can cut the power after each of
+//! them, and that fails or stalls its syncs on demand.
 
 use redb::StorageBackend;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
-/// What a disk writes as a whole or not at all.
+/// A disk writes this much completely or not at all.
 const SECTOR_BYTES: usize = 512;
-/// A writer that has not reached its sync by then never will.
+/// A writer that has not synced by then counts as stuck.
 const SYNC_WITHIN: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Debug)]
@@ -71,7 +71,7 @@ impl SimulatedDisk {
         self.set_syncs(Syncs::Work);
     }
 
-    /// Waits until a sync is stalled: what is handed over from then on shares the next commit.
+    /// Waits until a sync is stalled: later submissions share the next commit.
     pub fn until_stalled(&self) {
         let content = self.content();
         let wait = self.0.1.wait_timeout_while(content, SYNC_WITHIN, |c| !c.is_stalled);
@@ -134,7 +134,7 @@ impl Content {
     }
 }
 
-/// Does an operation; of a write, only the sectors that `is_kept` says.
+/// Applies an operation; of a write, only the sectors chosen by `is_kept`.
 fn apply(image: &mut Vec<u8>, operation: &Operation, mut is_kept: impl FnMut(usize) -> bool) {
     match operation {
         Operation::Write { offset, bytes } => {
@@ -152,16 +152,16 @@ fn apply(image: &mut Vec<u8>, operation: &Operation, mut is_kept: impl FnMut(usi
     }
 }
 
-/// What happens to operations that no sync followed.
+/// What happens to operations without a following sync.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unsynced {
     Lost,
     Kept,
-    /// Each one is lost, kept or torn, as the number says.
+    /// Each one is lost, kept or torn, by this number.
     Mixed(u64),
 }
 
-/// The disk as it was at the last sync, moved along a trace.
+/// The durable disk at the last sync, advanced along a trace.
 #[derive(Debug, Default)]
 pub struct Survivor {
     durable: Vec<u8>,
@@ -174,7 +174,7 @@ impl Survivor {
         Self { durable, synced: 0 }
     }
 
-    /// What is on the disk if the power goes off after `cut` operations. Cuts must not descend.
+    /// The disk content if the power fails after `cut` operations. Cuts must not descend.
     pub fn after(&mut self, operations: &[Operation], cut: usize, unsynced: Unsynced) -> Vec<u8> {
         let is_sync = |operation: &Operation| matches!(operation, Operation::Sync);
         let last_sync = operations[..cut].iter().rposition(is_sync).map_or(0, |at| at + 1);

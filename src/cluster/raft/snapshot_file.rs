@@ -18,16 +18,16 @@ const COMPRESSION_LEVEL: i32 = 1;
 /// Why a snapshot cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {
-    /// The file is no snapshot, or of another version.
+    /// The file is not a snapshot, or is of another version.
     #[error("not a snapshot of this version")]
     Magic,
     /// The content does not match its checksum.
     #[error("the checksum does not match")]
     Checksum,
-    /// The header is not understood.
+    /// The header cannot be decoded.
     #[error("the header is not understood")]
     Header(#[source] RecordError),
-    /// The state is not understood.
+    /// The state cannot be decoded.
     #[error("the state is not understood")]
     State(#[source] WireError),
     /// The state cannot be unpacked.
@@ -35,10 +35,10 @@ pub enum SnapshotError {
     Compression(#[source] io::Error),
 }
 
-/// The bytes of a snapshot: what is on disk, and what crosses nodes.
+/// The bytes of a snapshot, for the disk and for other nodes.
 ///
 /// # Errors
-/// The compression fails, for want of memory.
+/// The compression fails, for lack of memory.
 pub fn encode(meta: &SnapshotMeta, state: &StateMachine) -> io::Result<Vec<u8>> {
     let header = encode_snapshot_header(meta);
     let mut bytes = MAGIC.to_vec();
@@ -49,8 +49,8 @@ pub fn encode(meta: &SnapshotMeta, state: &StateMachine) -> io::Result<Vec<u8>> 
     Ok(bytes)
 }
 
-/// Appends the state. It is gone through twice, to tell its length first: a frame with a length is
-/// unpacked at once, and two passes take time where one with a copy would take memory.
+/// Appends the state. It makes two passes, the first to know the length: a frame with a length is
+/// unpacked in one step, and two passes cost time where one with a copy would cost memory.
 fn compress_state(state: &StateMachine, bytes: Vec<u8>) -> io::Result<Vec<u8>> {
     let mut length = 0;
     encode_state_in_parts(state, |part| length += part.len());
@@ -69,14 +69,14 @@ fn compress_state(state: &StateMachine, bytes: Vec<u8>) -> io::Result<Vec<u8>> {
 /// Reads a snapshot back.
 ///
 /// # Errors
-/// The bytes are damaged or of another version; nothing is taken from them.
+/// The bytes are damaged or of another version; nothing is used of them.
 pub fn decode(bytes: &[u8]) -> Result<(SnapshotMeta, StateMachine), SnapshotError> {
     let (meta, body) = open(bytes)?;
     let state = zstd::stream::decode_all(body).map_err(SnapshotError::Compression)?;
     Ok((meta, decode_state(&state).map_err(SnapshotError::State)?))
 }
 
-/// Reads what a snapshot says of itself, and checks that it is whole.
+/// Reads a snapshot's header, and checks that it is complete.
 ///
 /// # Errors
 /// The bytes are damaged or of another version.
@@ -84,7 +84,7 @@ pub fn decode_meta(bytes: &[u8]) -> Result<SnapshotMeta, SnapshotError> {
     open(bytes).map(|(meta, _)| meta)
 }
 
-/// The header and the compressed state of whole bytes.
+/// The header and the compressed state of complete bytes.
 fn open(bytes: &[u8]) -> Result<(SnapshotMeta, &[u8]), SnapshotError> {
     if !bytes.starts_with(MAGIC) {
         return Err(SnapshotError::Magic);

@@ -1,5 +1,5 @@
-//! Where a node keeps its snapshots: the newest, and the one before it in case the disk spoils
-//! the newest. The log is purged only up to the older one, so that either is enough to start.
+//! Where a node keeps its snapshots: the newest, and the previous one in case the disk damages the
+//! newest. The log is purged only up to the older one, so that either is enough to start.
 
 use super::snapshot_file::{SnapshotError, decode_meta};
 use super::types::SnapshotMeta;
@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 const KEPT: usize = 2;
 const EXTENSION: &str = "snapshot";
 
-/// Why the newest snapshot cannot be used. Nothing was changed; the one before it takes its place
-/// when the file is moved away.
+/// Why the newest snapshot cannot be used. Nothing was changed; the previous one is used if the
+/// file is moved away.
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotStoreError {
     /// The folder or a file in it cannot be read.
@@ -32,8 +32,7 @@ pub enum SnapshotStoreError {
     },
 }
 
-/// A snapshot as it is kept, to be read from its beginning. It stays readable when a newer one
-/// takes its place.
+/// A kept snapshot, to be read from its beginning. It stays readable after a newer one replaces it.
 pub struct SnapshotFile {
     /// The index of the last entry in it.
     pub index: u64,
@@ -52,13 +51,13 @@ pub enum SnapshotStore {
 }
 
 impl SnapshotStore {
-    /// A store that is gone with the process.
+    /// A store that is lost when the process ends.
     #[must_use]
     pub fn in_memory() -> Self {
         Self::Memory(Mutex::new(None))
     }
 
-    /// A store in `folder`, which is created where needed.
+    /// A store in `folder`, which is created if needed.
     ///
     /// # Errors
     /// The folder cannot be created or read.
@@ -70,10 +69,10 @@ impl SnapshotStore {
         }
     }
 
-    /// Keeps a snapshot; older ones go once it is on disk.
+    /// Keeps a snapshot; older ones are removed once it is on disk.
     ///
     /// # Errors
-    /// The disk refuses; older snapshots are untouched.
+    /// The disk refuses; older snapshots are unchanged.
     pub fn keep(&self, meta: &SnapshotMeta, bytes: &[u8]) -> io::Result<()> {
         match self {
             Self::Folder(folder) => {
@@ -86,7 +85,7 @@ impl SnapshotStore {
             }
             Self::Memory(newest) => {
                 let mut newest = newest.lock();
-                // A newer one may have been installed while this one was built.
+                // A newer one may have been installed during the build of this one.
                 if newest.as_ref().is_none_or(|(kept, _)| kept.last_log_id <= meta.last_log_id) {
                     *newest = Some((meta.clone(), bytes.to_vec()));
                 }
@@ -95,11 +94,11 @@ impl SnapshotStore {
         Ok(())
     }
 
-    /// The newest snapshot, if there is one. Its checksum is right.
+    /// The newest snapshot, if there is one. Its checksum is verified.
     ///
     /// # Errors
-    /// The newest cannot be read or is damaged. An older one is not taken in its place without
-    /// being told to: whoever runs the node has to know that its disk loses data.
+    /// The newest cannot be read or is damaged. An older one is never used on its own accord: an
+    /// operator must learn that the disk loses data.
     pub fn newest(&self) -> Result<Option<(SnapshotMeta, Vec<u8>)>, SnapshotStoreError> {
         let folder = match self {
             Self::Folder(folder) => folder,
@@ -117,7 +116,7 @@ impl SnapshotStore {
         }
     }
 
-    /// Opens the newest snapshot, if there is one. It is not checked.
+    /// Opens the newest snapshot, if there is one, without checking it.
     ///
     /// # Errors
     /// The folder or the file cannot be read.
@@ -140,7 +139,7 @@ impl SnapshotStore {
         }
     }
 
-    /// The index that the oldest kept snapshot ends at: the log before it is of no use.
+    /// The index at which the oldest kept snapshot ends: the log before it is not needed.
     ///
     /// # Errors
     /// The folder cannot be read.
@@ -171,7 +170,7 @@ fn snapshots(folder: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     Ok(files)
 }
 
-/// What a process that died while writing a snapshot left behind.
+/// Removes the files of a process that died while writing a snapshot.
 fn remove_unfinished(folder: &Path) -> io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
@@ -200,7 +199,7 @@ mod tests {
     fn the_newest_two_are_kept() {
         let folder = tempfile::tempdir().unwrap();
         let store = SnapshotStore::in_folder(folder.path().to_owned()).unwrap();
-        // Ten comes after nine, which plain numbers in names would not.
+        // Ten sorts after nine; plain numbers in names would not.
         let kept: Vec<_> = [8, 9, 10, 11].map(|index| keep(&store, index)).into();
         assert_eq!(store.newest().unwrap().unwrap().0, kept[3]);
         assert_eq!(store.oldest_index().unwrap(), Some(10));

@@ -1,4 +1,4 @@
-//! The types that openraft is run with. Nothing outside `cluster/raft` names openraft.
+//! The types for openraft. Nothing outside `cluster/raft` names openraft.
 
 use crate::state_machine::{Applied, Entry};
 use crate::wire::{WireError, decode_entry};
@@ -7,8 +7,8 @@ use prost::bytes::Bytes;
 use std::fmt;
 use std::sync::Arc;
 
-/// A log entry on its way through openraft: its stored form, which the log and all followers get,
-/// and what it says, until that is applied. Clones share both.
+/// A log entry on its way through openraft: its stored form for the log and all followers, and its
+/// decoded content until applied. Clones share both.
 #[derive(Clone)]
 pub struct LogEntry {
     bytes: Bytes,
@@ -25,7 +25,7 @@ impl LogEntry {
     /// Reads a stored entry.
     ///
     /// # Errors
-    /// Whatever is not known to this build in full.
+    /// This build does not fully know the bytes.
     pub fn decode(bytes: Bytes) -> Result<Self, WireError> {
         Ok(Self::new(decode_entry(&bytes)?, bytes))
     }
@@ -36,10 +36,10 @@ impl LogEntry {
         &self.bytes
     }
 
-    /// Takes what the entry says. Who comes second reads the stored form again.
+    /// Takes the content of the entry. A second call decodes the stored form again.
     ///
     /// # Errors
-    /// The stored form is not understood, which it was when this was made.
+    /// The stored form cannot be decoded, although it could when this was made.
     pub fn take(&self) -> Result<Entry, WireError> {
         let taken = self.decoded.lock().take();
         taken.map_or_else(|| decode_entry(&self.bytes), Ok)
@@ -66,7 +66,7 @@ impl From<Entry> for LogEntry {
     }
 }
 
-/// What applying an entry answered, one for each command; empty for openraft's own entries.
+/// The answers of applying an entry, one for each command; empty for openraft's own entries.
 #[derive(Clone, Debug, Default)]
 pub struct Answers(pub Vec<Applied>);
 
@@ -76,18 +76,18 @@ impl fmt::Display for Answers {
     }
 }
 
-/// How a member is known and reached. Part of the membership, so that a replaced disk is
-/// recognised by its pod's name when nobody gossips about the old node any more.
+/// The name and address of a member. Part of the membership, so that a replaced disk is recognised
+/// by its pod's name after gossip has forgotten the old node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MemberNode {
-    /// Name of its pod.
+    /// Its pod name.
     pub name: String,
     /// `HOST:PORT` of its peer listener; empty in a cluster of one.
     pub address: String,
 }
 
 openraft::declare_raft_types!(
-    /// openraft over our entries.
+    /// openraft with our entries.
     pub TypeConfig:
         D = LogEntry,
         R = Answers,

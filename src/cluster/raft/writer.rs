@@ -1,5 +1,5 @@
-//! The one thread that writes the log: takes what waits, one transaction, one fsync, then the
-//! callbacks.
+//! The only thread that writes the log: it takes waiting jobs, makes one transaction and one fsync,
+//! then calls back.
 
 use super::log_file::{COMMITTED, LOG, META, PURGED, VOTE, io_error};
 use super::log_tail::LogMemory;
@@ -12,14 +12,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 
-/// Jobs that may wait for the disk. openraft itself has a bounded number of appends under way.
+/// Jobs that may wait for the disk. openraft itself bounds the appends in progress.
 const JOBS_MAX: usize = 1024;
 /// Jobs written in one transaction: bounds the time until the first callback.
 const JOBS_PER_COMMIT_MAX: usize = 256;
 
 type Done = oneshot::Sender<io::Result<()>>;
 
-/// Something to be written.
+/// A job of the writer.
 pub(super) enum WriterJob {
     Append {
         records: Vec<(u64, Vec<u8>)>,
@@ -30,7 +30,7 @@ pub(super) enum WriterJob {
         bytes: Vec<u8>,
         done: Done,
     },
-    /// Written with whatever comes next: losing it costs nothing but time.
+    /// Written with the next job: losing it costs only time.
     Committed(Vec<u8>),
     Truncate {
         from: u64,
@@ -47,11 +47,11 @@ pub(super) enum WriterJob {
     },
 }
 
-/// The way to the writer thread.
+/// The channel to the writer thread.
 pub(super) struct LogWriter(mpsc::Sender<WriterJob>);
 
 impl LogWriter {
-    /// Hands over a job; waits while too many others do.
+    /// Sends a job; waits while too many others wait.
     ///
     /// # Errors
     /// The writer has failed or was closed; the job is dropped.
@@ -60,7 +60,7 @@ impl LogWriter {
     }
 }
 
-/// The answer to everything that comes after a failure or after the end.
+/// The answer to every job after a failure or the end.
 pub(super) fn stopped() -> io::Error {
     io::Error::other("the log is closed")
 }
@@ -73,8 +73,8 @@ struct Thread {
     committed: Option<Vec<u8>>,
 }
 
-/// Starts the thread. It ends when it is closed, when nobody can send to it any more, or with
-/// the first failure, which the receiver then holds.
+/// Starts the thread. It ends when it is closed, when all senders are gone, or with the first
+/// failure, which the receiver then holds.
 pub(super) fn spawn(
     database: Arc<Database>,
     memory: Arc<Mutex<LogMemory>>,
@@ -101,7 +101,7 @@ impl Thread {
                 continue;
             }
             self.refuse(jobs);
-            // Frees the database before the caller hears of it.
+            // Frees the database before the caller gets the answer.
             drop(self);
             if let Some(done) = closing {
                 let _ = done.send(copy(&result));
@@ -110,7 +110,7 @@ impl Thread {
         }
     }
 
-    /// Answers what was handed over and is not written any more.
+    /// Answers submitted jobs that are not written any more.
     fn refuse(&self, mut jobs: mpsc::Receiver<WriterJob>) {
         jobs.close();
         let refusal = Err(Arc::new(stopped()));
@@ -119,7 +119,7 @@ impl Thread {
         }
     }
 
-    /// Takes a close out of the batch. Nothing follows it: its sender has stopped openraft.
+    /// Removes a close from the batch. No job follows it: its sender has stopped openraft.
     fn take_close(batch: &mut Vec<WriterJob>) -> Option<Done> {
         let at = batch.iter().position(|job| matches!(job, WriterJob::Close { .. }))?;
         match batch.remove(at) {
@@ -142,7 +142,7 @@ impl Thread {
         if is_only_committed && !is_last {
             return Ok(());
         }
-        // A panic is a failure like any other: it must not end the thread in silence.
+        // A panic is a failure like any other: it must not end the thread silently.
         let committed = catch_unwind(AssertUnwindSafe(|| self.commit(batch)));
         match committed {
             Ok(committed) => committed.map_err(|error| Arc::new(io_error(error))),
@@ -162,7 +162,7 @@ impl Thread {
         Ok(transaction.commit()?)
     }
 
-    /// Callbacks only after the commit: they are what lets the sender forget its event.
+    /// Callbacks only after the commit: after them the sender may forget its event.
     fn answer(&self, batch: impl Iterator<Item = WriterJob>, result: &Result<(), Arc<io::Error>>) {
         for job in batch {
             match job {
@@ -177,7 +177,7 @@ impl Thread {
                 | WriterJob::Truncate { done, .. }
                 | WriterJob::Purge { done, .. }
                 | WriterJob::Close { done } => {
-                    // A caller that went away no longer wants to know.
+                    // A caller that is gone does not need the answer.
                     let _ = done.send(copy(result));
                 }
                 WriterJob::Committed(_) => {}

@@ -1,4 +1,4 @@
-//! How a node leaves the work to others before it stops. It stays a member: a stop is no removal.
+//! How a node gives its work to others before it stops. It stays a member: a stop is not a removal.
 
 use crate::cluster::checks::quorum_check;
 use crate::cluster::gossip::Peer;
@@ -12,32 +12,33 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tracing::{info, warn};
 
-/// Slots move within one look of the leader; after this there is none.
+/// Slots move within one round of the leader; longer means that there is no leader.
 pub(in crate::cluster) const RELEASE_MAX: Duration = Duration::from_secs(5);
-/// A voter without which the others have no quorum stays so long at most (rule 25).
+/// A voter that the others need for a quorum stays at most this long (rule 25).
 const STAY_MAX: Duration = Duration::from_secs(15);
-/// In a cluster that stops as a whole, the last calls are begun so long after a node knows of it at
-/// most: others know two rounds of gossip later, and a commit is heard of with the next heartbeat.
+/// When a whole cluster stops, the last calls begin at most this long after a node knows of the
+/// stop: the others know of the stop two rounds of gossip later, and learn of a commit with the
+/// next heartbeat.
 pub(in crate::cluster) const LAST_BEGINS_MAX: Duration = Duration::from_secs(1);
-/// The old leader stays until it sees the new one, so long at most (rule 29).
+/// The old leader stays until it sees the new one, at most this long (rule 29).
 const SUCCESSION_MAX: Duration = Duration::from_secs(2);
-/// Successors tried. Each is a voter that is up to date, so the first one nearly always succeeds.
+/// Successors tried. Each is an up-to-date voter, so the first one nearly always succeeds.
 const TRANSFERS_MAX: u32 = 3;
 /// A successor answered within this time (rule 29).
 pub(in crate::cluster) const ANSWERED_WITHIN: Duration = Duration::from_millis(300);
-/// Between two looks at what others do meanwhile.
+/// Between two polls of the other nodes.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 impl Cluster {
-    /// Gives all slots away and waits until they are gone. Calls under way go on; their records
-    /// still count.
+    /// Gives all slots away and waits until they are gone. Calls in progress continue; their
+    /// records still count.
     pub async fn release(&self) {
         let Some(member) = &self.member else { return };
         member.is_draining.store(true, Ordering::Relaxed);
         member.duties.notify_one();
         member.gossip.publish(member.facts()).await;
-        // The leader hears of it by the next check, which is now. Where all drain, nobody takes
-        // the slots, and every call that is begun meanwhile holds up all of them.
+        // The next check, which is now, reports it to the leader. If all members drain, no member
+        // takes the slots, and every new call would delay all of them.
         let told = async {
             while self.owns_slots() && self.has_quorum() && !staying(member).await.is_empty() {
                 quorum_check::check(member).await;
@@ -47,7 +48,7 @@ impl Cluster {
         if tokio::time::timeout(RELEASE_MAX, told).await.is_err() {
             warn!("stopping with slots that nobody took");
         }
-        // What only this disk has goes into the log while there is a quorum (rule 13).
+        // Events that only this disk has go into the log while there is a quorum (rule 13).
         let fed = async {
             while member.quorum_loss.len() > 0 && self.has_quorum() {
                 tokio::time::sleep(LOOK_EVERY).await;
@@ -58,8 +59,8 @@ impl Cluster {
         }
     }
 
-    /// Stays while the others would have no quorum without this node, to go on with or to record
-    /// their last calls, then hands the leadership over. The log is still served meanwhile.
+    /// Stays while the others need this node for a quorum, to continue or to record their last
+    /// calls, then transfers the leadership. The log is still served meanwhile.
     pub async fn transfer_leadership(&self) {
         let Some(member) = &self.member else { return };
         let stays = async {
@@ -93,8 +94,8 @@ impl Cluster {
     }
 }
 
-/// Asks a voter to lead, and waits until this node sees that another one does (rule 29). False:
-/// none does in time, and one more may be asked.
+/// Asks a voter to lead, and waits until this node sees another leader (rule 29). Returns false if
+/// none appears in time; the caller may ask another one.
 ///
 /// # Errors
 /// The node has stopped.
@@ -112,7 +113,7 @@ pub(in crate::cluster) async fn transfer_leadership_to(
     Ok(tokio::time::timeout(SUCCESSION_MAX, succeeded).await.is_ok())
 }
 
-/// The voter to hand over to, if this node leads (rule 29).
+/// The voter to transfer the leadership to, if this node leads (rule 29).
 pub(in crate::cluster) fn transfer_target(
     status: &RaftStatus,
     own: NodeId,
@@ -130,7 +131,7 @@ pub(in crate::cluster) fn transfer_target(
     voters.max_by_key(|(_, member)| member.matched_index).map(|(node, _)| *node)
 }
 
-/// Members that do not drain, as far as this node was told: who is silent may come back.
+/// Members that are not draining, as far as this node knows. Silent ones count: they may return.
 async fn staying(member: &Member) -> BTreeSet<NodeId> {
     let told = member.gossip.peers().await;
     let drains = |node: NodeId| {
@@ -147,15 +148,15 @@ async fn is_needed(member: &Member) -> bool {
     needs(&member.raft().status().voters, member.own.node, &staying.collect(), &calling)
 }
 
-/// Those who drain and have calls under way: without a quorum these could not be recorded.
+/// Draining members with calls in progress: without a quorum these could not be recorded.
 fn calling(state: &StateMachine, peers: &[Peer]) -> BTreeSet<NodeId> {
     let draining = peers.iter().filter(|peer| peer.facts.is_draining);
     let calling = draining.filter(|peer| state.begun_by(peer.node, peer.boot).next().is_some());
     calling.map(|peer| peer.node).collect()
 }
 
-/// Whether those who stay, for good or until their calls end, would have no quorum without this
-/// voter, although there are some.
+/// Whether the staying members need this voter for a quorum. Members with calls in progress count
+/// as staying until these end; without any staying member the answer is no.
 fn needs(
     voters: &BTreeSet<NodeId>,
     own: NodeId,

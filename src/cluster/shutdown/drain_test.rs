@@ -1,4 +1,4 @@
-//! Who is needed at the end, and who inherits.
+//! Which node is needed at the end, and which one takes over the leadership.
 
 use super::*;
 use crate::cluster::gossip::NodeFacts;
@@ -64,10 +64,10 @@ fn rule_25_in_a_cluster_that_stops_as_a_whole_voters_wait_for_calls_and_for_noth
     assert!(needed(&[3]));
     // Those two are a quorum until their calls end.
     assert!(!needed(&[2, 3]));
-    // A learner's call is recorded by voters.
+    // Voters record a learner's call.
     assert!(needed(&[8]));
     assert!(!needs(&nodes(&[2, 3]), NodeId(1), &nodes(&[]), &nodes(&[2])));
-    // Of two who stay and one with a call any two will do.
+    // Of two staying members and one with a call any two are enough.
     assert!(!needs(&nodes(&[1, 2, 3]), NodeId(1), &nodes(&[2]), &nodes(&[3])));
 }
 

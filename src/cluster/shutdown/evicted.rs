@@ -1,6 +1,6 @@
-//! Why a process of a cluster of several has to end: its node is no longer wanted, and the next
-//! start begins as a new one; its build is too old, and the next start is one of the same node; or
-//! it can no longer be found.
+//! Why a process of a cluster with peers has to end. Its node was removed, and the next start
+//! begins as a new node. Its build is too old, and the next start continues the same node. Or other
+//! nodes can no longer find it.
 
 use crate::cluster::fatal::FatalError;
 use crate::cluster::member::Member;
@@ -15,7 +15,7 @@ pub(in crate::cluster) async fn run(member: Arc<Member>, stop: CancellationToken
     let mut gossip = member.gossip.failed();
     let refused = tokio::select! {
         () = stop.cancelled() => return,
-        // Started again in this life, it would not be believed.
+        // If gossip restarted in this life, other nodes would not believe it.
         ended = gossip.wait_for(Option::is_some) => {
             if let Ok(Some(end)) = ended.as_deref() {
                 member.fail(FatalError::Gossip(end.clone()));
@@ -36,11 +36,11 @@ pub(in crate::cluster) async fn run(member: Arc<Member>, stop: CancellationToken
     member.fail(FatalError::NodeOver(refused));
 }
 
-/// Whether no build will ever be heard again as this node.
+/// Whether no build can be accepted again as this node.
 fn is_node_over(refused: RefusalKind) -> bool {
     match refused {
         RefusalKind::Retired | RefusalKind::StaleBoot => true,
-        // A newer build goes on with the same directory.
+        // A newer build continues with the same directory.
         RefusalKind::FeatureLevel
         | RefusalKind::WrongCluster
         | RefusalKind::WrongNode
@@ -71,7 +71,7 @@ mod tests {
         assert_eq!(told.kind, RefusalKind::Retired);
         let before = node.member.directory.identity();
         let Node { member, folder, .. } = node;
-        // The lock goes with the last who knows the member.
+        // The last owner of the member releases the lock.
         drop(member);
         let next = DataDirectory::open(folder.path()).unwrap().identity();
         assert_ne!(next.node_id, before.node_id);

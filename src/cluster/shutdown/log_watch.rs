@@ -1,5 +1,5 @@
-//! Notices that the log can no longer be written, tells the process, and gives up the ballast
-//! when the cause is a full disk.
+//! Notices that the log can no longer be written, signals that the process must end, and frees the
+//! ballast if the disk is full.
 
 use crate::cluster::data_dir::ballast::Ballast;
 use crate::cluster::fatal::{self, FatalError};
@@ -34,7 +34,7 @@ async fn disk_failure(raft: &RaftNode) -> std::sync::Arc<io::Error> {
     let error = failed.wait_for(Option::is_some).await.ok().and_then(|error| error.clone());
     match error {
         Some(error) => error,
-        // The writer was closed in good order: no failure can follow.
+        // The writer was closed in an orderly way: no failure can follow.
         None => std::future::pending().await,
     }
 }

@@ -1,4 +1,4 @@
-//! What the spool asks of a disk while it keeps events, so that a test can let it fail.
+//! The disk operations of the spool, so that a test can make them fail.
 
 use std::fmt::Debug;
 use std::fs::File;
@@ -16,8 +16,8 @@ pub(super) trait Disk: Debug + Send + Sync {
     /// Returns once content and length of the file are on disk.
     ///
     /// # Errors
-    /// What was written since the last sync may be lost, and a second try would not tell: the
-    /// kernel reports a lost page once.
+    /// Data since the last sync may be lost, and a second try would not show it: the kernel reports
+    /// a lost page once.
     fn sync(&self, file: &File) -> io::Result<()>;
 }
 

@@ -6,12 +6,12 @@ use std::io;
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
-/// A writer that has not reached its sync by then never will.
+/// A writer that has not synced by then counts as stuck.
 const SYNC_WITHIN: Duration = Duration::from_secs(10);
-/// A test that has not let the disk go on by then has failed, and is to end.
+/// A test that has not released the disk by then has failed, and must end.
 const STALL_MAX: Duration = Duration::from_secs(30);
 
-/// What happens next.
+/// The behaviour of the next operations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mood {
     #[default]
@@ -20,7 +20,7 @@ pub enum Mood {
     Stalls,
     /// The next sync fails, later ones work again: the kernel reports a lost page once.
     LosesAPage,
-    /// The next write ends after so many bytes.
+    /// The next write ends after this many bytes.
     IsFullAfter(usize),
     /// The next write panics.
     Panics,
@@ -51,7 +51,7 @@ impl FaultyDisk {
         assert!(wait.unwrap().0.is_stalled, "no sync within {SYNC_WITHIN:?}");
     }
 
-    /// Syncs that were asked for.
+    /// Number of requested syncs.
     pub fn syncs(&self) -> usize {
         self.state().syncs
     }

@@ -1,30 +1,31 @@
-//! What a replica does with an event by the state of its quorum (promise 8). Pure: the caller knows
-//! how long the quorum has been gone, and carries out what is decided here.
+//! What a replica does with an event, depending on its quorum (promise 8). Pure: the caller knows
+//! how long the quorum has been lost, and executes the decision.
 
 use crate::config::OnQuorumLoss;
 use std::time::Duration;
 
-/// Events fed to the log at a time: half of what an entry holds, so that new events find room
-/// beside them.
+/// Events fed to the log at a time: half of what an entry holds, so that new events have room next
+/// to them.
 pub const FEED_COUNT_MAX: usize = 256;
-/// Events fed while it is not known that the log takes any: every peer is tried with all of them.
+/// Events fed while it is unknown whether the log accepts any: every peer is tried with all of
+/// them.
 pub const FEED_COUNT_FIRST: usize = 1;
 
-/// What a replica knows of itself when an event arrives.
+/// What a replica knows about itself when an event arrives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QuorumStanding {
     /// Time since the quorum was last seen; zero while there is one (rule 12).
     pub lost_for: Duration,
     /// Whether the replica is shutting down.
     pub is_draining: bool,
-    /// Whether the spool takes events.
+    /// Whether the spool accepts events.
     pub has_room: bool,
 }
 
-/// What is done with an event.
+/// What happens to an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Degradation {
-    /// Offered to the log, however long that takes within the deadline of an accept.
+    /// Offered to the log, for as long as the deadline of an accept allows.
     Wait,
     /// Kept on this replica's disk alone.
     Spool,
@@ -33,8 +34,8 @@ pub enum Degradation {
 }
 
 /// Decides where an event goes. A quorum that was lost for less than `spool_after` is waited for:
-/// an election is no outage, and what many disks hold is worth more than what one does. A replica
-/// that shuts down takes nothing: its disk may not come back for long, its sender will.
+/// an election is not an outage, and an event on many disks is safer than on one. A replica that
+/// shuts down accepts nothing: its disk may not return for long, but its sender will retry.
 #[must_use]
 pub fn mode(
     standing: QuorumStanding,
@@ -50,7 +51,7 @@ pub fn mode(
     }
 }
 
-/// How many events to feed after so many: more and more while the log takes them.
+/// How many events to feed next: the number grows while the log accepts them.
 #[must_use]
 pub fn next_count(count: usize, is_taken: bool) -> usize {
     if is_taken { (2 * count).min(FEED_COUNT_MAX) } else { FEED_COUNT_FIRST }

@@ -2,9 +2,9 @@
 //!
 //! A file starts with seven letters and its format. In a segment records follow: length, checksum,
 //! the id of the last event that was on disk when the record was written, and one event as a log
-//! entry of that one command, stamped with its reception time. That id tells a torn tail, which
-//! nobody was promised, from damage to what was kept: only of the last group that was written
-//! both look alike.
+//! entry of one command, stamped with its reception time. That id distinguishes a torn tail, which
+//! was never acknowledged, from damage to kept events: only in the last written group do both look
+//! alike.
 
 use super::error::SpoolError;
 use crate::clock::Timestamp;
@@ -15,9 +15,9 @@ use std::path::Path;
 
 /// Format that this build writes, and the newest that it reads.
 pub(super) const FORMAT: u8 = 1;
-/// How a segment starts.
+/// First bytes of a segment.
 pub(super) const SEGMENT_HEADER: [u8; HEADER_BYTES] = *b"RELAYSP\x01";
-/// How the mark of what was removed starts.
+/// First bytes of the removal mark.
 const MARK_HEADER: [u8; HEADER_BYTES] = *b"RELAYRM\x01";
 /// Letters and format.
 const HEADER_BYTES: usize = 8;
@@ -26,10 +26,10 @@ const LETTERS: usize = HEADER_BYTES - 1;
 /// A length or a checksum.
 const WORD_BYTES: usize = 4;
 const ID_BYTES: usize = 8;
-/// What stands before the event in a record: length, checksum, id.
+/// What precedes the event in a record: length, checksum, id.
 pub(super) const FRAME_BYTES: usize = 2 * WORD_BYTES + ID_BYTES;
 
-/// A record whose checksum is right.
+/// A record with a correct checksum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct SpoolRecord<'b> {
     /// The last event that was on disk when this one was written.
@@ -37,7 +37,7 @@ pub(super) struct SpoolRecord<'b> {
     pub(super) body: &'b [u8],
 }
 
-/// Appends a record. The body is shorter than 4 GiB: the whole spool is.
+/// Appends a record. The body is shorter than 4 GiB, like the whole spool.
 pub(super) fn frame(bytes: &mut Vec<u8>, synced_through: u64, body: &[u8]) {
     let length = u32::try_from(body.len()).expect("a body is shorter than the spool");
     let synced_through = synced_through.to_be_bytes();
@@ -47,7 +47,7 @@ pub(super) fn frame(bytes: &mut Vec<u8>, synced_through: u64, body: &[u8]) {
     bytes.extend(body);
 }
 
-/// The record that `bytes` start with; `None` if it is not whole.
+/// The record at the start of `bytes`; `None` if it is incomplete.
 pub(super) fn record(bytes: &[u8]) -> Option<SpoolRecord<'_>> {
     let (length, rest) = bytes.split_first_chunk::<WORD_BYTES>()?;
     let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
@@ -58,8 +58,8 @@ pub(super) fn record(bytes: &[u8]) -> Option<SpoolRecord<'_>> {
     is_whole.then(|| SpoolRecord { synced_through: u64::from_be_bytes(*synced_through), body })
 }
 
-/// Whether something behind the first byte shows that event `id` was on disk once: a record that
-/// was written after its fsync. Looks at every place, because a damaged length leads nowhere.
+/// Whether something after the first byte proves that event `id` was on disk: a record written
+/// after its fsync. It checks every offset, because a damaged length leads nowhere.
 pub(super) fn shows_synced(bytes: &[u8], id: u64) -> bool {
     (1..bytes.len()).filter_map(|at| record(&bytes[at..])).any(|record| record.synced_through >= id)
 }
@@ -79,7 +79,7 @@ pub(super) fn encode_event(received_at: Timestamp, event: &RunEvent) -> Vec<u8> 
     })
 }
 
-/// Reads what [`encode_event`] wrote; `None` if it is an entry about something else.
+/// Reads what [`encode_event`] wrote; `None` for an entry with other content.
 pub(super) fn decode_event(body: &[u8]) -> Result<Option<(Timestamp, RunEvent)>, WireError> {
     let Entry { at, mut commands } = decode_entry(body)?;
     let command = commands.pop().filter(|_| commands.is_empty());
@@ -87,12 +87,12 @@ pub(super) fn decode_event(body: &[u8]) -> Result<Option<(Timestamp, RunEvent)>,
     Ok(Some((at, *event)))
 }
 
-/// Checks how a segment starts. Its records begin behind [`SEGMENT_HEADER`].
+/// Checks the start of a segment. Its records follow [`SEGMENT_HEADER`].
 pub(super) fn check_segment(path: &Path, bytes: &[u8]) -> Result<(), SpoolError> {
     open(path, bytes, SEGMENT_HEADER).map(|_| ())
 }
 
-/// The mark that events were removed through `id`.
+/// The mark that events through `id` were removed.
 pub(super) fn encode_mark(id: u64) -> Vec<u8> {
     let mut bytes = MARK_HEADER.to_vec();
     bytes.extend(id.to_be_bytes());
@@ -110,7 +110,7 @@ pub(super) fn decode_mark(path: &Path, bytes: &[u8]) -> Result<u64, SpoolError> 
     if is_whole { Ok(id) } else { Err(damaged()) }
 }
 
-/// What follows the header, if that is one of ours.
+/// The bytes after the header, if the header is known.
 fn open<'b>(
     path: &Path,
     bytes: &'b [u8],

@@ -1,5 +1,5 @@
 //! What the spool holds and what waits to be written, without touching a disk. Events are numbered
-//! in the order they were handed over, from 1.
+//! in the order of their submission, from 1.
 
 use super::error::KeepError;
 use super::format::FRAME_BYTES;
@@ -10,29 +10,29 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Part of the free disk that the spool may take: the log and its snapshots need the rest.
+/// Share of the free disk that the spool may take: the log and its snapshots need the rest.
 const FREE_DISK_SHARE: u64 = 4;
 
 /// The index of one spool.
 #[derive(Debug)]
 pub(super) struct Kept {
-    /// In order; none without an event that is left.
+    /// Segments in order; segments without remaining events are removed.
     segments: VecDeque<Segment>,
     removed_through: u64,
     /// Events up to this one are on disk.
     synced_through: u64,
     /// The events after that, encoded.
     waiting: Vec<Vec<u8>>,
-    /// Bytes that the waiting events and those being written will take.
+    /// Bytes of the waiting events and of those being written.
     waiting_bytes: u64,
-    /// The last event that was handed over.
+    /// The last submitted event.
     queued_through: u64,
     /// Why nothing is written any more.
     failed: Option<Arc<io::Error>>,
 }
 
 impl Kept {
-    /// What an earlier life left.
+    /// With the events of an earlier life.
     pub(super) fn new(segments: VecDeque<Segment>, removed_through: u64) -> Self {
         let last = segments.back().map_or(0, |segment| segment.next() - 1);
         let synced_through = last.max(removed_through);
@@ -52,24 +52,24 @@ impl Kept {
         self.segments.iter().map(Segment::bytes).sum()
     }
 
-    /// Events that are left.
+    /// Remaining events.
     pub(super) fn count(&self) -> u64 {
         self.segments.iter().map(|segment| offset(segment.count())).sum()
     }
 
-    /// Bytes that the spool may take. Its own are counted as free, or each event would lower the
-    /// bound for the next one.
+    /// Bytes that the spool may take. Its own bytes count as free; otherwise each event would lower
+    /// the bound for the next one.
     fn bound(&self, bytes_max: u64, free_bytes: u64) -> u64 {
         bytes_max.min(free_bytes.saturating_add(self.bytes()) / FREE_DISK_SHARE)
     }
 
-    /// Whether something may be taken in.
+    /// Whether an event may be accepted.
     pub(super) fn has_room(&self, bytes_max: u64, free_bytes: u64) -> bool {
         let taken = self.bytes() + self.waiting_bytes;
         self.failed.is_none() && taken < self.bound(bytes_max, free_bytes)
     }
 
-    /// Takes in events, all or none, and gives the last one's id.
+    /// Accepts events, all or none, and returns the last one's id.
     pub(super) fn queue(
         &mut self,
         bodies: Vec<Vec<u8>>,
@@ -89,9 +89,9 @@ impl Kept {
         Ok(self.queued_through)
     }
 
-    /// Whether event `id` is on disk, where it may still get there.
+    /// Whether event `id` is on disk; an error if it can no longer get there.
     pub(super) fn is_synced(&self, id: u64) -> Result<bool, KeepError> {
-        // Before the failure: an earlier group may be safe all the same.
+        // Checked before the failure: an earlier group may be safe nevertheless.
         if id <= self.synced_through {
             return Ok(true);
         }
@@ -102,18 +102,18 @@ impl Kept {
         self.failed.as_ref().map_or(Ok(()), |error| Err(KeepError::Failed(Arc::clone(error))))
     }
 
-    /// The last event that was handed over.
+    /// The last submitted event.
     #[cfg(test)]
     pub(super) fn queued_through(&self) -> u64 {
         self.queued_through
     }
 
-    /// Hands out what waits, and the id of the first of it.
+    /// Takes the waiting events and returns them with the id of the first.
     pub(super) fn take_waiting(&mut self) -> (u64, Vec<Vec<u8>>) {
         (self.synced_through + 1, std::mem::take(&mut self.waiting))
     }
 
-    /// Takes note that the events handed out are on disk.
+    /// Records that the taken events are on disk.
     pub(super) fn written(&mut self, written: WrittenEvents) {
         let WrittenEvents { begun, places } = written;
         let first = self.synced_through + 1;
@@ -125,14 +125,14 @@ impl Kept {
         }
     }
 
-    /// Takes note that nothing may be written any more; the first reason stays.
+    /// Records that nothing may be written any more; the first reason stays.
     pub(super) fn fail(&mut self, error: io::Error) -> KeepError {
         let error = self.failed.get_or_insert_with(|| Arc::new(error));
         KeepError::Failed(Arc::clone(error))
     }
 
-    /// Where the oldest events are, in order. At most `count_max`, and together no more than
-    /// `bytes_max`, but one at least.
+    /// Positions of the oldest events, in order. At most `count_max`, and together at most
+    /// `bytes_max`, but at least one.
     pub(super) fn oldest(&self, count_max: usize, bytes_max: u64) -> Vec<Wanted> {
         let all = self.segments.iter().flat_map(Segment::events);
         let mut bytes = 0;
@@ -144,14 +144,14 @@ impl Kept {
         all.take(count_max).take_while(fits).collect()
     }
 
-    /// The last event to remove if all through `id` go, or nothing if none is left of those. What
-    /// is not on disk was never handed out.
+    /// The last event to remove if all through `id` are removed; `None` if none of those is left.
+    /// Events that are not on disk were never returned by a read.
     pub(super) fn removable(&self, id: u64) -> Option<u64> {
         let through = id.min(self.synced_through);
         (through > self.removed_through).then_some(through)
     }
 
-    /// Forgets events; gives the files that hold no other.
+    /// Removes events; returns the files without remaining events.
     pub(super) fn remove_through(&mut self, id: u64) -> Vec<PathBuf> {
         self.removed_through = id;
         let mut emptied = Vec::new();
@@ -179,7 +179,7 @@ mod tests {
         kept.queue(vec![BODY.to_vec()], offset(RECORD_BYTES * records_max), FREE)
     }
 
-    /// What a writer says of one event in a new segment.
+    /// What a writer reports about one event in a new segment.
     fn one_written() -> WrittenEvents {
         let begun = Some(PathBuf::from("1.spool"));
         WrittenEvents { begun, places: vec![SegmentPlace { offset: 8, length: RECORD_BYTES }] }

@@ -1,7 +1,7 @@
 //! What a replica keeps on its own disk while the cluster has no quorum (promise 8, rule 13). It
-//! belongs to the data directory, not to the node: whoever works on the directory feeds it to the
-//! log, in order, and removes what was committed. Nothing here knows of the log, and an event may
-//! be fed twice: the log's keys remove doubles.
+//! belongs to the data directory, not to the node: any node on the directory feeds it to the log,
+//! in order, and removes committed events. This module does not know the log, and an event may be
+//! fed twice: the log's keys remove duplicates.
 
 mod disk;
 mod error;
@@ -28,16 +28,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use writer::SpoolWriter;
 
-/// Default of the most that is kept: some 150,000 events, an hour of 40 a second.
+/// Default of the largest spool: some 150,000 events, an hour of 40 a second.
 pub const SPOOL_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// The length of a record has 32 bits.
 const BYTES_LIMIT: u64 = u32::MAX as u64;
-/// How copies of files end in which a record cannot be read.
+/// Ending of file copies with an unreadable record.
 const SET_ASIDE: &str = "unreadable";
-/// What is fed at a time has to fit into one entry of the log.
+/// The events fed at a time must fit into one entry of the log.
 const OLDEST_BYTES_MAX: u64 = 1024 * 1024;
 
-/// An event that was kept.
+/// A kept event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spooled {
     /// Number of the event in this data directory; rises, also across restarts.
@@ -48,7 +48,7 @@ pub struct Spooled {
 }
 
 /// The spool of one data directory. Clones share it. It reads and writes files and waits for the
-/// disk: asynchronous callers call it on a thread that may block, but for [`Self::len`],
+/// disk: asynchronous callers use a thread that may block, except for [`Self::len`],
 /// [`Self::bytes`], [`Self::is_empty`] and [`Self::room`].
 #[derive(Clone, Debug)]
 pub struct Spool(Arc<Shared>);
@@ -57,7 +57,7 @@ pub struct Spool(Arc<Shared>);
 struct Shared {
     folder: PathBuf,
     bytes_max: u64,
-    /// Held while the disk works. Whoever wants `kept` too takes this one first.
+    /// Held while the disk works. Lock order: this before `kept`.
     writer: Mutex<SpoolWriter>,
     kept: Mutex<Kept>,
 }
@@ -75,12 +75,12 @@ impl Drop for InHand<'_> {
 }
 
 impl Spool {
-    /// Opens the spool in `folder`, which is created where needed, with what an earlier life kept.
-    /// A torn tail, of which nobody was told that it is kept, is cut. The data directory is locked
-    /// by the caller. `bytes_max` is [`SPOOL_BYTES_MAX`] by default, and held under 4 GiB.
+    /// Opens the spool in `folder`, which is created if needed, with the events of an earlier life.
+    /// A torn tail, which was never acknowledged, is cut. The caller has locked the data directory.
+    /// `bytes_max` is [`SPOOL_BYTES_MAX`] by default, and at most 4 GiB.
     ///
     /// # Errors
-    /// The disk refuses, or a file is damaged or of a newer version. Then nothing was changed.
+    /// The disk refuses, or a file is damaged or of a newer version. Nothing was changed.
     pub fn open(folder: &Path, bytes_max: u64) -> Result<Self, SpoolError> {
         Self::open_on(Arc::new(SystemDisk), folder, bytes_max)
     }
@@ -94,11 +94,11 @@ impl Spool {
         })))
     }
 
-    /// Keeps events, in order: all of them are on disk when this returns. Keeps that run at the
-    /// same time share an fsync. `free_bytes` is what the disk has left now.
+    /// Keeps events, in order: all of them are on disk when this returns. Concurrent keeps share an
+    /// fsync. `free_bytes` is the free space of the disk.
     ///
-    /// A power cut before this returns may leave some of the events. They are fed like others:
-    /// nobody was told that they are kept, so that their sender sends them again.
+    /// A power cut before this returns may leave some of the events. They are fed like others: they
+    /// were not acknowledged, so their sender sends them again.
     ///
     /// # Errors
     /// [`KeepError::Full`] if more than the bound or a quarter of the free disk would be used, and
@@ -114,8 +114,8 @@ impl Spool {
         }
         let bodies = events.iter().map(|event| encode_event(received_at, event)).collect();
         let last = self.kept().queue(bodies, self.0.bytes_max, free_bytes)?;
-        // While one group is being written the next one gathers here. Who gets the writer first
-        // writes for all.
+        // While one group is being written the next one gathers here. The first caller to get the
+        // writer writes for all.
         let mut writer = self.0.writer.lock();
         if self.kept().is_synced(last)? {
             return Ok(());
@@ -135,18 +135,18 @@ impl Spool {
         }
     }
 
-    /// The oldest events, in order. At most `count_max`, and no more than one entry of the log
-    /// holds, but one at least. They stay until they are removed. One caller reads and removes:
-    /// what another one removes meanwhile may be an error here.
+    /// The oldest events, in order. At most `count_max`, and at most one log entry, but at least
+    /// one. They stay until they are removed. Only one caller may read and remove: a concurrent
+    /// removal may cause an error here.
     ///
     /// # Errors
-    /// The disk refuses, or a record was damaged since it was kept.
+    /// The disk refuses, or a record was damaged after it was kept.
     pub fn oldest(&self, count_max: usize) -> Result<Vec<Spooled>, SpoolError> {
         let wanted = self.kept().oldest(count_max, OLDEST_BYTES_MAX);
         segment::load(&wanted)
     }
 
-    /// Uids of the runs whose events are kept, and how many of each. Reads the whole spool.
+    /// Uids of the runs with kept events, and the number of each. Reads the whole spool.
     ///
     /// # Errors
     /// As for [`Self::oldest`].
@@ -161,9 +161,9 @@ impl Spool {
         Ok(uids)
     }
 
-    /// Takes the oldest event out of the way if its record cannot be read for good, so that it does
-    /// not hold up those behind it. Gives the copy of its file, which nothing reads any more. `None`,
-    /// and nothing changed, if there is no such event.
+    /// Sets the oldest event aside if its record is unreadable for good, so that it does not block
+    /// later ones. Returns the copy of its file, which nothing reads any more. `None`, and no
+    /// change, if there is no such event.
     ///
     /// # Errors
     /// The disk refuses.
@@ -184,18 +184,19 @@ impl Spool {
         Ok(Some(copy))
     }
 
-    /// Removes the events up to and with `id`, after their commit. They do not come back once
-    /// this returned. If the process ends before, they may be fed again.
+    /// Removes the events up to and including `id`, after their commit. Once this returned they do
+    /// not come back. If the process ends before, they may be fed again.
     ///
     /// # Errors
-    /// The disk refuses. Then the events are still there, or only their files are: those go at the
-    /// next start.
+    /// The disk refuses. The events are still there, or only their files are: those are removed at
+    /// the next start.
     pub fn remove_through(&self, id: u64) -> Result<(), SpoolError> {
         let disk = |path: &Path, source| SpoolError::Disk { path: path.to_owned(), source };
-        // A keep that panicked left files that can be removed like others.
+        // The files of a keep that panicked can be removed like others.
         let mut writer = self.0.writer.lock();
         let Some(through) = self.kept().removable(id) else { return Ok(()) };
-        // Before any file goes: the next life takes its numbers from here when no file is left.
+        // Before any file is removed: if no file is left, the next life takes its numbers from the
+        // mark.
         let mark = self.0.folder.join(recover::MARK_FILE);
         write_durably(&mark, &encode_mark(through)).map_err(|source| disk(&mark, source))?;
         let emptied = self.kept().remove_through(through);
@@ -208,25 +209,25 @@ impl Spool {
         Ok(())
     }
 
-    /// How many events are kept.
+    /// Number of kept events.
     #[must_use]
     pub fn len(&self) -> u64 {
         self.kept().count()
     }
 
-    /// Bytes on disk. Those of events that were removed count until their file goes.
+    /// Bytes on disk. Removed events count until their file is deleted.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.kept().bytes()
     }
 
-    /// Whether nothing is kept.
+    /// Whether the spool is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Whether an event may be kept now. `free_bytes` is what the disk has left. A keep decides
+    /// Whether an event may be kept now. `free_bytes` is the free space of the disk. A keep checks
     /// for itself: the last event before the bound may not fit.
     #[must_use]
     pub fn room(&self, free_bytes: u64) -> bool {

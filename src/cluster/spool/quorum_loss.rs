@@ -1,5 +1,5 @@
-//! What happens to events while there is no quorum: they are kept on the disk of this replica
-//! alone, and fed to the log when the quorum is back (promise 8, rules 12 and 13).
+//! What happens to events without a quorum: they are kept on the disk of this replica alone, and
+//! fed to the log when the quorum is back (promise 8, rules 12 and 13).
 
 use super::feed::{Degradation, FEED_COUNT_FIRST, QuorumStanding, mode, next_count};
 use super::{KeepError, Spool, Spooled};
@@ -24,12 +24,12 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-/// Between two looks whether there is something to feed.
+/// Between two checks for events to feed.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Deadline of one portion.
 const FEED_WITHIN: Duration = Duration::from_secs(5);
 
-/// The way of events around a lost quorum. Clones share it.
+/// Handles events during the loss of a quorum. Clones share it.
 #[derive(Clone)]
 pub(in crate::cluster) struct QuorumLoss {
     spool: Spool,
@@ -38,18 +38,18 @@ pub(in crate::cluster) struct QuorumLoss {
     policy: QuorumLossPolicy,
     clock: Arc<dyn Clock>,
     started_at: Duration,
-    /// Events on this disk alone, as others are told.
+    /// Number of events on this disk alone, as published to others.
     told: Arc<AtomicU64>,
     /// How many of them each run has, by uid.
     runs: Arc<Mutex<BTreeMap<String, u64>>>,
-    /// Ends the process after a failed write: what the disk holds then is not known.
+    /// Ends the process after a failed write: the content of the disk is then unknown.
     failing: watch::Sender<Option<FatalError>>,
 }
 
-/// What [`QuorumLoss`] is made of.
+/// The parts of [`QuorumLoss`].
 pub(in crate::cluster) struct QuorumLossParts {
     pub spool: Spool,
-    /// The folder in which the spool was opened.
+    /// The folder of the spool.
     pub folder: PathBuf,
     pub quorum: Quorum,
     pub policy: QuorumLossPolicy,
@@ -59,22 +59,22 @@ pub(in crate::cluster) struct QuorumLossParts {
 }
 
 impl QuorumLoss {
-    /// Over an open spool. Events that an earlier life kept are fed like the rest.
+    /// Over an open spool. Events of an earlier life are fed like the rest.
     pub fn new(parts: QuorumLossParts) -> Self {
         let QuorumLossParts { spool, folder, quorum, policy, clock, failing } = parts;
         let started_at = clock.monotonic();
         let told = Arc::new(AtomicU64::new(spool.len()));
-        // What cannot be read is told when it is to be fed.
+        // Feeding reports what cannot be read.
         let runs = Arc::new(Mutex::new(spool.uids().unwrap_or_default()));
         Self { runs, spool, folder, quorum, policy, clock, started_at, told, failing }
     }
 
-    /// Events that are on this disk alone.
+    /// Events on this disk alone.
     pub fn len(&self) -> u64 {
         self.told.load(Ordering::Relaxed)
     }
 
-    /// Whether a run of these has events here. In the log, newer ones would overtake those, which
+    /// Whether a run of these has events here. Newer events in the log would overtake those, which
     /// then reach no stream any more.
     pub fn has_runs_of(&self, events: &[RunEvent]) -> bool {
         if self.spool.is_empty() {
@@ -93,15 +93,15 @@ impl QuorumLoss {
         self.spool.bytes()
     }
 
-    /// Whether the spool would take an event now.
+    /// Whether the spool would accept an event now.
     pub fn has_room(&self) -> bool {
         self.spool.room(free_bytes(&self.folder).unwrap_or(u64::MAX))
     }
 
-    /// What is done with an event that arrives now.
+    /// What to do with an event that arrives now.
     pub fn mode(&self, is_draining: bool) -> Degradation {
         let now = self.clock.monotonic();
-        // A quorum that was never there counts as lost since the start.
+        // A quorum that never existed counts as lost since the start.
         let since_start = now.saturating_sub(self.started_at);
         let lost_for = self.quorum.age().unwrap_or(since_start);
         if lost_for < self.policy.spool_after {
@@ -111,7 +111,7 @@ impl QuorumLoss {
         mode(standing, self.policy.spool_after, self.policy.on_quorum_loss)
     }
 
-    /// Keeps events on this disk alone: they are there when this returns.
+    /// Keeps events on this disk alone: they are on disk when this returns.
     ///
     /// # Errors
     /// None of them is kept.
@@ -134,7 +134,7 @@ impl QuorumLoss {
         events: &[RunEvent],
     ) -> Result<Vec<Accepted>, KeepError> {
         let free = free_bytes(&self.folder).unwrap_or(u64::MAX);
-        // Counted before they are there: whoever comes meanwhile waits behind them.
+        // Counted before they are on disk: later events of a run wait behind them.
         self.count(events.iter().map(|event| event.uid.clone()).collect());
         if let Err(error) = self.spool.keep(received_at, events, free) {
             self.uncount(events.iter().map(|event| event.uid.as_str()));
@@ -174,7 +174,7 @@ impl QuorumLoss {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
-            // Also while the quorum seems lost: a portion tries every peer as a way to the leader.
+            // Also while the quorum seems lost: a portion tries every peer as a path to the leader.
             while !self.spool.is_empty() && !stop.is_cancelled() {
                 let is_fed = self.feed(&queue, count).await;
                 count = next_count(count, is_fed);
@@ -185,8 +185,8 @@ impl QuorumLoss {
         }
     }
 
-    /// Feeds so many events; false when the log did not take them. Fed twice, the log's keys know
-    /// them.
+    /// Feeds this many events; returns false if the log did not accept them. If they are fed twice,
+    /// the log's keys know them.
     async fn feed(&self, queue: &Queue, count: usize) -> bool {
         let spool = self.spool.clone();
         let read = tokio::task::spawn_blocking(move || spool.oldest(count)).await;
@@ -194,7 +194,7 @@ impl QuorumLoss {
             Ok(Ok(portion)) => portion,
             Ok(Err(error)) => {
                 error!(error = chain(&error), "the spool cannot be read");
-                // One event alone shows which record it is.
+                // A single event shows which record it is.
                 return count == FEED_COUNT_FIRST && self.set_aside_unreadable().await;
             }
             Err(_) => return false,
@@ -229,7 +229,7 @@ impl QuorumLoss {
         has_progress && matches!(removed, Ok(Ok(())))
     }
 
-    /// Puts events for which the log had no room behind all others, which it may have room for.
+    /// Moves events for which the log had no room behind all others, for which it may have room.
     async fn keep_again(&self, refused: Vec<Spooled>) -> bool {
         if refused.is_empty() {
             return true;
@@ -249,7 +249,7 @@ impl QuorumLoss {
         let this = self.clone();
         let set_aside = tokio::task::spawn_blocking(move || {
             let set_aside = this.spool.set_aside_unreadable();
-            // Whose event it was is not known any more.
+            // The run of the event is unknown now.
             if let Ok(uids) = this.spool.uids() {
                 *this.runs() = uids;
             }

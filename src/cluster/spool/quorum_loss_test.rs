@@ -1,4 +1,4 @@
-//! Events around a lost quorum: where they are kept, and when they leave this disk.
+//! Events during a lost quorum: where they are kept, and when they leave this disk.
 
 use super::super::feed::FEED_COUNT_MAX;
 use super::super::{SPOOL_BYTES_MAX, Spooled};
@@ -128,7 +128,7 @@ async fn rule_13_a_disk_that_cannot_be_written_ends_the_process() {
 async fn rule_13_an_event_leaves_the_spool_only_after_its_commit() {
     let parts = Parts::spooling();
     parts.quorum_loss.keep(["a", "b"].map(event).to_vec()).await.unwrap();
-    // Nobody writes: the log has stopped.
+    // The log has stopped, so nothing is written.
     let mut stopped = node(1).await;
     stopped.stop.cancel();
     stopped.write();
@@ -207,7 +207,7 @@ async fn v24_a_newer_event_of_a_run_waits_behind_those_that_are_spooled() {
     assert_eq!(node.member.degradation(), Degradation::Wait);
     assert_eq!(cluster.accept(vec![event("a")]).await.unwrap()[0].fate, Fate::Spooled);
     assert!(!node.member.owes_order_to(&[event("b")]));
-    // An earlier life's events are known by their runs too.
+    // The runs of an earlier life's events are known, too.
     let parts = Parts::spooling();
     parts.quorum_loss.keep(vec![event("a")]).await.unwrap();
     let again = Spool::open(parts.folder.path(), SPOOL_BYTES_MAX).unwrap();

@@ -1,5 +1,5 @@
-//! Reads what an earlier life kept. All of it is read before anything is changed, so that a folder
-//! which this version cannot use is left as it was.
+//! Reads the events of an earlier life. All of them are read before anything is changed, so that a
+//! folder which this version cannot use stays unchanged.
 
 use super::error::SpoolError;
 use super::format::decode_mark;
@@ -12,12 +12,12 @@ use std::fs::OpenOptions;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// File with the mark of what was removed.
+/// File with the removal mark.
 pub(super) const MARK_FILE: &str = "removed";
-/// How files end that were not finished.
+/// Ending of unfinished files.
 const UNFINISHED: &str = "tmp";
 
-/// The spool in `folder`, which is created where needed. A torn tail of the newest segment is cut.
+/// The spool in `folder`, which is created if needed. A torn tail of the newest segment is cut.
 pub(super) fn recover(folder: &Path) -> Result<Kept, SpoolError> {
     create(folder).map_err(disk(folder))?;
     let removed_through = read_mark(&folder.join(MARK_FILE))?;
@@ -26,7 +26,7 @@ pub(super) fn recover(folder: &Path) -> Result<Kept, SpoolError> {
     let mut found = Vec::with_capacity(files.len());
     let mut next = 0;
     for (first, path) in files {
-        // Two segments with one event: which of the two an id means is not known.
+        // Two segments contain one event: it is unknown which of the two an id means.
         if first < next {
             return Err(SpoolError::Damaged { path, offset: 0 });
         }
@@ -60,7 +60,7 @@ fn create(folder: &Path) -> io::Result<()> {
     sync_parent(folder)
 }
 
-/// Through which event all were removed; 0 where none was.
+/// The last removed event; 0 if none was removed.
 fn read_mark(path: &Path) -> Result<u64, SpoolError> {
     match std::fs::read(path) {
         Ok(bytes) => decode_mark(path, &bytes),
@@ -70,7 +70,7 @@ fn read_mark(path: &Path) -> Result<u64, SpoolError> {
 }
 
 /// Segments in order by their first event, and files that a power cut left unfinished. Other files
-/// are not ours.
+/// are ignored.
 type Listed = (Vec<(u64, PathBuf)>, Vec<PathBuf>);
 
 fn list(folder: &Path) -> Result<Listed, SpoolError> {
@@ -92,8 +92,8 @@ fn list(folder: &Path) -> Result<Listed, SpoolError> {
     Ok((segments, unfinished))
 }
 
-/// Cuts a file. Durable before anything is written behind it: a segment that is not the newest
-/// may not be torn.
+/// Cuts a file. The cut is durable before anything is written after it: only the newest segment may
+/// be torn.
 fn cut(path: &Path, length: u64) -> io::Result<()> {
     let file = OpenOptions::new().write(true).open(path)?;
     file.set_len(length)?;

@@ -15,10 +15,10 @@ use std::collections::BTreeSet;
 use tempfile::TempDir;
 
 const HEADER_BYTES: usize = SEGMENT_HEADER.len();
-/// What a disk writes as a whole or not at all.
+/// A disk writes this much completely or not at all.
 const SECTOR_BYTES: usize = 512;
 
-/// A folder in which each of these keeps was made in one life.
+/// A folder with each of these keeps made in one life.
 fn kept(keeps: &[&[&str]]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let spool = open(folder.path());
@@ -39,7 +39,7 @@ fn content(folder: &TempDir) -> Vec<u8> {
     std::fs::read(path_of(folder.path(), 1)).unwrap()
 }
 
-/// Opens a folder that cannot be used: nothing in it may change.
+/// Opens an unusable folder: nothing in it may change.
 fn refused(folder: &TempDir) -> SpoolError {
     let before = files(folder.path());
     let error = Spool::open(folder.path(), SPOOL_BYTES_MAX).unwrap_err();
@@ -76,7 +76,7 @@ fn rule_13_a_torn_tail_is_cut_wherever_it_was_torn() {
 #[test]
 fn rule_13_a_power_cut_within_a_group_costs_nothing_that_was_confirmed() {
     let confirmed = content(&kept(&[&["a"]]));
-    // Several records that one fsync was to cover, over several sectors.
+    // Several records of one fsync, over several sectors.
     let group = ["b", "c", "d", "e", "f", "g"];
     let whole = content(&kept(&[&["a"], &group]));
     let everything = all(&open(kept(&[&["a"], &group]).path()));
@@ -117,7 +117,7 @@ fn rule_13_a_flipped_byte_before_the_last_group_is_refused_by_name() {
         let file = path_of(folder.path(), 1);
         let is_named = match &error {
             SpoolError::Damaged { path, offset: from } => *path == file && *from <= offset(at),
-            // The byte that tells the format: refused as well.
+            // The format byte: refused as well.
             SpoolError::NewerFormat { path, found: 0x11 } => {
                 *path == file && at == HEADER_BYTES - 1
             }

@@ -1,4 +1,4 @@
-//! One file of the spool: which events it holds, where, and how they are read.
+//! One file of the spool: its events, their positions, and how to read them.
 
 use super::Spooled;
 use super::error::SpoolError;
@@ -9,10 +9,10 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-/// How the names of segments end; before it stands the id of the first event, in 20 digits.
+/// Extension of segments; the name before it is the id of the first event, in 20 digits.
 pub(super) const EXTENSION: &str = "spool";
 
-/// Where a record stands in its file.
+/// The position of a record in its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct SegmentPlace {
     pub(super) offset: u64,
@@ -20,7 +20,7 @@ pub(super) struct SegmentPlace {
     pub(super) length: usize,
 }
 
-/// An event to be read.
+/// An event to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Wanted {
     pub(super) path: PathBuf,
@@ -28,22 +28,22 @@ pub(super) struct Wanted {
     pub(super) place: SegmentPlace,
 }
 
-/// A segment without what was removed from it.
+/// A segment without its removed events.
 #[derive(Debug)]
 pub(super) struct Segment {
     pub(super) path: PathBuf,
     /// The event of the first place.
     first: u64,
     places: VecDeque<SegmentPlace>,
-    /// Bytes of its records. Those that were removed count as long as the file stays.
+    /// Bytes of its records. Removed ones count as long as the file exists.
     bytes: u64,
 }
 
-/// What reading a segment found.
+/// The result of reading a segment.
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) segment: Segment,
-    /// Where a torn tail starts.
+    /// Start of a torn tail.
     pub(super) torn_at: Option<u64>,
 }
 
@@ -52,9 +52,9 @@ pub(super) fn path_of(folder: &Path, first: u64) -> PathBuf {
     folder.join(format!("{first:020}.{EXTENSION}"))
 }
 
-/// Bytes in memory or in a file, as a place in it.
+/// A length in memory or in a file, as a position in it.
 pub(super) fn offset(length: usize) -> u64 {
-    // No machine that this runs on has more than 64 bits.
+    // No supported machine has more than 64 bits.
     u64::try_from(length).unwrap_or(u64::MAX)
 }
 
@@ -64,8 +64,8 @@ impl Segment {
         Self { path, first, places: VecDeque::new(), bytes: 0 }
     }
 
-    /// Reads a segment of an earlier life and changes nothing. Only in the newest one may the tail
-    /// be torn: all others were on disk before the next one began.
+    /// Reads a segment of an earlier life without changing it. Only the newest one may have a torn
+    /// tail: all others were on disk before the next one began.
     pub(super) fn read(path: PathBuf, first: u64, is_newest: bool) -> Result<Found, SpoolError> {
         let bytes = match std::fs::read(&path) {
             Ok(bytes) => bytes,
@@ -101,7 +101,7 @@ impl Segment {
         self.places.push_back(place);
     }
 
-    /// Events that are left.
+    /// Remaining events.
     pub(super) fn count(&self) -> usize {
         self.places.len()
     }
@@ -110,7 +110,7 @@ impl Segment {
         self.bytes
     }
 
-    /// The events that are left, in order.
+    /// The remaining events, in order.
     pub(super) fn events(&self) -> impl Iterator<Item = Wanted> {
         let path = &self.path;
         (self.first..).zip(&self.places).map(|(id, place)| Wanted {
@@ -120,7 +120,7 @@ impl Segment {
         })
     }
 
-    /// Forgets the events up to and with `id`.
+    /// Removes the events up to and including `id`.
     pub(super) fn remove_through(&mut self, id: u64) {
         while self.first <= id && self.places.pop_front().is_some() {
             self.first += 1;
@@ -128,7 +128,7 @@ impl Segment {
     }
 }
 
-/// Reads events. Those of one file stand together.
+/// Reads events. Those of one file are adjacent.
 pub(super) fn load(wanted: &[Wanted]) -> Result<Vec<Spooled>, SpoolError> {
     let mut loaded = Vec::with_capacity(wanted.len());
     for of_one_file in wanted.chunk_by(|one, next| one.path == next.path) {

@@ -1,4 +1,4 @@
-//! Keeping, feeding and removing, with restarts and a disk that fails.
+//! Keeping, feeding and removing, with restarts and a failing disk.
 
 use super::faulty_disk::{FaultyDisk, Mood};
 use super::*;
@@ -11,7 +11,7 @@ pub(super) const RECEIVED: Timestamp = Timestamp(1_790_000_000_123);
 /// More than any test needs.
 pub(super) const FREE: u64 = 1 << 40;
 const MIB: usize = 1 << 20;
-/// Threads that have not come that far by then never will.
+/// Threads that have not come this far by then count as stuck.
 const WITHIN: Duration = Duration::from_secs(10);
 
 pub(super) fn open(folder: &Path) -> Spool {
@@ -23,13 +23,13 @@ pub(super) fn keep(spool: &Spool, uids: &[&str]) -> Result<(), KeepError> {
     spool.keep(RECEIVED, &events, FREE)
 }
 
-/// Ids and uids of all that is kept.
+/// Ids and uids of all kept events.
 pub(super) fn all(spool: &Spool) -> Vec<(u64, String)> {
     let oldest = spool.oldest(usize::MAX).unwrap();
     oldest.into_iter().map(|spooled| (spooled.id, spooled.event.uid)).collect()
 }
 
-/// `all`, written short.
+/// `all`, in short form.
 pub(super) fn listed(items: &[(u64, &str)]) -> Vec<(u64, String)> {
     items.iter().map(|(id, uid)| (*id, (*uid).to_owned())).collect()
 }
@@ -43,7 +43,7 @@ pub(super) fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// An event with a message of so many bytes.
+/// An event with a message of this many bytes.
 fn large(uid: &str, bytes: usize) -> RunEvent {
     RunEvent { message: "m".repeat(bytes), ..event(uid) }
 }
@@ -65,7 +65,7 @@ fn on_faulty_disk(folder: &Path) -> (Spool, Arc<FaultyDisk>) {
     (Spool::open_on(shared, folder, SPOOL_BYTES_MAX).unwrap(), disk)
 }
 
-/// Waits until so many events were handed over.
+/// Waits until this many events were submitted.
 fn until_queued(spool: &Spool, queued: u64) {
     let deadline = Instant::now() + WITHIN;
     while spool.kept().queued_through() < queued {
@@ -128,7 +128,7 @@ fn rule_13_a_quarter_of_the_free_disk_is_the_most() {
     assert!(!spool.room(3));
     assert!(matches!(keep("a", 4 * event_bytes() - 1), Err(KeepError::Full { .. })));
     keep("a", 4 * event_bytes()).unwrap();
-    // One event later the same disk has that much less: what is kept counts as free.
+    // One event later the same disk has that much less: kept events count as free.
     let free = 3 * event_bytes();
     assert!(!spool.room(free));
     assert!(matches!(keep("b", free), Err(KeepError::Full { .. })));
@@ -176,7 +176,7 @@ fn rule_13_a_crash_before_the_files_are_gone_feeds_nothing_again() {
     let content = std::fs::read(&file).unwrap();
     spool.remove_through(1).unwrap();
     drop(spool);
-    // The name of a deleted file may be back after a power cut.
+    // The name of a deleted file may return after a power cut.
     std::fs::write(&file, content).unwrap();
     let spool = open(&path);
     assert!(spool.is_empty());

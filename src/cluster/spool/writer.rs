@@ -1,5 +1,5 @@
-//! The end of the spool that is being written: one file at a time, one group of events at a time,
-//! each on disk before the next begins.
+//! Writes the end of the spool: one file at a time, one group of events at a time, each on disk
+//! before the next begins.
 
 use super::disk::Disk;
 use super::format::{SEGMENT_HEADER, frame};
@@ -10,19 +10,19 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// A segment takes no group that carries it past this: what is fed leaves the disk in pieces of
-/// this size, and a start holds one of them in memory. A larger group has a segment of its own.
+/// A segment accepts no group that would exceed this size: fed events leave the disk in pieces of
+/// this size, and a start holds one of them in memory. A larger group has its own segment.
 const SEGMENT_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
-/// The file that takes the next events.
+/// The file for the next events.
 #[derive(Debug)]
 struct Open {
     file: File,
-    /// Where the next group starts.
+    /// Position of the next group.
     length: u64,
 }
 
-/// Writes events. What an earlier life wrote is never written on.
+/// Writes events, never into files of an earlier life.
 #[derive(Debug)]
 pub(super) struct SpoolWriter {
     folder: PathBuf,
@@ -30,10 +30,10 @@ pub(super) struct SpoolWriter {
     open: Option<Open>,
 }
 
-/// Where a group of events is.
+/// The position of a group of events.
 #[derive(Debug)]
 pub(super) struct WrittenEvents {
-    /// The segment that was begun for it.
+    /// The segment created for it.
     pub(super) begun: Option<PathBuf>,
     pub(super) places: Vec<SegmentPlace>,
 }
@@ -43,11 +43,12 @@ impl SpoolWriter {
         Self { folder, disk, open: None }
     }
 
-    /// Writes a group of events and returns once it is on disk. The first one is `first`; all
-    /// before it are on disk.
+    /// Writes a group of events and returns once it is on disk. `first` is the id of the first one;
+    /// all earlier events are on disk.
     ///
     /// # Errors
-    /// The disk refuses. What it holds of the group is not known; nothing may be written any more.
+    /// The disk refuses. It is unknown how much of the group is on the disk; nothing may be written
+    /// any more.
     pub(super) fn write(&mut self, first: u64, bodies: &[Vec<u8>]) -> io::Result<WrittenEvents> {
         let mut group = Vec::new();
         let mut ends = Vec::with_capacity(bodies.len());
@@ -64,8 +65,8 @@ impl SpoolWriter {
         };
         let written = self.disk.write(&open.file, &group, open.length);
         if let Err(error) = written.and_then(|()| self.disk.sync(&open.file)) {
-            // Nobody was promised these events. As far as the disk still obeys they go, so that
-            // the next life does not take for durable what is in the memory of the kernel alone.
+            // These events were not acknowledged. They are removed if the disk still works, so that
+            // the next life does not treat data in the kernel's memory as durable.
             let _ = open.file.set_len(open.length);
             return Err(error);
         }
@@ -80,13 +81,13 @@ impl SpoolWriter {
         Ok(WrittenEvents { begun, places })
     }
 
-    /// Lets go of the open file: what it holds was removed.
+    /// Closes the open file: its events were removed.
     pub(super) fn close(&mut self) {
         self.open = None;
     }
 }
 
-/// Begins a segment. It has its whole header from the moment it has its name.
+/// Creates a segment. It has its complete header before it gets its name.
 fn create(path: &Path) -> io::Result<Open> {
     write_durably(path, &SEGMENT_HEADER)?;
     let file = OpenOptions::new().write(true).open(path)?;

@@ -1,4 +1,4 @@
-//! Under which addresses a node listens, is told to others, and looks for them.
+//! The addresses that a node listens on, announces, and looks for.
 
 use crate::cluster::data_dir::identity::NodeIdentity;
 use crate::cluster::gossip::{Discovery, GossipOptions};

@@ -19,13 +19,13 @@ pub enum StartError {
     /// The first entry of this life was not confirmed.
     #[error("the node could not register itself")]
     Register(#[source] AcceptError),
-    /// A cluster of several in memory would forget what it acknowledged.
+    /// A cluster with peers in memory would forget what it acknowledged.
     #[error("a cluster of several needs a data directory")]
     NeedsDisk,
-    /// Name and number of replicas do not fit.
+    /// Name and number of replicas do not match.
     #[error("no cluster can be formed like this")]
     Formation(#[source] crate::cluster::bootstrap::formation::FormationError),
-    /// The address for peers is not to be had.
+    /// The address for peers cannot be bound.
     #[error("the peer address cannot be listened on")]
     Listen(#[source] std::io::Error),
     /// The spool in the data directory cannot be used.
@@ -37,10 +37,11 @@ pub enum StartError {
     /// Gossip could not be started.
     #[error("gossip could not be started")]
     Gossip(#[source] crate::cluster::gossip::GossipError),
-    /// The operating system has no randomness to give.
+    /// The operating system provides no randomness.
     #[error("no randomness to start with")]
     NoRandomness,
-    /// The directory belongs to a cluster of several, and nothing says how to find the others.
+    /// The directory belongs to a cluster with peers, but the configuration does not say how to
+    /// find them.
     #[error("the data directory belongs to a cluster of {members}: set cluster.service or seeds")]
     HasPeers { members: usize },
     /// The directory belongs to another cluster than the expected one. Nothing was changed.
@@ -48,14 +49,14 @@ pub enum StartError {
         "the data directory belongs to cluster {found}, but cluster.expected_cluster_id is {expected}"
     )]
     OtherCluster { expected: ClusterId, found: ClusterId },
-    /// A cluster of one would have to be formed, which an expected cluster forbids. Nothing was
+    /// A cluster of one would have to be formed, but an expected cluster forbids it. Nothing was
     /// changed.
     #[error(
         "the data directory belongs to no cluster, but cluster.expected_cluster_id is {expected}: \
          none is formed"
     )]
     NoCluster { expected: ClusterId },
-    /// The consensus stopped while it was started.
+    /// The consensus stopped during its start.
     #[error("the consensus has stopped")]
     Stopped(#[source] crate::cluster::raft::StopCause),
     /// The log knows a later life of this node: the directory is a copy, or was restored.

@@ -1,4 +1,4 @@
-//! Starts a cluster of one, or a node of a cluster of several, and registers its life.
+//! Starts a cluster of one, or a node of a cluster with peers, and registers its life.
 
 mod addresses;
 pub(super) mod error;
@@ -56,7 +56,7 @@ struct Signals {
     registered: watch::Receiver<bool>,
 }
 
-/// What a cluster runs over.
+/// The foundation of a cluster.
 struct Base {
     identity: NodeIdentity,
     directory: Option<Arc<DataDirectory>>,
@@ -77,7 +77,7 @@ fn check_expected(options: &Options, found: Option<ClusterId>) -> Result<(), Sta
         (Some(expected), Some(found)) if expected != found => {
             Err(StartError::OtherCluster { expected, found })
         }
-        // With others there is somebody to join.
+        // With peers there is a cluster to join.
         (Some(expected), None) if options.peer_options.is_none() => {
             Err(StartError::NoCluster { expected })
         }
@@ -130,12 +130,12 @@ impl Base {
 }
 
 impl Cluster {
-    /// Opens the log and registers this life of the node. Everything that an earlier life of a
-    /// cluster of one confirmed is in the state when this returns; a node of several goes on
-    /// looking for its peers, and [`Cluster::registered`] tells when it may send.
+    /// Opens the log and registers this life of the node. For a cluster of one, everything that an
+    /// earlier life confirmed is in the state when this returns. A node with peers keeps looking
+    /// for them, and [`Cluster::registered`] says when it may send.
     ///
     /// # Errors
-    /// The disk or what is on it cannot be used, or an address is taken.
+    /// The disk or its content cannot be used, or an address is in use.
     pub async fn start(options: Options, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
         let base = Base::open(&options)?;
         match &options.peer_options {
@@ -273,7 +273,7 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Starts the tasks that a node of several has beside those that every node has.
+    /// Starts the tasks of a node with peers, in addition to those of every node.
     fn run_member(
         &mut self,
         member: &Arc<Member>,
@@ -301,7 +301,7 @@ impl Cluster {
         ]);
     }
 
-    /// A cluster of one over a database of a test.
+    /// A cluster of one over a test's database.
     #[cfg(test)]
     pub(super) async fn over_database(
         database: redb::Database,
@@ -372,7 +372,7 @@ impl Cluster {
     }
 }
 
-/// What this node proves itself by.
+/// How this node authenticates.
 fn secured(peer_options: &PeerOptions) -> Result<Secured, StartError> {
     let secured = peer_options.security.load().map_err(StartError::Security)?;
     if secured.tls.believes_anybody() {
@@ -393,8 +393,8 @@ async fn gossiping(
     Ok(Arc::new(gossip))
 }
 
-/// What a node of several kept while it had no quorum, when it starts as a cluster of one: that
-/// feeds its log with it, and never adds to it.
+/// The spool of a node that had peers and now starts as a cluster of one: it feeds its log with it,
+/// and never adds to it.
 fn left_in_spool(
     folder: Option<&Path>,
     proposer: &Proposer,

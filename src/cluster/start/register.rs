@@ -1,4 +1,4 @@
-//! Registers a life of a node in the log, before which nothing may be sent.
+//! Registers a life of a node in the log. Nothing may be sent before.
 
 use super::error::StartError;
 use crate::cluster::handle::Cluster;
@@ -13,13 +13,13 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-/// Deadline of the first entry of a life: a disk that was just mounted may be slow.
+/// Deadline of the first entry of a life: a newly mounted disk may be slow.
 const REGISTER_TIMEOUT: Duration = Duration::from_secs(30);
-/// Wait after a life was not registered: nothing is sent before it is.
+/// Wait after a failed registration.
 const REGISTER_RETRY: Duration = Duration::from_millis(100);
 
 impl Cluster {
-    /// Registers this life, then settings that differ and slots that nobody owns.
+    /// Registers this life, then changed settings and slots without an owner.
     pub(super) async fn register_single_node(
         &self,
         boot: Boot,
@@ -46,13 +46,13 @@ impl Cluster {
         if answers.iter().any(|answer| is_over.contains(answer)) {
             return Err(StartError::StaleBoot { node, boot: self.boot });
         }
-        // Only now: until the accusation is in the log, the file is all there is of it.
+        // Not earlier: until the log has the poison record, the file is the only trace.
         self.planning_ended();
         Ok(())
     }
 }
 
-/// Moves of all slots that nobody owns to `node`.
+/// Moves of all slots without an owner to `node`.
 fn unowned(state: &StateMachine, node: NodeId) -> Vec<SlotMove> {
     let unowned = state.slots().filter(|(_, held)| held.owner.is_none());
     unowned
@@ -65,8 +65,8 @@ fn unowned(state: &StateMachine, node: NodeId) -> Vec<SlotMove> {
         .collect()
 }
 
-/// Registers this life once the node is in a cluster. Of an older life, or a node that was
-/// removed, nothing may ever be sent: the directory is put aside.
+/// Registers this life once the node is in a cluster. An older life, or a removed node, may never
+/// send anything: the directory is set aside.
 pub(super) async fn register_member(
     member: Arc<Member>,
     boot: Boot,
@@ -87,10 +87,11 @@ pub(super) async fn register_member(
                 return;
             }
             Ok(_) => {
-                // In the log is not here: what came before this life has to be applied first.
+                // In the log does not mean applied here: everything before this life must be
+                // applied first.
                 let mut applied = member.raft().applied();
-                // A new cluster begins with its level and slots: events that came before would be
-                // named as at the first level.
+                // A new cluster starts with its level and slots: earlier events would get names as
+                // at the first level.
                 let is_here = |_: &u64| {
                     let begun = member
                         .raft()

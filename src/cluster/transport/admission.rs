@@ -1,5 +1,5 @@
-//! Lets calls in or turns them away by their Hello alone. Remembers the newest life of each
-//! caller, which is how a copied data directory is found out (rule 23).
+//! Accepts or refuses calls by their Hello alone. It remembers the newest life of each caller,
+//! which is how a copied data directory is detected (rule 23).
 
 use super::PeerRoute;
 use super::hello::Hello;
@@ -13,12 +13,12 @@ use std::collections::BTreeMap;
 /// life of a process forgets the oldest ids, whose nodes are long gone.
 const LIVES_MAX: usize = 10_000;
 
-/// What the callee is, as far as admission has to know.
+/// What admission knows about the called node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::cluster) struct LocalNode {
     pub node: NodeId,
     pub cluster: Option<ClusterId>,
-    /// The level at which that cluster writes.
+    /// The level at which its cluster writes.
     pub level: FeatureLevel,
 }
 
@@ -28,7 +28,7 @@ struct Life {
     boot: u64,
     life: u64,
     level: FeatureLevel,
-    /// Whether a peer has said so. Of others no more than the level is believed.
+    /// Whether an authenticated peer reported it. Of others only the level is believed.
     is_proven: bool,
 }
 
@@ -39,10 +39,10 @@ pub(in crate::cluster) struct PeerAdmission {
 }
 
 impl PeerAdmission {
-    /// Checks a Hello. `boot_in_log` is the newest start of the caller that the log knows.
+    /// Checks a Hello. `boot_in_log` is the newest start of the caller in the log.
     ///
     /// # Errors
-    /// The call is not for us, or not from whom it says.
+    /// The call is not for this node, or the caller is not the node it claims to be.
     pub fn check(
         &self,
         own: LocalNode,
@@ -63,8 +63,8 @@ impl PeerAdmission {
         check_level(own, hello)
     }
 
-    /// The newest feature level that a node can apply, as its newest life said; `None` when the
-    /// life that the log knows, or a later one, has not been heard.
+    /// The newest feature level that a node can apply, as reported by its newest life; `None` if
+    /// the life in the log, or a later one, has not called yet.
     pub fn level_of(&self, node: NodeId, boot_in_log: Option<u64>) -> Option<FeatureLevel> {
         let lives = self.lives.lock();
         let life = lives.get(&node).filter(|life| life.boot >= boot_in_log.unwrap_or_default());
@@ -81,7 +81,7 @@ impl PeerAdmission {
         if hello.boot < newest || is_other {
             return Err(Refused::StaleBoot { known: newest, boot: hello.boot });
         }
-        // What a caller says that has proven nothing makes no other one a copy.
+        // An unauthenticated caller cannot turn another one into a copy.
         let is_newer = proven.is_none_or(|life| hello.is_proven && life.boot < hello.boot);
         if is_newer {
             if known.is_none() && lives.len() >= LIVES_MAX {
@@ -94,8 +94,8 @@ impl PeerAdmission {
     }
 }
 
-/// A node of no cluster hears Raft, by which it joins, and questions; from a node of no cluster
-/// only questions are heard.
+/// A node without a cluster accepts Raft calls, by which it joins, and questions. From a node
+/// without a cluster only questions are accepted.
 fn check_cluster(own: LocalNode, hello: &Hello, route: PeerRoute) -> Result<(), Refused> {
     match (own.cluster, hello.cluster) {
         (Some(own), Some(theirs)) if own == theirs => Ok(()),
@@ -210,7 +210,7 @@ mod tests {
         assert_eq!(admission.level_of(NodeId(2), None), None);
         admission.check(OWN, &at(3, 2), PeerRoute::Append, None).unwrap();
         assert_eq!(admission.level_of(NodeId(2), Some(3)), Some(FeatureLevel(2)));
-        // The log knows a start that has not been heard yet: which build it is of is unknown.
+        // The log has a start that has not called yet: its build is unknown.
         assert_eq!(admission.level_of(NodeId(2), Some(4)), None);
         admission.check(OWN, &at(4, 1), PeerRoute::Append, Some(4)).unwrap();
         assert_eq!(admission.level_of(NodeId(2), Some(4)), Some(FeatureLevel(1)));
@@ -239,7 +239,7 @@ mod tests {
 
     #[test]
     fn a_hello_reads_back_and_garbage_is_none() {
-        // That its caller has proven to be a peer is not for the caller to say.
+        // A caller cannot claim to be authenticated.
         let said = Hello { is_proven: false, ..hello() };
         assert_eq!(Hello::decode(hello().encode().as_bytes()), Some(said));
         assert_eq!(Hello::decode(b"%%%"), None);

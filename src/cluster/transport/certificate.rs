@@ -1,5 +1,5 @@
 //! The certificate of a node: issued by itself under keys of the cluster's secrets, or given in
-//! files. Both name whom else a node believes.
+//! files. Both determine which other nodes it believes.
 
 use crate::cluster::secrets::{ClusterSecrets, SecretKey, SecretsError};
 use rcgen::{
@@ -12,13 +12,13 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, Serve
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
-/// Separates this key from others that are derived from the same secret.
+/// Separates this key from others derived from the same secret.
 const KEY_PURPOSE: &[u8] = b"peer certificates v1";
-/// What every certificate under the secret is called.
+/// The issuer name of every certificate under the secret.
 const ISSUER: &str = "tekton-events-relay peers";
-/// The name that makes a certificate under the secret one of a peer.
+/// The name that marks a certificate under the secret as a peer's.
 const PEER_NAME: &str = "peer.tekton-events-relay.internal";
-/// An Ed25519 key in PKCS #8 up to its 32 bytes (RFC 8410, section 7).
+/// An Ed25519 key in PKCS #8, before its 32 bytes (RFC 8410, section 7).
 const ED25519_PKCS8: [u8; 16] = [
     0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
 ];
@@ -29,11 +29,11 @@ const GENERALIZED_TIME: u8 = 0x18;
 /// Where a given certificate is, in the layout of cert-manager.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateFiles {
-    /// `tls.crt`: the certificate of this node, then those between it and the authority.
+    /// `tls.crt`: the certificate of this node and its intermediates.
     pub cert: PathBuf,
     /// `tls.key`.
     pub key: PathBuf,
-    /// `ca.crt`: who issues certificates of peers.
+    /// `ca.crt`: the authority for certificates of peers.
     pub ca: PathBuf,
 }
 
@@ -61,23 +61,23 @@ pub enum CertificateError {
     Unusable(#[source] rustls::Error),
 }
 
-/// What a node shows, and whom it believes.
+/// What a node shows, and which peers it believes.
 pub(super) struct NodeCertificate {
     pub chain: Vec<CertificateDer<'static>>,
     pub key: PrivateKeyDer<'static>,
     pub authorities: RootCertStore,
-    /// A peer's certificate has one of these.
+    /// A peer's certificate must have one of these.
     pub names: Vec<ServerName<'static>>,
     /// Unix seconds after which peers refuse it; `None`: never.
     pub expires_at: Option<i64>,
 }
 
 impl NodeCertificate {
-    /// Issues one under the secret in use. Certificates under either are believed. It does not
-    /// expire: whoever knows the secret issues another, and it lives as long as the process.
+    /// Issues one under the secret in use. Certificates under either secret are believed. It does
+    /// not expire: any holder of the secret can issue another, and it lives as long as the process.
     ///
     /// # Errors
-    /// The keys are refused, which they are for no secret.
+    /// The keys are refused; they are for no secret.
     pub fn issue(secrets: &ClusterSecrets) -> Result<Self, CertificateError> {
         let keys = secrets.keys(KEY_PURPOSE).map_err(CertificateError::Secrets)?;
         let issuers = keys.iter().map(issuer).collect::<Result<Vec<_>, _>>();
@@ -105,7 +105,7 @@ impl NodeCertificate {
     /// Reads a given one.
     ///
     /// # Errors
-    /// A file cannot be read, or does not hold what it should.
+    /// A file cannot be read, or has other content than required.
     pub fn read(files: &CertificateFiles) -> Result<Self, CertificateError> {
         let chain = certificates(&files.cert)?;
         let mut authorities = RootCertStore::empty();
@@ -124,8 +124,8 @@ impl NodeCertificate {
     }
 }
 
-/// The authority under a derived key: on every node with the same name and key, which is all that
-/// counts of it.
+/// The authority under a derived key. It is equal on every node in name and key; nothing else of it
+/// matters.
 fn issuer(key: &SecretKey) -> Result<CertifiedIssuer<'static, KeyPair>, rcgen::Error> {
     let pkcs8 = Zeroizing::new([&ED25519_PKCS8[..], &key[..]].concat());
     let key = PrivatePkcs8KeyDer::from(pkcs8.as_slice());
@@ -154,14 +154,14 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Certificate
     found.ok_or_else(|| malformed(path, "certificates"))
 }
 
-/// The DNS names of a certificate, without those that stand for many.
+/// The DNS names of a certificate, without wildcards.
 fn names(certificate: &CertificateDer<'_>) -> Vec<ServerName<'static>> {
     let Ok(parsed) = webpki::EndEntityCert::try_from(certificate) else { return Vec::new() };
     let names = parsed.valid_dns_names().map(str::to_owned);
     names.filter_map(|name| ServerName::try_from(name).ok()).collect()
 }
 
-/// The end of a certificate's life, in Unix seconds (RFC 5280, section 4.1).
+/// The expiry of a certificate, in Unix seconds (RFC 5280, section 4.1).
 fn not_after(certificate: &[u8]) -> Option<i64> {
     let (_, certificate, _) = value(certificate)?;
     let (_, mut rest, _) = value(certificate)?;
@@ -176,7 +176,7 @@ fn not_after(certificate: &[u8]) -> Option<i64> {
     unix_seconds(tag, std::str::from_utf8(text).ok()?)
 }
 
-/// The tag and content of the first value, and what follows it.
+/// The tag and content of the first value, and the bytes after it.
 fn value(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&tag, rest) = der.split_first()?;
     let (&first, rest) = rest.split_first()?;
@@ -196,7 +196,7 @@ fn value(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
 fn unix_seconds(tag: u8, text: &str) -> Option<i64> {
     let digits = text.strip_suffix('Z')?;
     let digits = match (tag, digits.len()) {
-        // Years of two digits are those from 1950 to 2049.
+        // Two-digit years are those from 1950 to 2049.
         (UTC_TIME, 12) if digits < "50" => format!("20{digits}"),
         (UTC_TIME, 12) => format!("19{digits}"),
         (GENERALIZED_TIME, 14) => digits.to_owned(),

@@ -1,5 +1,5 @@
-//! Calls to peers. One connection for each peer and lane, opened when needed; the name is looked
-//! up each time, for a pod comes back under its name with another address (rule 30).
+//! Calls to peers. One connection for each peer and lane, opened on demand. The name is resolved
+//! each time, since a pod returns under its name with another address (rule 30).
 
 use super::hello::Hello;
 use super::refusal::{RefusalKind, Rejection};
@@ -22,30 +22,30 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-/// A reachable peer answers a SYN and proves itself in this time; one that does not is tried again
-/// by the next call.
+/// A reachable peer answers a SYN and authenticates in this time; otherwise the next call tries
+/// again.
 const CONNECT_MAX: Duration = Duration::from_secs(1);
 /// A connection that misses this many deadlines in a row is closed: after a silent change of
-/// address its packets go nowhere (rule 30).
+/// address its packets are lost (rule 30).
 const MISSED_MAX: u32 = 2;
 
-/// Pings on a connection whose peer works on a call for long.
+/// Pings on a connection whose peer works on a long call.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pings {
     pub every: Duration,
-    /// A peer that does not answer one in this time is gone.
+    /// A peer that does not answer a ping in this time is gone.
     pub within: Duration,
 }
 
-/// On the way of snapshots, whose installing may take minutes: the peer answers pings meanwhile.
-/// What the system still has to send comes before a ping; 4 MiB take 16 s at 2 Mbit/s.
+/// For snapshots, whose installation may take minutes: the peer answers pings meanwhile. Data
+/// queued in the system precedes a ping; 4 MiB take 16 s at 2 Mbit/s.
 const SNAPSHOT_PINGS: Pings =
     Pings { every: Duration::from_secs(5), within: Duration::from_secs(20) };
 
-/// Whom a call is for.
+/// The target of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::cluster) struct PeerAddress {
-    /// `None`: whoever listens there.
+    /// `None`: any node that listens there.
     pub node: Option<NodeId>,
     /// `HOST:PORT`.
     pub address: String,
@@ -61,17 +61,17 @@ pub(in crate::cluster) enum CallError {
         #[source]
         source: std::io::Error,
     },
-    /// The connection broke. The call may have been worked on.
+    /// The connection broke. The peer may have executed the call.
     #[error("the connection to {address} broke")]
     Broken {
         address: String,
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// No answer in time. The call may have been worked on.
+    /// No answer in time. The peer may have executed the call.
     #[error("no answer from {address} within {within_ms} ms")]
     TimedOut { address: String, within_ms: u128 },
-    /// The peer turned the call away.
+    /// The peer refused the call.
     #[error("{address} refused")]
     Refused {
         address: String,
@@ -80,13 +80,13 @@ pub(in crate::cluster) enum CallError {
     },
 }
 
-/// An open connection and how many deadlines it missed in a row.
+/// An open connection and its number of missed deadlines in a row.
 #[derive(Clone)]
 struct Open {
     sender: SendRequest<Body>,
-    /// Whether the peer has proven to be one.
+    /// Whether the peer is authenticated.
     is_proven: bool,
-    /// Cancelled when the keys it was opened under are worth nothing any more.
+    /// Cancelled when the keys of the connection are no longer valid.
     replaced: CancellationToken,
     number: u64,
 }
@@ -101,7 +101,7 @@ struct Link {
 
 type Links = BTreeMap<(String, Lane), Arc<tokio::sync::Mutex<Link>>>;
 
-/// The ways to all peers. Clones share their connections.
+/// The connections to all peers. Clones share them.
 #[derive(Clone)]
 pub(in crate::cluster) struct Peers {
     shared: Arc<Shared>,
@@ -112,7 +112,7 @@ struct Shared {
     hello: Mutex<Hello>,
     rejected_by: tokio::sync::watch::Sender<Option<Rejection>>,
     refusal_log: Mutex<RefusalLog>,
-    /// Where gossip hears live peers.
+    /// Addresses of live peers in gossip.
     heard: Mutex<BTreeMap<NodeId, IpAddr>>,
     snapshot_pings: Pings,
     tls: PeerTls,
@@ -124,7 +124,7 @@ impl Peers {
         Self::pinging(hello, tls, SNAPSHOT_PINGS)
     }
 
-    /// Calls as this node, with these pings on the way of snapshots.
+    /// Calls as this node, with these pings for snapshots.
     pub(super) fn pinging(hello: Hello, tls: PeerTls, snapshot_pings: Pings) -> Self {
         let (rejected_by, _) = tokio::sync::watch::channel(None);
         let hello = Mutex::new(hello);
@@ -138,7 +138,7 @@ impl Peers {
         self.shared.hello.lock().cluster = Some(cluster);
     }
 
-    /// Calls peers whose names lead nowhere at these addresses from now on.
+    /// Uses these addresses from now on for peers whose names do not resolve.
     pub fn heard(&self, live: BTreeMap<NodeId, IpAddr>) {
         *self.shared.heard.lock() = live;
     }
@@ -153,7 +153,7 @@ impl Peers {
         self.shared.rejected_by.subscribe()
     }
 
-    /// Notes that the cluster itself turned this node away.
+    /// Records that the cluster itself refused this node.
     pub fn note_removal(&self) {
         let removed = Rejection { kind: RefusalKind::Retired, detail: String::new() };
         self.shared.rejected_by.send_replace(Some(removed));
@@ -162,7 +162,7 @@ impl Peers {
     /// Makes one call.
     ///
     /// # Errors
-    /// There is no answer; the variants say whether the call may have been worked on.
+    /// There is no answer; the variants say whether the peer may have executed the call.
     pub async fn call(
         &self,
         target: &PeerAddress,
@@ -176,10 +176,10 @@ impl Peers {
         Self::judged(answer.map_err(|_| within), target, &link).await
     }
 
-    /// Makes one call with a large body, which may take as long as it goes on.
+    /// Makes one call with a large body, which may last as long as it makes progress.
     ///
     /// # Errors
-    /// There is no answer; the variants say whether the call may have been worked on.
+    /// There is no answer; the variants say whether the peer may have executed the call.
     pub async fn upload(
         &self,
         target: &PeerAddress,
@@ -196,7 +196,7 @@ impl Peers {
         Self::judged(answer, target, &link).await
     }
 
-    /// What came of a call, or the deadline that it missed.
+    /// The result of a call, or the deadline that it missed.
     async fn judged(
         answer: Result<Result<Bytes, CallError>, Duration>,
         target: &PeerAddress,
@@ -212,9 +212,9 @@ impl Peers {
         }
     }
 
-    /// A refusal ends this process, or is told to its operator, or is the caller's to judge.
+    /// A refusal ends this process, or is logged for its operator, or is left to the caller.
     fn note(&self, address: &str, refused: &Rejection, is_proven: bool) {
-        // Whoever proves nothing cannot send this node away.
+        // An unauthenticated peer cannot end this node.
         if refused.kind.is_final() && is_proven {
             self.shared.rejected_by.send_replace(Some(refused.clone()));
         }
@@ -225,13 +225,13 @@ impl Peers {
         }
     }
 
-    /// Whether this refusal was not told yet.
+    /// Whether this refusal was not logged yet.
     #[cfg(test)]
     pub fn is_untold(&self, address: &str, refused: &Rejection) -> bool {
         self.shared.refusal_log.lock().is_due(address, refused)
     }
 
-    /// How many connections were opened on the way of a route, and whether one is open.
+    /// How many connections were opened for a route, and whether one is open.
     #[cfg(test)]
     pub async fn opened(&self, address: &str, route: PeerRoute) -> (u64, bool) {
         let link = self.link(address, route.lane());
@@ -293,7 +293,7 @@ impl Peers {
 }
 
 impl Link {
-    /// Closes the connection that failed, and no newer one.
+    /// Closes the failed connection, but not a newer one.
     fn close(&mut self, number: u64) {
         if self.open.as_ref().is_some_and(|open| open.number == number) {
             self.open = None;
@@ -302,7 +302,7 @@ impl Link {
     }
 }
 
-/// The open connection, or a new one. Calls that find none wait for the first one's.
+/// The open connection, or a new one. Concurrent calls wait for the first one's.
 async fn connected(
     (address, heard): (&str, Option<IpAddr>),
     link: &tokio::sync::Mutex<Link>,
@@ -347,7 +347,7 @@ async fn connect(
     }
     let handshake = builder.handshake(TokioIo::new(io)).await;
     let (sender, connection) = handshake.map_err(std::io::Error::other)?;
-    // Ends with the last sender, or when the peer goes; callers hear of it by their calls.
+    // Ends with the last sender, or when the peer is gone; callers learn it from their calls.
     let until = replaced.clone();
     tokio::spawn(async move {
         let is_over = async {
@@ -363,7 +363,7 @@ async fn connect(
 }
 
 async fn missed(link: &tokio::sync::Mutex<Link>) {
-    // A call that timed out while it waited for another one's connection says nothing.
+    // A call that timed out while it waited for another call's connection says nothing.
     let Ok(mut link) = link.try_lock() else { return };
     link.missed += 1;
     if link.missed >= MISSED_MAX {

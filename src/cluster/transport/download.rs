@@ -1,5 +1,5 @@
-//! Large bodies as they arrive: into a file, so that one that is slow, or that never ends, takes no
-//! memory meanwhile.
+//! Receives large bodies into a file, so that one that is slow, or never ends, takes no memory
+//! meanwhile.
 
 use super::refusal::Refused;
 use crate::cluster::data_dir::files;
@@ -9,13 +9,13 @@ use std::io::{self, SeekFrom};
 use std::path::Path;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
 
-/// Has no name any more once it is open: a process that ends leaves nothing behind.
+/// The file is unlinked once open: a process that ends leaves nothing behind.
 const FILE: &str = "incoming";
 
-/// The body, of `bytes_max` at most. It waits in `folder` until it is whole.
+/// The body, of at most `bytes_max`. It stays in `folder` until it is complete.
 ///
 /// # Errors
-/// It is longer or breaks off, or the disk refuses.
+/// It is too long or incomplete, or the disk refuses.
 pub(super) async fn received(
     body: Body,
     folder: &Path,

@@ -1,4 +1,4 @@
-//! The bytes by which a call is let in or turned away (rule 22).
+//! The bytes by which a call is accepted or refused (rule 22).
 
 use super::hello::Hello;
 use super::refusal::{RefusalKind, Rejection};

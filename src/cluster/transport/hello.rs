@@ -13,21 +13,21 @@ pub(in crate::cluster) const WIRE_VERSION: u32 = 1;
 /// Oldest version that this build still speaks.
 const WIRE_VERSION_MIN: u32 = 1;
 
-/// What a caller says about itself and whom it means.
+/// What a caller says about itself and its target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::cluster) struct Hello {
     pub cluster: Option<ClusterId>,
     pub from: NodeId,
-    /// `None`: whoever listens there.
+    /// `None`: any node that listens there.
     pub to: Option<NodeId>,
     pub boot: u64,
-    /// Random number of the process: tells a copied directory from a restart.
+    /// Random number of the process: distinguishes a copied directory from a restart.
     pub life: u64,
     pub wire_version: u32,
     pub wire_version_min: u32,
     /// Newest feature level that the caller's build can apply.
     pub feature_level: FeatureLevel,
-    /// Whether it came by a channel on which the caller has proven to be a peer. Never sent.
+    /// Whether it came over a channel on which the caller is authenticated. Never sent.
     pub is_proven: bool,
 }
 

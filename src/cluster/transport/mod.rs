@@ -1,5 +1,5 @@
-//! How members talk: one HTTP/2 connection for each purpose and peer, a checked [`Hello`] on
-//! every call, opaque bodies. What the bodies mean is known where they are made.
+//! How members communicate: one HTTP/2 connection for each purpose and peer, a checked [`Hello`] on
+//! every call, opaque bodies. The modules that make the bodies know their meaning.
 
 mod admission;
 mod certificate;
@@ -30,7 +30,7 @@ pub(in crate::cluster) use upload::ProgressTimeout;
 use super::secrets::ClusterSecrets;
 use certificate::NodeCertificate;
 
-/// What a call asks for. Closed set; the path on the wire.
+/// The operation of a call. Closed set; the path on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(in crate::cluster) enum PeerRoute {
     Append,
@@ -47,7 +47,7 @@ pub(in crate::cluster) enum PeerRoute {
     Finalize,
 }
 
-/// Calls that share a connection. A snapshot under way must not hold up heartbeats (rule 30).
+/// Calls that share a connection. A snapshot in progress must not delay heartbeats (rule 30).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Lane {
     Raft,
@@ -106,7 +106,7 @@ impl PeerRoute {
         }
     }
 
-    /// Whether the call speaks for a cluster: a node of none joins the caller's by it.
+    /// Whether the call speaks for a cluster: by it a node without a cluster joins the caller's.
     pub fn is_raft(self) -> bool {
         match self {
             Self::Append | Self::Vote | Self::PreVote | Self::Transfer | Self::Snapshot => true,
@@ -121,7 +121,7 @@ impl PeerRoute {
     }
 }
 
-/// The keys of a node: under a certificate that was given, or one that it issues itself.
+/// The keys of a node: under a given certificate, or one that it issues itself.
 ///
 /// # Errors
 /// There is no usable certificate.
@@ -136,16 +136,16 @@ pub(in crate::cluster) fn peer_keys(
     Keys::new(certificate)
 }
 
-/// Header that carries the Hello.
+/// Header with the Hello.
 const HELLO_HEADER: &str = "relay-hello";
-/// Largest body but for snapshots: an append holds some entries of 1 MiB at most.
+/// Largest body except for snapshots: an append holds some entries of at most 1 MiB.
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Largest snapshot: a packed state of the largest size that the bounds on runs and effects allow.
 const SNAPSHOT_BYTES_MAX: usize = 1024 * 1024 * 1024;
-/// Bytes on the way that need no permission yet; the default of 64 KiB would make an append of
-/// 1 MiB wait sixteen times.
+/// Bytes in flight without a window update; the default of 64 KiB would make an append of 1 MiB
+/// wait sixteen times.
 const WINDOW_BYTES: u32 = 8 * 1024 * 1024;
-/// One append is one frame: what comes in several is copied together by its reader.
+/// One append is one frame: its reader has to copy several frames together.
 const FRAME_BYTES_MAX: u32 = 2 * 1024 * 1024;
 
 impl PeerRoute {

@@ -1,21 +1,21 @@
-//! What peers told that an operator has to hear: a call without a common version fails until one
-//! side has a newer build, and the process goes on trying.
+//! Refusals by peers that an operator must know: a call without a common version fails until one
+//! side has a newer build, and the process keeps trying.
 
 use super::refusal::{RefusalKind, Rejection};
 use std::collections::BTreeSet;
 
-/// Refusals that are told in one life of a process. A cluster has fewer members, and each of them
-/// one reason; beyond it a peer fills no log.
+/// Refusals logged in one life of a process. A cluster has fewer members, each with one reason; the
+/// bound keeps a peer from filling the log.
 const TOLD_MAX: usize = 256;
 
-/// Which refusals were told, by the address of the peer and the reason.
+/// Logged refusals, by the address of the peer and the reason.
 #[derive(Debug, Default)]
 pub(super) struct RefusalLog {
     told: BTreeSet<(String, String)>,
 }
 
 impl RefusalLog {
-    /// Whether this refusal is to be told now: only those that a newer build ends, and each once.
+    /// Whether to log this refusal now: only those that a newer build ends, and each once.
     pub fn is_due(&mut self, address: &str, refused: &Rejection) -> bool {
         if refused.kind != RefusalKind::WireVersion {
             return false;

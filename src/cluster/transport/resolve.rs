@@ -1,27 +1,27 @@
-//! Where a peer's name leads. A name server can be lost with the machine that it ran on, just when
-//! a new leader has to be elected: what it does not answer in time, gossip knows.
+//! Resolves a peer's name. A name server can be lost with its machine, just when a new leader must
+//! be elected: if it does not answer in time, gossip provides the address.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use tokio::task::JoinHandle;
 
-/// A name server in the same cluster answers in a few milliseconds. Two thirds of the deadline of a
-/// vote, the shortest of a call that a cluster waits for, are left for the call.
+/// A name server in the same cluster answers in a few milliseconds. This leaves two thirds of the
+/// deadline of a vote, the shortest one that a cluster waits for, to the call.
 const ANSWERED_WITHIN: Duration = Duration::from_millis(150);
 
 type Found = io::Result<Vec<SocketAddr>>;
 
-/// The look-up of one name that may be under way. The system's resolver holds a thread for up to
-/// half a minute when no server answers, so there is never a second one.
+/// The look-up of one name in progress. The system's resolver blocks a thread for up to half a
+/// minute when no server answers, so there is never a second one.
 #[derive(Debug, Default)]
 pub(super) struct Lookup(Option<JoinHandle<Found>>);
 
 impl Lookup {
-    /// The addresses to try for `address` (`HOST:PORT`). `heard` is where gossip hears the peer.
+    /// The addresses to try for `address` (`HOST:PORT`). `heard` is the peer's address in gossip.
     ///
     /// # Errors
-    /// The name leads nowhere, or nothing was heard in time, and gossip does not know either.
+    /// The name does not resolve, or no answer came in time, and gossip has no address either.
     pub async fn addresses(&mut self, address: &str, heard: Option<IpAddr>) -> Found {
         if let Ok(address) = address.parse() {
             return Ok(vec![address]);
@@ -37,12 +37,12 @@ impl Lookup {
         }
     }
 
-    /// Forgets what is under way: what comes late may be old when it is needed.
+    /// Forgets the look-up in progress: a late answer may be old when it is needed.
     pub fn clear(&mut self) {
         self.0 = None;
     }
 
-    /// The answer to the question that is under way, or else to this one.
+    /// The answer to the look-up in progress, or else to this one.
     async fn asked(&mut self, ask: impl Future<Output = Found> + Send + 'static) -> Found {
         let asking = self.0.get_or_insert_with(|| tokio::spawn(ask));
         let Ok(answered) = tokio::time::timeout(ANSWERED_WITHIN, asking).await else {

@@ -1,4 +1,4 @@
-//! The listener for peers: checks the [`Hello`] of each call, then hands the body on.
+//! The listener for peers: checks the [`Hello`] of each call, then passes the body on.
 
 use super::download;
 use super::hello::Hello;
@@ -24,23 +24,23 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-/// Connections of peers at once: three for each member of the largest cluster, and as many again
-/// from addresses that were resolved anew.
+/// Concurrent connections of peers: three for each member of the largest cluster, and as many again
+/// for changed addresses.
 const CONNECTIONS_MAX: usize = 1024;
-/// Wait after a failed accept, which means that file descriptors ran out.
+/// Wait after a failed accept, which means that there are no free file descriptors.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 
 /// What answers calls.
 pub(in crate::cluster) trait PeerService: Send + Sync + 'static {
-    /// Whether a call is heard at all. Asked before a large body is read.
+    /// Whether a call is accepted at all. Asked before a large body is read.
     ///
     /// # Errors
-    /// It is not.
+    /// The call is refused.
     fn admit(&self, _hello: &Hello, _route: PeerRoute) -> Result<(), Refused> {
         Ok(())
     }
 
-    /// Where a large body waits until it is whole; `None`: in memory.
+    /// Folder for a large body until it is complete; `None`: in memory.
     fn inbox(&self) -> Option<PathBuf> {
         None
     }
@@ -64,20 +64,20 @@ impl PeerListener {
     /// Binds `HOST:PORT`.
     ///
     /// # Errors
-    /// The address is taken or is none.
+    /// The address is in use or invalid.
     pub async fn bind(address: &str) -> std::io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         Ok(Self { listener, address })
     }
 
-    /// The bound address, with the port the system chose where 0 was asked for.
+    /// The bound address, with the port that the system chose for port 0.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Serves until `stop` is cancelled, which also cuts open connections: callers find another
-    /// member or come again.
+    /// Serves until `stop` is cancelled, which also closes open connections: callers find another
+    /// member or retry.
     pub async fn serve<S: PeerService>(
         self,
         service: Arc<S>,
@@ -86,7 +86,7 @@ impl PeerListener {
     ) {
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         let unfinished = Unfinished::default();
-        // Snapshots: one fills the memory of a node once, when it is whole.
+        // Snapshots: one at a time takes the memory for a complete body.
         let receiving = Arc::new(Semaphore::new(1));
         loop {
             let accepted = tokio::select! {

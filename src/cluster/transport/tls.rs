@@ -1,5 +1,5 @@
-//! How peers prove to each other that they are peers: TLS 1.3 with certificates on both sides.
-//! Keys can be replaced while connections are open; those under the old ones end.
+//! How peers authenticate to each other: TLS 1.3 with certificates on both sides. Keys can be
+//! replaced while connections are open; connections under the old ones end.
 
 use super::certificate::{CertificateError, NodeCertificate};
 use parking_lot::Mutex;
@@ -25,11 +25,11 @@ use tokio_util::either::Either;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-/// The protocol inside, which both sides have to name.
+/// The protocol inside, which both sides must offer.
 const PROTOCOL: &[u8] = b"h2";
-/// How long calls may go on that were made under keys which were replaced meanwhile.
+/// How long calls under replaced keys may continue.
 pub(super) const REPLACED_GRACE: Duration = Duration::from_secs(5);
-/// Between two warnings about connections that were refused.
+/// Between two warnings about refused connections.
 const TELL_EVERY: Duration = Duration::from_secs(60);
 /// First byte of a TLS record that opens a connection (RFC 8446, section 5.1).
 const HANDSHAKE_RECORD: u8 = 22;
@@ -37,13 +37,13 @@ const HANDSHAKE_RECORD: u8 = 22;
 /// A connection to a peer.
 pub(super) struct Channel {
     pub io: Either<TcpStream, TlsStream<TcpStream>>,
-    /// Whether the peer has proven to be one.
+    /// Whether the peer is authenticated.
     pub is_proven: bool,
     /// Cancelled when the keys are replaced.
     pub replaced: CancellationToken,
 }
 
-/// Keys, and what is made of them.
+/// Keys, and what is derived from them.
 pub(in crate::cluster) struct Keys {
     connector: TlsConnector,
     acceptor: TlsAcceptor,
@@ -52,30 +52,30 @@ pub(in crate::cluster) struct Keys {
     replaced: CancellationToken,
 }
 
-/// The security of all ways between peers. Clones share it.
+/// The security of all connections between peers. Clones share it.
 #[derive(Clone)]
 pub(in crate::cluster) struct PeerTls(Arc<Shared>);
 
 struct Shared {
-    /// `None`: this node has none, and everything is readable.
+    /// `None`: this node has no keys, and all traffic is readable.
     keys: Mutex<Option<Arc<Keys>>>,
-    /// Peers that do not speak TLS are believed for now.
+    /// Peers without TLS are accepted for now.
     is_migrating: AtomicBool,
     refused: AtomicU64,
-    /// When it was last told that one was refused.
+    /// When a refusal was last logged.
     told_at: Mutex<Option<Instant>>,
 }
 
 impl PeerTls {
-    /// Under `keys`. Without any, or while migrating, peers that prove nothing are believed.
+    /// Under `keys`. Without keys, or while migrating, unauthenticated peers are accepted.
     pub fn new(keys: Option<Keys>, is_migrating: bool) -> Self {
         let (keys, refused, told_at) = (Mutex::new(keys.map(Arc::new)), 0.into(), Mutex::default());
         let is_migrating = is_migrating.into();
         Self(Arc::new(Shared { keys, is_migrating, refused, told_at }))
     }
 
-    /// Uses other keys from now on. Connections under the old ones take no new call, and are cut in
-    /// a moment.
+    /// Uses other keys from now on. Connections under the old ones take no new call, and are closed
+    /// after a grace.
     pub fn replace(&self, keys: Keys) {
         let old = self.0.keys.lock().replace(keys.into());
         if let Some(old) = old {
@@ -83,18 +83,18 @@ impl PeerTls {
         }
     }
 
-    /// Whether peers that prove nothing are believed.
+    /// Whether unauthenticated peers are accepted.
     pub fn believes_anybody(&self) -> bool {
         self.is_migrating() || self.keys().is_none()
     }
 
-    /// Connections that were refused for what they did not prove, since the start.
+    /// Connections refused for lack of authentication, since the start.
     pub fn refused(&self) -> u64 {
         self.0.refused.load(Ordering::Relaxed)
     }
 
-    /// Counts one that was refused, or not finished in time, and tells of it now and then: whoever
-    /// reaches the port decides how many there are.
+    /// Counts a connection that was refused, or did not finish in time. It logs at intervals,
+    /// because any client that reaches the port controls their number.
     pub(super) fn refuse(&self, from: SocketAddr, reason: &str) {
         let refused = self.0.refused.fetch_add(1, Ordering::Relaxed) + 1;
         let mut told_at = self.0.told_at.lock();
@@ -111,19 +111,19 @@ impl PeerTls {
         Self::new(Some(super::peer_keys(&secrets, None).unwrap()), false)
     }
 
-    /// Believes peers that prove nothing from now on.
+    /// Accepts unauthenticated peers from now on.
     #[cfg(test)]
     pub fn become_migrating(&self) {
         self.0.is_migrating.store(true, Ordering::Relaxed);
     }
 
-    /// As all nodes of tests have it.
+    /// The same for all nodes of tests.
     #[cfg(test)]
     pub fn of_test() -> Self {
         Self::under("what all members of tests know")
     }
 
-    /// The end of this node's certificate, in Unix seconds; `None` for one that has none.
+    /// The expiry of this node's certificate, in Unix seconds; `None` if it does not expire.
     pub fn expires_at(&self) -> Option<i64> {
         self.keys()?.expires_at
     }
@@ -136,10 +136,10 @@ impl PeerTls {
         self.0.keys.lock().clone()
     }
 
-    /// Lets a peer prove itself.
+    /// Authenticates a peer that connects.
     ///
     /// # Errors
-    /// It does not, or the connection broke.
+    /// It does not authenticate, or the connection broke.
     pub(super) async fn accept(&self, stream: TcpStream) -> io::Result<Channel> {
         let Some(keys) = self.keys() else { return Ok(plain(stream, CancellationToken::new())) };
         if self.is_migrating() && !speaks_tls(&stream).await? {
@@ -149,10 +149,10 @@ impl PeerTls {
         proven(&keys, TlsStream::from(stream))
     }
 
-    /// Connects to the first of these addresses that answers, and proves this node there.
+    /// Connects to the first of these addresses that answers, and authenticates there.
     ///
     /// # Errors
-    /// None answers, or who does is no peer.
+    /// None answers, or the one that does is not a peer.
     pub(super) async fn connect(&self, addresses: &[SocketAddr]) -> io::Result<Channel> {
         let stream = TcpStream::connect(addresses).await?;
         stream.set_nodelay(true)?;
@@ -181,7 +181,7 @@ fn proven(keys: &Keys, stream: TlsStream<TcpStream>) -> io::Result<Channel> {
     Ok(Channel { io: Either::Right(stream), is_proven: true, replaced: keys.replaced.clone() })
 }
 
-/// Whether a connection begins as TLS does. Nothing of it is taken.
+/// Whether a connection starts with TLS. It only peeks at the bytes.
 async fn speaks_tls(stream: &TcpStream) -> io::Result<bool> {
     let mut first = [0];
     match stream.peek(&mut first).await? {
@@ -190,8 +190,8 @@ async fn speaks_tls(stream: &TcpStream) -> io::Result<bool> {
     }
 }
 
-/// Whether a connection failed as it does with a peer that knows nothing of TLS: it answers in
-/// something else, or hangs up.
+/// Whether a connection failed as with a peer without TLS: it answers in another protocol, or
+/// closes.
 fn is_no_tls(error: &io::Error) -> bool {
     let source = error.get_ref().and_then(|source| source.downcast_ref::<rustls::Error>());
     match source {
@@ -207,10 +207,10 @@ fn is_no_tls(error: &io::Error) -> bool {
 }
 
 impl Keys {
-    /// What a certificate makes possible.
+    /// The keys that a certificate gives.
     ///
     /// # Errors
-    /// Certificate and key do not fit, or nobody could be believed.
+    /// Certificate and key do not match, or there is no authority to believe.
     pub(super) fn new(certificate: NodeCertificate) -> Result<Self, CertificateError> {
         let NodeCertificate { chain, key, authorities, names, expires_at } = certificate;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -227,7 +227,7 @@ impl Keys {
         let client = client.with_client_auth_cert(chain.clone(), key.clone_key());
         let mut client = client.map_err(unusable)?;
         client.alpn_protocols = vec![PROTOCOL.to_vec()];
-        // The name says nothing about whom is meant.
+        // The name does not identify the target.
         client.enable_sni = false;
         let server = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(&versions)
@@ -246,8 +246,8 @@ impl Keys {
     }
 }
 
-/// Believes certificates of the right authority with a name that the own one has, too. Both sides
-/// are judged alike: each of them is a peer.
+/// Accepts certificates of the right authority with a name that the own one has, too. The rule is
+/// the same on both sides: each of them is a peer.
 #[derive(Debug)]
 struct PeerVerifier {
     names: Vec<ServerName<'static>>,

@@ -17,13 +17,13 @@ fn migrating(secret: Option<&str>) -> PeerTls {
     PeerTls::new(keys.map(|keys| Arc::into_inner(keys).unwrap()), true)
 }
 
-/// What both sides make of a connection: whether a byte of the caller reached the callee's
-/// application, and whether each took the other for proven.
+/// The result of a connection on both sides: whether a byte of the caller reached the callee's
+/// application, and whether each considers the other authenticated.
 async fn met(callee: &PeerTls, caller: &PeerTls) -> Option<(bool, bool)> {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = [listener.local_addr().unwrap()];
     let accepting = async {
-        // One that falls back comes twice.
+        // A caller that falls back connects twice.
         for _ in 0..2 {
             let (stream, _) = listener.accept().await.unwrap();
             let Ok(mut channel) = callee.accept(stream).await else { continue };
@@ -60,7 +60,7 @@ async fn another_secret_none_and_no_certificate_reach_nothing() {
     assert_eq!(met(&member, &without_certificate()).await, None);
 }
 
-/// A caller that believes the members, and shows nothing.
+/// A caller that believes the members, and shows no certificate.
 fn without_certificate() -> PeerTls {
     let secrets = crate::cluster::secrets::ClusterSecrets::parse(SECRET).unwrap();
     let certificate = NodeCertificate::issue(&secrets).unwrap();
@@ -140,7 +140,7 @@ async fn given_certificates_of_one_authority_are_believed_if_they_share_a_name()
     let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
     let of = |name| given(folder.path(), name, &authority);
     assert_eq!(met(&of("relay.ci"), &of("relay.ci")).await, Some((true, true)));
-    // The authority issues certificates to others as well, which makes them no members.
+    // The authority also issues certificates to others, which are not members.
     assert_eq!(met(&of("relay.ci"), &of("other.ci")).await, None);
     assert_eq!(met(&of("other.ci"), &of("relay.ci")).await, None);
     assert_eq!(met(&of("relay.ci"), &PeerTls::under(SECRET)).await, None);

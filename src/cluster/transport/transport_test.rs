@@ -10,19 +10,19 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// What has not happened by then never will.
+/// A condition that is not met by then counts as never met.
 const WITHIN: Duration = Duration::from_secs(20);
 /// A deadline that a silent peer misses.
 const SHORT: Duration = Duration::from_millis(50);
 const CLUSTER: ClusterId = ClusterId(7);
 
-/// Echoes what it is sent, and counts connections by the lives that called.
+/// Echoes its input, and counts connections by the lives that called.
 #[derive(Default)]
 struct Echo {
     admission: PeerAdmission,
     calls: AtomicUsize,
     is_silent: AtomicBool,
-    /// The level of its cluster; zero, which every caller has, until it is raised.
+    /// The level of its cluster; zero, which every caller has, until raised.
     level: AtomicU32,
 }
 

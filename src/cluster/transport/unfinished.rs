@@ -1,5 +1,5 @@
-//! Connections that have not proven themselves yet. Who opens them may be anybody, so they are few
-//! and short-lived, and a new one takes the place of the oldest.
+//! Connections that are not authenticated yet. Anyone may open them, so they are few and
+//! short-lived, and a new one replaces the oldest.
 
 use parking_lot::Mutex;
 use std::collections::VecDeque;
@@ -7,24 +7,24 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// At once. A member that is slow to prove itself is in no danger from others below this many in
-/// the time that it takes.
+/// Maximum number at once. A slow member is safe as long as fewer than this many others connect
+/// while it authenticates.
 const UNFINISHED_MAX: usize = 256;
-/// A peer proves itself in some milliseconds; the rest is for a busy machine.
+/// A peer authenticates in some milliseconds; the rest is for a busy machine.
 pub(super) const FINISH_WITHIN: Duration = Duration::from_secs(5);
 
 /// Those connections. Clones share them.
 #[derive(Clone, Default)]
 pub(super) struct Unfinished(Arc<Mutex<VecDeque<CancellationToken>>>);
 
-/// One of them. It is finished when this is dropped.
+/// One of them. Dropping it marks the connection as finished.
 pub(super) struct UnfinishedPlace {
     token: CancellationToken,
     all: Unfinished,
 }
 
 impl Unfinished {
-    /// A place for a new connection. The oldest one has to go where there is none.
+    /// A place for a new connection. If there is none, the oldest connection must close.
     pub fn begin(&self) -> UnfinishedPlace {
         let mut waiting = self.0.lock();
         if waiting.len() >= UNFINISHED_MAX
@@ -39,7 +39,7 @@ impl Unfinished {
 }
 
 impl UnfinishedPlace {
-    /// Returns when the connection has to go.
+    /// Returns when the connection must close.
     pub async fn lost(&self) {
         self.token.cancelled().await;
     }
@@ -47,7 +47,8 @@ impl UnfinishedPlace {
 
 impl Drop for UnfinishedPlace {
     fn drop(&mut self) {
-        // A cancelled one is no longer among them. Its own mark is told from those of others.
+        // A cancelled token is no longer in the list. Cancelling its own token distinguishes it
+        // from the others.
         self.token.cancel();
         let mut waiting = self.all.0.lock();
         waiting.retain(|token| !token.is_cancelled());

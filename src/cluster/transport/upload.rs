@@ -1,5 +1,5 @@
-//! Large bodies, which are sent in chunks: their deadline is one of progress, for nobody knows
-//! how long a whole one takes on a slow line.
+//! Sends large bodies in chunks. Their deadline is one of progress, because the time for a whole
+//! one on a slow line is unknown.
 
 use axum::body::{Body, Bytes};
 use futures_util::stream;
@@ -7,20 +7,20 @@ use std::convert::Infallible;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// Bytes of a chunk: a line of 1 Mbit/s takes one in two seconds, well within the deadline.
+/// Bytes of a chunk: a line of 1 Mbit/s transfers one in two seconds, well within the deadline.
 const CHUNK_BYTES: usize = 256 * 1024;
 
-/// How long a call with a large body is waited for.
+/// How long to wait for a call with a large body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::cluster) struct ProgressTimeout {
-    /// While no chunk is taken.
+    /// Without an accepted chunk.
     pub stalled: Duration,
     /// From the last chunk to the answer.
     pub answered: Duration,
 }
 
-/// The body in chunks, and a signal for each one that is taken. HTTP/2 asks for the next one only
-/// when the receiver has made room for it. The signal ends when none is left.
+/// The body in chunks, and a signal for each accepted one. HTTP/2 asks for the next one only when
+/// the receiver has room for it. The signal ends with the last chunk.
 pub(super) fn chunked(body: Bytes) -> (Body, watch::Receiver<()>) {
     let (taking, taken) = watch::channel(());
     let starts = (0..body.len()).step_by(CHUNK_BYTES);
@@ -32,7 +32,7 @@ pub(super) fn chunked(body: Bytes) -> (Body, watch::Receiver<()>) {
     (Body::from_stream(stream::iter(chunks)), taken)
 }
 
-/// Returns when patience is at its end, and tells which it was.
+/// Returns when a deadline has passed, with the one that passed.
 pub(super) async fn lost(patience: ProgressTimeout, mut taken: watch::Receiver<()>) -> Duration {
     loop {
         match tokio::time::timeout(patience.stalled, taken.changed()).await {

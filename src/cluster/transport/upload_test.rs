@@ -1,4 +1,4 @@
-//! Large bodies over real connections, to peers that take them in their own time.
+//! Large bodies over real connections, to peers that read them at their own pace.
 
 use super::super::client::Pings;
 use super::super::tls::PeerTls;
@@ -17,9 +17,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
-/// What has not happened by then never will.
+/// A condition that is not met by then counts as never met.
 const WITHIN: Duration = Duration::from_secs(20);
-/// A deadline that nobody misses who goes on, on however busy a machine.
+/// A deadline that no peer misses while it makes progress, on however busy a machine.
 const STALLED: Duration = Duration::from_secs(1);
 const SHORT: Duration = Duration::from_millis(50);
 const PATIENT: ProgressTimeout = ProgressTimeout { stalled: WITHIN, answered: WITHIN };
@@ -27,14 +27,14 @@ const PATIENT: ProgressTimeout = ProgressTimeout { stalled: WITHIN, answered: WI
 const WINDOW_BYTES: u32 = 64 * 1024;
 const BODY_BYTES: usize = 16 * CHUNK_BYTES;
 
-/// How a peer takes the body of a snapshot. Of all other calls it sends the body back.
+/// How a peer reads the body of a snapshot. It echoes all other calls.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Manner {
     /// A frame of at most 16 KiB after each wait of this length.
     Slow(Duration),
-    /// Nothing before it is told to go on.
+    /// Nothing until allowed.
     Waits,
-    /// All of it, and answers when it is told to.
+    /// All of it, and answers when allowed.
     WorksOnIt,
 }
 
@@ -42,7 +42,7 @@ struct Reader {
     manner: Manner,
     /// Bytes of a snapshot that were read.
     read: AtomicUsize,
-    /// A snapshot has begun, or is there as a whole where the peer works on it.
+    /// A snapshot has begun, or is complete if the peer works on it.
     came: Notify,
     go_on: Notify,
 }
@@ -72,7 +72,7 @@ impl Reader {
         Response::new(Body::from(self.read.load(Ordering::Relaxed).to_string()))
     }
 
-    /// Listens, and has small windows: what is taken is what is read.
+    /// Listens with small windows: accepted bytes are read bytes.
     async fn start(manner: Manner) -> (Arc<Self>, PeerAddress) {
         let (came, go_on) = Default::default();
         let reader = Arc::new(Self { manner, read: AtomicUsize::new(0), came, go_on });
@@ -124,7 +124,7 @@ async fn ended(
 
 #[tokio::test]
 async fn rule_28_a_snapshot_that_goes_on_is_waited_for_longer_than_one_that_does_not() {
-    // A chunk takes a sixth of the deadline, the whole more than twice as long as it.
+    // A chunk takes a sixth of the deadline, the whole more than twice the deadline.
     let (_, target) = Reader::start(Manner::Slow(Duration::from_millis(10))).await;
     let begun = tokio::time::Instant::now();
     let patience = ProgressTimeout { stalled: STALLED, answered: STALLED };
@@ -158,7 +158,7 @@ async fn rule_28_the_installing_of_a_snapshot_has_a_deadline_of_its_own() {
     let mut upload =
         upload(&peers, &target, ProgressTimeout { stalled: STALLED, answered: WITHIN });
     tokio::time::timeout(WITHIN, reader.came.notified()).await.unwrap();
-    // Far longer than a transfer may stand still.
+    // Far longer than a transfer may stall.
     assert!(tokio::time::timeout(2 * STALLED, &mut upload).await.is_err());
     reader.go_on.notify_one();
     assert_eq!(ended(upload).await.unwrap(), BODY_BYTES.to_string());
@@ -170,7 +170,7 @@ async fn rule_30_a_snapshot_under_way_holds_up_no_heartbeat() {
     let peers = Peers::new(hello(), PeerTls::new(None, false));
     let upload = upload(&peers, &target, PATIENT);
     tokio::time::timeout(WITHIN, reader.came.notified()).await.unwrap();
-    // More than a connection takes along with a body that is not read.
+    // More than a connection can take while a body is not read.
     let append = vec![2; 2 * CHUNK_BYTES];
     for route in [PeerRoute::Append, PeerRoute::Vote, PeerRoute::Forward] {
         let answer = peers.call(&target, route, append.clone(), WITHIN).await.unwrap();
@@ -190,7 +190,7 @@ async fn rule_28_a_peer_that_is_cut_off_while_it_installs_is_found_out_by_pings(
     let address = listener.local_addr().unwrap().to_string();
     let target = PeerAddress { node: Some(NodeId(1)), address };
     let serving = Arc::clone(&reader);
-    // Passes bytes on until the whole body is there, then none, and closes nothing.
+    // Forwards bytes until the body is complete, then none, and keeps the connection open.
     let cut = tokio::spawn(async move {
         let (mut outside, _) = listener.accept().await.unwrap();
         let (mut inside, end) = tokio::io::duplex(CHUNK_BYTES);
