@@ -14,8 +14,8 @@ const ROOTS: [&str; 5] = [
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=proto");
     let files = protox::compile(ROOTS, INCLUDES)?;
-    // An event is ten times the size of any other command: boxed, the others stay small.
-    // Entries are handed on as they came: their bytes are shared, not copied.
+    // An event is ten times the size of any other command: boxed, the others stay small. Entries
+    // are passed on as received: their bytes are shared, not copied.
     prost_build::Config::new()
         .boxed(".relay.v1.Command.kind.accept")
         .bytes([

@@ -1,4 +1,4 @@
-//! The manifests and the image say the same as the binary: flags, ports, paths, names, times.
+//! The manifests and the image agree with the binary: flags, ports, paths, names, times.
 
 use crate::app::{CLOSE_MAX, HAND_OVER_MAX};
 use crate::cli::{Cli, CliCommand};
@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-/// What a stop leaves of the grace period at least: the process goes well inside of it.
+/// The least part of the grace period that a stop leaves: the process ends well inside it.
 const SPARE: Duration = Duration::from_secs(10);
 
 fn text(file: &str) -> String {
@@ -17,7 +17,7 @@ fn text(file: &str) -> String {
     std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
-/// The one document of a file below `deploy`.
+/// The only document of a file below `deploy`.
 fn manifest(file: &str) -> Value {
     let documents: Vec<Value> = serde_saphyr::from_multiple(&text(&format!("deploy/{file}")))
         .unwrap_or_else(|error| panic!("{file}: {error}"));
@@ -48,7 +48,7 @@ fn texts(list: &Value) -> Vec<String> {
     items.map(|item| item.as_str().unwrap().to_owned()).collect()
 }
 
-/// What the pods are started with.
+/// The start options of the pods.
 fn overrides() -> Overrides {
     let arguments = texts(&container()["args"]);
     let cli = Cli::try_parse_from(["tekton-events-relay".to_owned()].into_iter().chain(arguments))
@@ -59,7 +59,7 @@ fn overrides() -> Overrides {
     Overrides { secret_file, ..flags.overrides() }
 }
 
-/// What a variable of the pods is set to.
+/// The value of a variable in the pods.
 fn variable(name: &str) -> Option<String> {
     let variables = container()["env"].clone();
     let variables = variables.as_array()?.iter();
@@ -81,7 +81,7 @@ fn ports() -> [(&'static str, u16, &'static str); 3] {
     ]
 }
 
-/// `TCP` is what Kubernetes takes for an absent protocol.
+/// Kubernetes assumes `TCP` if the protocol is absent.
 fn numbers(list: &Value, number: &str) -> BTreeSet<(u64, String)> {
     let protocol = |port: &Value| port["protocol"].as_str().unwrap_or("TCP").to_owned();
     let ports = list.as_array().unwrap().iter();
@@ -113,7 +113,7 @@ fn everything_is_in_a_namespace_of_its_own() {
     let namespace = base("namespace.yaml")["metadata"].clone();
     assert_eq!(base("kustomization.yaml")["namespace"], namespace["name"]);
     assert_eq!(namespace["name"], json!(env!("CARGO_PKG_NAME")));
-    // What `a_pod_can_do_nothing_but_its_work` asserts is what this level asks for.
+    // This level requires what `a_pod_can_do_nothing_but_its_work` asserts.
     assert_eq!(namespace["labels"]["pod-security.kubernetes.io/enforce"], json!("restricted"));
 }
 
@@ -144,7 +144,7 @@ fn the_pods_form_a_cluster_of_the_pods() {
     assert_eq!(headless["spec"]["publishNotReadyAddresses"], json!(true));
     let pod_name = json!({"name": "RELAY_POD_NAME",
         "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}});
-    // What commands in the pod find the relay and its token by is what the relay is started with.
+    // Commands in the pod find the relay and its token by the start options of the relay.
     let flag = |flag: &str| {
         let arguments = texts(&container()["args"]);
         arguments.iter().find_map(|argument| argument.strip_prefix(flag).map(str::to_owned))
@@ -218,7 +218,7 @@ fn labels() -> Value {
 #[test]
 fn s20_only_replicas_reach_the_ports_of_replicas_whatever_labels_a_task_run_carries() {
     assert_eq!(labels()["app.kubernetes.io/component"], json!("replica"));
-    // Tekton writes it on each pod of a TaskRun, over what the TaskRun says.
+    // Tekton sets it on each pod of a TaskRun and overrides the TaskRun's own value.
     let no_task_run = json!([{"key": "tekton.dev/taskRun", "operator": "DoesNotExist"}]);
     let selector = json!({"matchLabels": labels(), "matchExpressions": no_task_run});
     let replicas = json!([{"podSelector": selector}]);
@@ -254,7 +254,7 @@ fn the_strict_policy_lets_tektons_controllers_send_and_no_other_pod_of_their_nam
 fn every_selector_selects_the_pods() {
     let stateful_set = stateful_set();
     let selector = stateful_set["selector"]["matchLabels"].clone();
-    // It can never be changed, so that an upgrade of what runs stays an apply.
+    // It can never be changed, so that an upgrade stays a plain apply.
     assert_eq!(selector, json!({"app.kubernetes.io/name": env!("CARGO_PKG_NAME")}));
     for (label, value) in selector.as_object().unwrap() {
         assert_eq!(labels()[label], *value);
@@ -274,7 +274,7 @@ fn every_selector_selects_the_pods() {
     assert_eq!(base("pdb.yaml")["spec"]["maxUnavailable"], json!(1));
 }
 
-/// A change that a component makes to the StatefulSet: RFC 6902.
+/// A component changes the StatefulSet by a JSON patch: RFC 6902.
 #[test]
 fn the_hardened_component_adds_to_what_is_there() {
     let component = manifest("hardened/kustomization.yaml");
@@ -354,7 +354,7 @@ fn the_image_starts_the_binary_as_the_user_of_the_pods() {
     let binary = concat!("/usr/local/bin/", env!("CARGO_PKG_NAME"));
     assert_eq!(instruction("ENTRYPOINT"), [format!("[{binary:?}]")]);
     assert!(instruction("COPY")[0].ends_with(&format!(" {binary}")));
-    // Arguments of the pod take the place of CMD, and are given to the entry point.
+    // Arguments of the pod replace CMD, and go to the entry point.
     assert!(container()["command"].is_null());
     let user = pod()["securityContext"]["runAsUser"].clone();
     assert_eq!(instruction("USER"), [format!("{user}:{user}")]);
@@ -396,8 +396,8 @@ fn the_image_is_built_under_the_profile_that_is_optimised_as_a_whole() {
     assert!(measured.is_some(), "benchmarks measure what the image runs");
 }
 
-/// Whether the build of the image sees a file: the last line of `.dockerignore` that is about it
-/// or about a folder above it decides.
+/// Whether the build of the image sees a file: the last line of `.dockerignore` that matches it or
+/// a folder above it decides.
 fn is_sent(ignore: &str, file: &str) -> bool {
     let lines = ignore.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     let is_about = |pattern: &str| pattern == "*" || Path::new(file).starts_with(pattern);
@@ -407,7 +407,7 @@ fn is_sent(ignore: &str, file: &str) -> bool {
     })
 }
 
-/// The file of each target that `Cargo.toml` names: its own `path`, or where Cargo looks for it.
+/// The file of each target in `Cargo.toml`: its own `path`, or Cargo's default.
 fn targets(manifest: &str) -> Vec<String> {
     let mut targets = Vec::new();
     for (header, folder) in [("\n[[test]]\n", "tests"), ("\n[[bench]]\n", "benches")] {

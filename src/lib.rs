@@ -3,7 +3,7 @@
 //! The flow, one module a step:
 //! 1. ingest: `api` reads CloudEvents over HTTP;
 //! 2. decode: [`event`] turns them into facts about one run;
-//! 3. accept: `cluster` commits them to the replicated log, then the sender hears 202;
+//! 3. accept: `cluster` commits them to the replicated log, then the sender gets 202;
 //! 4. own: `state_machine` says which node works on which run;
 //! 5. plan: `plan` decides the effects of an event;
 //! 6. deliver: `delivery` carries out the exchanges of [`integration`];

@@ -1,4 +1,4 @@
-//! The page of the metrics and the alerts say what a relay shows, from its first scrape on.
+//! The page of the metrics and the alerts agree with what a relay shows, from its first scrape on.
 
 use crate::api::fixture::Bench;
 use crate::effect::RouteName;
@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 const PAGE: &str = include_str!("../docs/METRICS.md");
 const RUNBOOKS: &str = include_str!("../docs/OPERATIONS.md");
 
-/// What a relay that has seen nothing yet shows.
+/// The scrape of a relay without any event.
 struct Scrape {
     /// `counter`, `gauge` or `histogram`, by name.
     kinds: BTreeMap<String, String>,
@@ -45,7 +45,7 @@ async fn fresh() -> Scrape {
 }
 
 impl Scrape {
-    /// The labels of a metric; the bounds of a histogram's buckets are none.
+    /// The labels of a metric, without the bounds of a histogram's buckets.
     fn labels(&self, name: &str) -> BTreeSet<&str> {
         let series = self.series.iter().filter(|(of, _)| metric(of) == name);
         let labels = series.flat_map(|(_, labels)| labels.keys().map(String::as_str));
@@ -77,7 +77,7 @@ fn metric(series: &str) -> &str {
 /// Series that an expression names.
 struct Selector<'a> {
     name: &'a str,
-    /// Label, whether it has to have the value, value.
+    /// Label, whether it must equal the value, value.
     conditions: Vec<(&'a str, bool, &'a str)>,
 }
 
@@ -108,7 +108,7 @@ fn alerts() -> Vec<&'static str> {
     rows.map(|row| row.split('`').next().unwrap()).collect()
 }
 
-/// What stands before the bracket that closes an earlier one.
+/// The text before the bracket that closes an earlier one.
 fn bracketed(after: &str) -> &str {
     let mut depth = 1;
     let end = after.find(|c: char| {
@@ -122,7 +122,7 @@ fn bracketed(after: &str) -> &str {
     &after[..end.unwrap()]
 }
 
-/// Rows of the table whose first head is this: what stands in code in each column, or its words.
+/// Rows of the table with this first heading: the code of each column, or its words.
 fn table(head: &str) -> Vec<Vec<String>> {
     let (_, rows) = PAGE.split_once(&format!("| {head} |")).unwrap();
     let rows = rows.lines().skip(2).take_while(|line| line.starts_with('|'));
@@ -217,7 +217,7 @@ async fn only_what_a_process_counts_itself_is_taken_the_increase_of() {
             for (at, _) in alert.match_indices(function) {
                 let of = bracketed(&alert[at + function.len()..]);
                 let [selector] = <[Selector; 1]>::try_from(selectors(of)).ok().unwrap();
-                // A gauge of the replicated state rises from nothing in each new replica.
+                // A gauge of the replicated state rises from zero in each new replica.
                 let kind = &scrape.kinds[metric(selector.name)];
                 assert!(["counter", "histogram"].contains(&kind.as_str()), "{kind}: {alert}");
             }
@@ -231,10 +231,10 @@ fn labels_of(name: &str) -> &'static [&'static str] {
     row.map_or(&[], |row| row.labels)
 }
 
-/// Why this expression does not do what it seems to.
+/// Why this expression does not work as intended.
 fn mistake(alert: &str) -> Option<&'static str> {
     for (at, function) in alert.match_indices("count(") {
-        // What a comparison leaves is a list without members, of which there is no count at all.
+        // A comparison leaves a list that may be empty, and an empty list has no count.
         let counted = bracketed(&alert[at + function.len()..]);
         if [" == ", " < ", " > "].iter().any(|comparison| counted.contains(comparison)) {
             return Some("never 0");
@@ -246,7 +246,7 @@ fn mistake(alert: &str) -> Option<&'static str> {
         let depth = before.matches('(').count() - before.matches(')').count();
         let last = |text| selectors(text).last().map(|selector| labels_of(selector.name));
         let first = |text| selectors(text).first().map(|selector| labels_of(selector.name));
-        // Outside of every aggregation there are no labels left.
+        // Outside every aggregation there are no labels left.
         if depth > 0 && last(parts[side - 1]) != first(parts[side]) {
             return Some("series with other labels never match");
         }

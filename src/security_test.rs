@@ -5,7 +5,7 @@ use std::path::Path;
 
 const PAGE: &str = include_str!("../docs/SECURITY.md");
 
-/// The holes, in the order of the page. S22 was never given to one.
+/// The holes, in the order of the page. S22 was never assigned.
 const HOLES: [&str; 27] = [
     "S1a", "S1b", "S1c", "S2", "S3", "S4", "S5", "S6", "S7", "S8a", "S8b", "S8c", "S9", "S10",
     "S11", "S12", "S13", "S14", "S15", "S16", "S17", "S18", "S19", "S20", "S21", "S23", "S24",

@@ -1,13 +1,13 @@
-//! Names of the standard library that a part of the crate must not use: they make a replica differ from
-//! another one, or hide time and locks from tests.
+//! Names of the standard library that a part of the crate must not use: they make replicas differ,
+//! or hide time and locks from tests.
 
 use super::PURE;
 use super::sources::{Source, sources};
 use std::collections::BTreeSet;
 
-/// A name that is not to be used, and where.
+/// A banned name, and where it is banned.
 struct Ban {
-    /// Path of the module that has it.
+    /// Path of its module.
     from: &'static str,
     names: &'static [&'static str],
     applies: fn(module: &str) -> bool,
@@ -18,7 +18,7 @@ const BANS: &[Ban] = &[
     Ban {
         from: "std::time",
         names: &["Instant", "SystemTime"],
-        // The demo tells a person how long it took.
+        // The demo prints its duration.
         applies: |module| module != "demo",
         why: "the shell asks the Clock, or tokio for a deadline; the core is given the time",
     },
@@ -52,7 +52,7 @@ const EXCUSED: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// The names that `text` takes from `module`, by path or from a list of `use`.
+/// The names that `text` uses from `module`, by path or from a list of `use`.
 fn taken(module: &str, text: &str) -> BTreeSet<String> {
     let is_of_name = |c: char| c.is_alphanumeric() || c == '_';
     let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
@@ -69,7 +69,7 @@ fn taken(module: &str, text: &str) -> BTreeSet<String> {
     found
 }
 
-/// What a file of `module` takes although it is banned there.
+/// The banned names that a file of `module` uses.
 fn banned(module: &str, text: &str) -> Vec<(&'static str, &'static str)> {
     let mut found = Vec::new();
     for ban in BANS.iter().filter(|ban| (ban.applies)(module)) {

@@ -1,12 +1,12 @@
-//! The deliberate faults of `tests/faults`: the table of `docs/TESTING.md`, and the tests that have to
-//! notice them.
+//! The deliberate faults of `tests/faults`: the table of `docs/TESTING.md`, and the tests that must
+//! catch them.
 
 use super::sources;
 use std::path::{Path, PathBuf};
 
 const TESTING: &str = include_str!("../../docs/TESTING.md");
 
-/// A deliberate fault: its name, what it breaks, and the tests that have to notice.
+/// A deliberate fault: its name, what it breaks, and the tests that must catch it.
 type Fault = (String, String, Vec<String>);
 
 /// Reads a patch of `tests/faults`.

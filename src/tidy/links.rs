@@ -1,9 +1,9 @@
-//! Every link of a document leads to a file, and to a heading in it where it names one.
+//! Every link of a document leads to a file, and to an existing heading if it names one.
 
 use super::sources::{Source, files};
 use std::path::{Component, Path, PathBuf};
 
-/// Documents of the repository, and its pages at the top.
+/// Documents of the repository, including its top-level pages.
 fn documents() -> Vec<Source> {
     let mut documents: Vec<Source> =
         ["docs", "tests"].into_iter().flat_map(|folder| files(folder, &["md"])).collect();
@@ -27,7 +27,7 @@ fn links(text: &str) -> Vec<&str> {
     targets.filter(|target| !target.contains("://")).collect()
 }
 
-/// The anchor of a heading, as GitHub makes it.
+/// The anchor of a heading in GitHub's form.
 fn anchor(heading: &str) -> String {
     let kept = heading.trim().to_lowercase();
     let kept = kept.chars().filter(|c| c.is_alphanumeric() || ['-', '_', ' '].contains(c));

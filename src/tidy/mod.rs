@@ -1,6 +1,6 @@
-//! The repository checks itself: which module imports which, how long files and functions are, words
-//! that name nothing, what pure code must not contain, type names, and the tables that documents and
-//! code share.
+//! The repository checks itself: imports between modules, lengths of files and functions, empty
+//! words in names, banned content of pure code, type names, and the tables common to documents and
+//! code.
 
 mod bans;
 mod faults;
@@ -13,7 +13,7 @@ mod type_names;
 use sources::{Source, files, sources};
 use std::collections::BTreeSet;
 
-/// Modules and what each may import from this crate. What is not listed is a failure.
+/// Modules and what each may import from this crate. Anything that is not listed is a failure.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("secret", &[]),
@@ -82,7 +82,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Modules that know all parts.
+/// Modules that may import every part.
 const COMPOSITION: &[&str] = &["app", "cli", "config_file", "main", "lib", "demo", "tidy"];
 
 /// Modules without I/O, clock or randomness.
@@ -120,7 +120,7 @@ const SHELL_CRATES: &[&str] = &[
 const SHELL_STD: &[&str] =
     &["std::fs", "std::net", "std::env", "std::thread", "async fn", "SystemTime"];
 
-/// Impurities that are none: (file, text, why).
+/// Text that looks impure but is not: (file, text, why).
 const EXCUSED: &[(&str, &str, &str)] = &[(
     "src/route/expression.rs",
     "std::thread",
@@ -130,7 +130,7 @@ const EXCUSED: &[(&str, &str, &str)] = &[(
 const FILE_LINES_MAX: usize = 500;
 const FUNCTION_LINES_MAX: usize = 70;
 
-/// Words that name nothing (`docs/GLOSSARY.md`), as parts of type or file names.
+/// Words that say nothing (`docs/GLOSSARY.md`), as parts of type or file names.
 const EMPTY_WORDS: &[&str] =
     &["Manager", "Helper", "Util", "Common", "Misc", "Handler", "Processor", "Wrapper", "Impl"];
 
@@ -145,7 +145,7 @@ fn imported(text: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// Why these imports are against the table.
+/// Why these imports violate the table.
 fn forbidden_imports(module: &str, text: &str) -> Vec<String> {
     if COMPOSITION.contains(&module) {
         return Vec::new();
@@ -169,7 +169,7 @@ fn impurities(text: &str) -> Vec<String> {
     needles.filter(|needle| code.iter().any(|line| line.contains(needle.as_str()))).collect()
 }
 
-/// Whether a function begins with this line, whatever it is allowed and visible to.
+/// Whether a function begins on this line, with any attributes and visibility.
 fn begins_function(code: &str) -> bool {
     let visible = code.strip_prefix("pub").map_or(code, |rest| match rest.strip_prefix('(') {
         Some(place) => place.split_once(')').map_or("", |(_, rest)| rest),
@@ -188,7 +188,7 @@ fn long_functions(text: &str) -> Vec<String> {
         if !begins_function(code) {
             continue;
         }
-        // A signature may take several lines, and that of a trait has no body.
+        // A signature may take several lines, and a trait's may have no body.
         let ends = |line: &&&str| line.ends_with(['{', ';', '}']);
         if lines[at..].iter().find(ends).is_none_or(|line| !line.ends_with('{')) {
             continue;

@@ -1,11 +1,11 @@
-//! The rooms of `src/cluster`, and which of them imports which.
+//! The rooms of `src/cluster`, and the imports between them.
 
 use super::sources::{Source, sources};
 use regex::Regex;
 use std::collections::BTreeSet;
 
-/// Rooms, from the ground up, and what each may import from the others. A room stands on rooms above
-/// it in this list; what is not listed is a failure.
+/// Rooms, from the ground up, and what each may import from the others. A room imports only rooms
+/// above it in this list; anything that is not listed is a failure.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("data_dir", &[]),
     ("secrets", &[]),
@@ -140,7 +140,7 @@ fn is_of_name(letter: char) -> bool {
     letter.is_ascii_alphanumeric() || letter == '_'
 }
 
-/// What a text that stands `depth` modules below `cluster` takes from there.
+/// What a text `depth` modules below `cluster` imports from it.
 fn imported(text: &str, depth: usize) -> BTreeSet<String> {
     let visibility = Regex::new(r"pub\(in [^)]*\)").unwrap();
     let code: Vec<&str> =
@@ -158,7 +158,7 @@ fn imported(text: &str, depth: usize) -> BTreeSet<String> {
     found
 }
 
-/// Why these imports are against the table.
+/// Why these imports violate the table.
 fn forbidden(place: &[&str], text: &str) -> Vec<String> {
     let room = place[0];
     let Some((_, allowed)) = MAY_IMPORT.iter().find(|(name, _)| *name == room) else {
@@ -171,7 +171,7 @@ fn forbidden(place: &[&str], text: &str) -> Vec<String> {
         .collect()
 }
 
-/// Files of the rooms that are in the product; not the root, which exports.
+/// Files of the rooms in the product, without the root, which exports.
 fn production() -> Vec<Source> {
     let files = sources("src/cluster").into_iter().filter(|source| !source.is_test);
     files.filter(|source| !place(source).is_empty()).collect()

@@ -1,5 +1,5 @@
 //! Promises and rules: `docs/RULES.md` has every number that code, tests and documents cite, and a
-//! test holds each of them.
+//! test checks each of them.
 
 use super::{Source, files, sources};
 use regex::Regex;
@@ -31,8 +31,8 @@ fn numbered(page: &str, section: &str) -> BTreeMap<u32, String> {
     found
 }
 
-/// Finds the numbers that a text cites after a word: `rule 3`, `rules 8 to 10`, `rules 2, 3 and 7`,
-/// also over the end of a line of a comment, and as the beginning of a test name.
+/// Finds the numbers after a word in a text: `rule 3`, `rules 8 to 10`, `rules 2, 3 and 7`, also
+/// across lines of a comment, and as the prefix of a test name.
 struct Citations {
     list: Regex,
     part: Regex,

@@ -1,19 +1,19 @@
-//! The files that the other checks look at, and which of them are tests.
+//! The files for the other checks, and which of them are tests.
 
 use regex::Regex;
 use std::path::{Path, PathBuf};
 
 /// A file of the repository.
 pub(super) struct Source {
-    /// Within the package.
+    /// Relative to the package.
     pub(super) path: PathBuf,
     pub(super) text: String,
-    /// Whether only tests are built from it.
+    /// Whether the file is built for tests only.
     pub(super) is_test: bool,
 }
 
 impl Source {
-    /// The module under `src/` that the file belongs to.
+    /// The module under `src/` of the file.
     pub(super) fn module(&self) -> String {
         let path = self.path.strip_prefix("src").unwrap_or(&self.path);
         let first = path.iter().next().and_then(|part| part.to_str()).unwrap_or_default();
@@ -26,7 +26,7 @@ impl Source {
         inline.map_or(&self.text, |at| &self.text[..at])
     }
 
-    /// Where the modules are that this file declares under `#[cfg(test)]`: a file or a folder each.
+    /// The files or folders of the modules that this file declares under `#[cfg(test)]`.
     fn test_modules(&self, declaration: &Regex) -> Vec<PathBuf> {
         let folder = self.path.parent().unwrap_or(Path::new(""));
         let stem = self.path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
@@ -60,8 +60,8 @@ fn read_tree(folder: &Path, extensions: &[&str], sources: &mut Vec<Source>) {
     }
 }
 
-/// Notes which files are built for tests only: those that a `#[cfg(test)] mod` declares with all
-/// below them, and those whose place or name says so.
+/// Marks files that are built for tests only: those that a `#[cfg(test)] mod` declares with all
+/// below them, and those with a test's path or name.
 fn mark_tests(sources: &mut [Source]) {
     let declaration = Regex::new(
         r#"#\[cfg\(test\)\]\s*(?:#\[path = "(?<path>[^"]*)"\]\s*|#\[[^\]]*\]\s*)*(?:pub(?:\([^)]*\))? )?mod (?<name>\w+);"#,

@@ -1,12 +1,12 @@
-//! One name for one thing: no two types of the crate share a name, unless private to their files.
+//! One name for one thing: two types of the crate share no name, unless private to their files.
 
 use super::sources::sources;
 use std::collections::BTreeMap;
 
-/// Names that several types still have, and how many. This list only shrinks.
+/// Names of several types, and how many. This list only shrinks.
 const SHARED: &[(&str, usize)] = &[("Call", 2), ("Peer", 2), ("Place", 2), ("Problem", 2)];
 
-/// Names of the types that a text declares for others than its own file.
+/// Names of the types that a text declares for other files.
 fn declared(text: &str) -> Vec<String> {
     let name = |line: &str| {
         let code = line.trim_start().strip_prefix("pub")?;
@@ -21,7 +21,7 @@ fn declared(text: &str) -> Vec<String> {
     text.lines().filter_map(name).collect()
 }
 
-/// Every name that more than one file declares, with the files.
+/// Every name that several files declare, with the files.
 fn shared() -> BTreeMap<String, Vec<String>> {
     let mut files: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for source in sources("src").into_iter().filter(|source| !source.is_test) {
