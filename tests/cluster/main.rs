@@ -1,5 +1,5 @@
-//! Clusters as they are met from outside: processes on loopback, killed, frozen, cut off, wiped,
-//! rolled and scaled under load. One file a scenario, one file an invariant.
+//! Clusters seen from outside: processes on loopback, killed, frozen, cut off, wiped, rolled and
+//! scaled under load. One file a scenario, one file an invariant.
 //!
 //! `cargo test --test cluster -- [NAME]... [--repeat N] [--jobs N] [--seed N] [--list]
 //! [--other-binary PATH]`

@@ -1,6 +1,7 @@
-//! The command line of the scenarios: names to run, `--repeat`, `--jobs`, `--list`, and what
-//! `cargo test` hands to every test binary. `RELAY_PREVIOUS_BINARY` stands for `--other-binary`, so that a plain
-//! `cargo test` rolls a mixed cluster where the binary of the last release lies about.
+//! The command line of the scenarios: names to run, `--repeat`, `--jobs`, `--list`, and the flags
+//! that `cargo test` passes to every test binary. `RELAY_PREVIOUS_BINARY` replaces
+//! `--other-binary`, so that a plain `cargo test` rolls a mixed cluster if the binary of the last
+//! release is available.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -8,9 +9,9 @@ use std::path::PathBuf;
 /// What to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Parts of names; none means all.
+    /// Parts of names; empty means all.
     pub filters: Vec<String>,
-    /// Names have to be equal to a filter.
+    /// Names must equal a filter.
     pub is_exact: bool,
     pub skipped: Vec<String>,
     pub repeat: u64,
@@ -23,16 +24,16 @@ pub struct Options {
     pub is_list: bool,
 }
 
-/// Environment variable that names another build where no flag does.
+/// Environment variable that names another build if no flag does.
 pub const PREVIOUS_BINARY: &str = "RELAY_PREVIOUS_BINARY";
 
 /// Decides everything random unless another seed is given.
 const SEED: u64 = 20_261_120;
 
-/// Most of a scenario is waiting for deadlines of the cluster, so two share two cores well.
+/// A scenario mostly waits for deadlines of the cluster, so two share two cores well.
 const JOBS: u64 = 2;
 
-/// Flags of the standard test binary that change nothing here.
+/// Flags of the standard test binary that have no effect here.
 const IGNORED: [&str; 9] = [
     "--nocapture",
     "--no-capture",
@@ -48,8 +49,8 @@ const IGNORED: [&str; 9] = [
 const IGNORED_WITH_VALUE: [&str; 4] = ["--test-threads", "--color", "--format", "-Z"];
 
 impl Options {
-    /// Reads the arguments that follow the name of the binary. `previous_binary` is the value of
-    /// [`PREVIOUS_BINARY`]: it counts where no flag names another build, and empty means unset.
+    /// Reads the arguments after the name of the binary. `previous_binary` is the value of
+    /// [`PREVIOUS_BINARY`]: it is used if no flag names another build, and empty means unset.
     ///
     /// # Errors
     /// An unknown flag, or a flag without its value; the text says which.
@@ -93,7 +94,7 @@ impl Options {
         Ok(options)
     }
 
-    /// Whether the scenario `name` was asked for.
+    /// Whether the scenario `name` was requested.
     pub fn selects(&self, name: &str) -> bool {
         let is_part =
             |part: &String| if self.is_exact { name == part } else { name.contains(part) };

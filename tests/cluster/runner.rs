@@ -1,5 +1,5 @@
-//! Runs scenarios, some at once: each with a runtime, a directory and addresses of its own, so that
-//! what one leaves behind is never met by another. A directory is kept where its scenario fails.
+//! Runs scenarios, several at a time. Each has its own runtime, directory and addresses, so that
+//! its leftovers do not affect others. A directory is kept if its scenario fails.
 
 use crate::harness::{Counts, Lab, SCENARIO_MAX};
 use crate::options::Options;
@@ -17,11 +17,11 @@ use tokio::signal::unix::{SignalKind, signal};
 pub struct Scenario {
     pub name: &'static str,
     pub run: fn(Lab) -> LocalBoxFuture<'static, Counts>,
-    /// What it lacks to run here; `None` when it lacks nothing.
+    /// What it lacks to run here; `None` if nothing.
     pub lacks: fn(&Options) -> Option<&'static str>,
 }
 
-/// How one run ended.
+/// The result of one run.
 enum Outcome {
     Passed(Counts),
     Failed(String),
@@ -29,14 +29,14 @@ enum Outcome {
     Interrupted,
 }
 
-/// One run of a scenario that is to be made.
+/// One run of a scenario to be made.
 #[derive(Clone, Copy)]
 struct Turn<'a> {
     scenario: &'a Scenario,
     round: u64,
 }
 
-/// Runs what was asked for; whether everything passed.
+/// Runs the requested scenarios; returns whether everything passed.
 pub fn run(scenarios: &[Scenario], options: &Options) -> bool {
     let selected: Vec<_> = scenarios.iter().filter(|known| options.selects(known.name)).collect();
     if options.is_list {
@@ -66,8 +66,8 @@ pub fn run(scenarios: &[Scenario], options: &Options) -> bool {
     failed.is_empty()
 }
 
-/// Runs all turns, as many at once as was asked for, and names those that failed. `None` after an
-/// interruption, which ends what runs and leaves out the rest.
+/// Runs all turns, as many in parallel as requested, and returns the names of failed ones. `None`
+/// after an interruption, which stops running turns and skips the rest.
 fn take_turns(turns: VecDeque<Turn<'_>>, options: &Options) -> Option<Vec<String>> {
     let (turns, failed) = (Mutex::new(turns), Mutex::new(Vec::new()));
     let is_interrupted = AtomicBool::new(false);
@@ -91,11 +91,11 @@ fn take_turns(turns: VecDeque<Turn<'_>>, options: &Options) -> Option<Vec<String
     (!is_interrupted.into_inner()).then(|| failed.into_inner().unwrap())
 }
 
-/// Runs one scenario, and tells how that went.
+/// Runs one scenario, and prints its result.
 fn run_once(scenario: &Scenario, options: &Options, round: u64) -> Outcome {
     let (root, seed) = (Path::new(env!("CARGO_TARGET_TMPDIR")), options.seed + round);
     let lab = Lab::new(&root.join("cluster"), scenario.name, seed);
-    // A node runs in a folder of its own, where a relative path would lead elsewhere.
+    // A node runs in its own folder, where a relative path would not work.
     let other_binary = options.other_binary.as_ref().map(|path| std::path::absolute(path).unwrap());
     let lab = Lab { other_binary, ..lab };
     let (folder, started) = (lab.folder.clone(), Instant::now());
@@ -129,7 +129,7 @@ async fn to_the_end(scenario: &Scenario, lab: Lab) -> Outcome {
     };
     match ended {
         Ok(Ok(counts)) => Outcome::Passed(counts),
-        // What it said is above.
+        // Its message was already printed.
         Ok(Err(_)) => Outcome::Failed(name),
         Err(_) => Outcome::Failed(format!("{name}: not within {SCENARIO_MAX:?}")),
     }

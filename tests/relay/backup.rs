@@ -1,5 +1,5 @@
-//! A backup of a running relay makes an empty directory a relay that knows what the first one
-//! knew; and what a directory has is never given up without being told.
+//! A backup of a running relay turns an empty directory into a relay with the knowledge of the
+//! first one. The content of a directory is never given up without an order.
 
 use crate::harness::{Finished, Receiver, Relay, Setup, recorded, run, run_events};
 
@@ -68,7 +68,7 @@ async fn entries_after_the_backup_are_given_up_only_by_force() {
     let refused = cluster(&setup, &recover).await;
     assert_eq!(refused.code, Some(1));
     assert!(refused.stderr.contains("log entries after the snapshot"), "{refused:?}");
-    // Nothing was changed: the relay goes on where it was.
+    // Nothing was changed: the relay continues where it was.
     let relay = Relay::start(&setup).await;
     assert_eq!(relay.take(&requests[1..2]).await[0].fate, "duplicate");
     relay.stop().await;

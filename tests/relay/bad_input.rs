@@ -1,4 +1,4 @@
-//! Bad input is refused by name, with an answer that teaches the sender nothing wrong.
+//! Bad input is refused by name, with an answer that the sender interprets correctly.
 
 use crate::harness::{Relay, Setup, client, eventually, recorded};
 use serde_json::{Value, json};
@@ -10,17 +10,17 @@ const TEKTON_TYPE: &str = "dev.tekton.event.pipelinerun.started.v1";
 const STRUCTURED: &str = "application/cloudevents+json";
 const BATCH: &str = "application/cloudevents-batch+json";
 
-/// The relay waits 10 s for a body; twice that is a busy machine.
+/// The relay waits 10 s for a body; twice that is for a busy machine.
 const CUT_OFF_WITHIN: Duration = Duration::from_secs(20);
 
-/// A request and what it has to be answered with.
+/// A request and its required answer.
 struct Case {
     what: &'static str,
     headers: Vec<(&'static str, &'static str)>,
     body: String,
     status: u16,
     problem: &'static str,
-    /// What the detail has to name.
+    /// What the detail must name.
     named: &'static str,
 }
 
@@ -81,7 +81,7 @@ async fn answer(relay: &Relay<'_>, headers: &[(&str, &str)], body: String) -> (u
         post = post.header(*name, *value);
     }
     // A body too large to be read is answered while it is still being sent, which can break the
-    // connection before the answer is read. Tekton repeats both.
+    // connection before the answer is read. Tekton retries both.
     let answer = eventually("an answer", CUT_OFF_WITHIN, async || {
         post.try_clone().unwrap().send().await.ok()
     })
@@ -177,7 +177,7 @@ async fn rule_16_a_body_that_does_not_arrive_gets_no_final_answer() {
     connection.write_all(head.as_bytes()).await.unwrap();
     let mut answer = String::new();
     let read = connection.read_to_string(&mut answer);
-    // The relay closes; a reset is as good for the sender.
+    // The relay closes; a reset has the same effect for the sender.
     let _ = tokio::time::timeout(CUT_OFF_WITHIN, read).await.expect("the relay closes");
     assert_eq!(answer, "");
     relay.kill_nine().await;

@@ -9,7 +9,7 @@ fn needs_the_right_token(call: &Call) -> Option<u16> {
     (call.path.starts_with("/repos/") && !is_right).then_some(401)
 }
 
-/// A relay whose GitHub token is wrong and that was sent everything.
+/// A relay with a wrong GitHub token that received all events.
 async fn refused<'s>(receiver: &Receiver, setup: &'s Setup) -> Relay<'s> {
     receiver.refuse(needs_the_right_token);
     setup.write("github-token", "wrong");

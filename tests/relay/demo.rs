@@ -1,5 +1,4 @@
-//! The demo keeps its word: it ends well, leaves nothing behind, and is over at once when it is
-//! interrupted.
+//! The demo ends well, leaves nothing behind, and ends at once when interrupted.
 
 use crate::harness::{client, eventually};
 use std::path::Path;
@@ -8,7 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
 
-/// Three times what it takes on a busy machine.
+/// Three times its duration on a busy machine.
 const DEMO_MAX: Duration = Duration::from_secs(100);
 /// SIGKILL for three processes.
 const INTERRUPT_MAX: Duration = Duration::from_secs(10);
@@ -16,7 +15,7 @@ const INTERRUPT_MAX: Duration = Duration::from_secs(10);
 fn demo(temporary: &Path, arguments: &[&str]) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tekton-events-relay"));
     command.arg("demo").args(arguments).env("TMPDIR", temporary).current_dir(temporary);
-    // Meant for another relay: no replica of the demo may listen to them.
+    // Meant for another relay: no replica of the demo may use them.
     command.env("RELAY_SERVICE", "relay.invalid").env("RELAY_DATA_DIR", "/nowhere");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap()
 }
@@ -25,7 +24,7 @@ fn is_empty(folder: &Path) -> bool {
     std::fs::read_dir(folder).unwrap().next().is_none()
 }
 
-/// Reads up to the line that tells that the cluster is formed; gives the URLs told before it.
+/// Reads up to the line that says that the cluster is formed; returns the URLs printed before it.
 async fn formed(output: &mut BufReader<ChildStdout>) -> Vec<String> {
     let mut urls = Vec::new();
     let mut line = String::new();

@@ -1,5 +1,5 @@
-//! Fifty kills at random moments: what was acknowledged is delivered or is a dead letter, and
-//! what arrived twice was counted in doubt.
+//! Fifty kills at random moments: an acknowledged event is delivered or is a dead letter, and every
+//! repeated arrival was counted in doubt.
 
 use crate::harness::{
     Expected, Receiver, Relay, Seeded, Setup, copy_of_the_recording, named, run_events,
@@ -11,18 +11,18 @@ use std::time::Duration;
 use tekton_events_relay::demo::Recorded;
 
 const KILLS: usize = 50;
-/// Decides the moments of the kills and, from the next number on, what the receiver refuses.
+/// Decides the moments of the kills and, with the next number, what the receiver refuses.
 const SEED: u64 = 20_261_120;
 /// Latest moment of a kill after the relay was ready, in milliseconds: by then the events of a
 /// round have been sent, and some of their effects wait for another attempt.
 const KILL_WITHIN_MS: u64 = 250;
-/// Runs sent side by side, other ones in each round.
+/// Runs sent in parallel, different ones in each round.
 const RUNS: [[&str; 2]; 3] = [["ok", "solo"], ["bad", "cancelme"], ["timeme", "cr1"]];
 
-/// (run uid, state, reason): by this an event is known in webhooks and dead letters.
+/// (run uid, state, reason): identifies an event in webhooks and dead letters.
 type Transition = (String, String, String);
 
-/// The events of one round, and what its commits have to show in the end.
+/// The events of one round, and what its commits must show at the end.
 struct Round {
     streams: Vec<Vec<Recorded>>,
     expected: Expected,
@@ -41,11 +41,11 @@ impl Round {
         events.map(|event| (event.uid, event.state.as_str().to_owned(), event.reason))
     }
 
-    /// Sends while the relay is killed and started again. Every event has to be acknowledged.
+    /// Sends while the relay is killed and started again. Every event must be acknowledged.
     async fn play<'s>(&self, relay: Relay<'s>, setup: &'s Setup, moment: Duration) -> Relay<'s> {
         let sender = relay.sender();
         let restarted = async {
-            // The moment of the kill. Nothing is waited for.
+            // The moment of the kill, not a wait for a condition.
             tokio::time::sleep(moment).await;
             relay.kill_nine().await;
             Relay::start(setup).await
@@ -53,7 +53,7 @@ impl Round {
         let sent = join_all(self.streams.iter().map(|stream| sender.play(stream)));
         let (relay, answers) = tokio::join!(restarted, sent);
         for answer in answers.iter().flatten() {
-            // Of an event whose answer was lost, the repetition is known.
+            // If the answer to an event was lost, its repetition is known.
             let is_kept =
                 answer.fate == "accepted" || (answer.fate == "duplicate" && answer.attempts > 1);
             assert!(answer.is_acknowledged() && is_kept, "{answer:?}");

@@ -1,11 +1,10 @@
-//! Start, drain and stop: nothing acknowledged is lost by any of them, and who cannot start says
-//! why.
+//! Start, drain and stop: none of them loses an acknowledged event, and a failed start says why.
 
 use crate::harness::{Receiver, Relay, Setup, client, eventually, recorded, run, run_events};
 use std::time::{Duration, Instant};
 
-/// A drain with nothing under way: the wait between unready and closed, and some fsyncs. Under the
-/// longest sleep of any task inside, 5 s, so that none is waited for.
+/// A drain without calls in progress: the wait between unready and closed, and some fsyncs. Less
+/// than the longest sleep of any task inside, 5 s, so that it waits for none.
 const QUICK: Duration = Duration::from_secs(4);
 
 #[tokio::test(flavor = "multi_thread")]

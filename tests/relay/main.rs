@@ -1,5 +1,5 @@
-//! The relay as it is met from outside: a process, a sender that behaves like Tekton, a receiver
-//! that stands for GitHub, Slack and a webhook. One file a promise.
+//! The relay seen from outside: a process, a sender that behaves like Tekton, a receiver in place
+//! of GitHub, Slack and a webhook. One file a promise.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,

@@ -1,4 +1,4 @@
-//! Orders to a cluster of one: there is nobody to hand over to, and nobody to remove.
+//! Orders to a cluster of one: there is no node to transfer to, and none to remove.
 
 use crate::harness::{Relay, Setup, run};
 
@@ -20,7 +20,7 @@ async fn a_cluster_of_one_cannot_be_given_away() {
     }
     let itself = ["cluster", "transfer", "--to", &own, "--url", &url];
     assert_eq!(run(setup.folder(), &itself).await.stdout, format!("{own} leads\n"));
-    // Its only member has what it has.
+    // Its only member has its own level.
     let finalize = ["cluster", "finalize", "--url", &url];
     assert_eq!(run(setup.folder(), &finalize).await.stdout, "feature level 2\n");
     assert_eq!(relay.get("/api/v1/cluster").await["feature_level"], 2);

@@ -1,5 +1,5 @@
-//! A receiver that is down: for some calls against a process, for half a day and longer in
-//! virtual time. What was accepted arrives in order and once, or becomes a dead letter.
+//! A receiver that is down: for some calls against a process, for half a day and longer in virtual
+//! time. Accepted events arrive in order and once, or become dead letters.
 
 use crate::harness::{Receiver, Relay, Setup, recorded, run_events};
 use std::collections::BTreeMap;
@@ -66,7 +66,7 @@ scm: {github: [{name: hub, actions: [{name: checks, type: commit_status}]}]}
 notifiers: {webhook: [{name: archive, url_file: /none/url}]}
 ";
 
-/// A target that fails until it recovers, and then remembers what it took.
+/// A target that fails until it recovers, and then remembers accepted calls.
 struct Outage {
     policy: RetryPolicy,
     began_at: Timestamp,
@@ -74,7 +74,7 @@ struct Outage {
     /// Attempts by request: those of one effect are equal.
     attempts: BTreeMap<String, u32>,
     taken: Vec<HttpRequest>,
-    /// Requests taken after they had been taken.
+    /// Requests accepted more than once.
     repeated: usize,
 }
 
@@ -101,7 +101,7 @@ impl Outage {
         AttemptResult::Delivered(Receipt::default())
     }
 
-    /// (run uid, state, reason) of the webhooks taken.
+    /// (run uid, state, reason) of the accepted webhooks.
     fn transitions(&self) -> Vec<(String, String, String)> {
         let webhooks = self.taken.iter().filter(|r| header(r, "webhook-id").is_some());
         let transition = |request: &HttpRequest| {
@@ -112,7 +112,7 @@ impl Outage {
         webhooks.map(transition).collect()
     }
 
-    /// The last state taken of each check, by its name.
+    /// The last accepted state of each check, by its name.
     fn checks(&self) -> BTreeMap<String, String> {
         let statuses = self.taken.iter().filter(|r| header(r, "webhook-id").is_none());
         let check = |request: &HttpRequest| {
@@ -149,7 +149,7 @@ impl Target for Outage {
     }
 }
 
-/// The recorded events meet an outage of some length, and the time after it.
+/// The recorded events during an outage of some length, and the time after it.
 fn outage(length: Duration) -> (DryRun, Outage, Vec<RunEvent>) {
     let loaded = load(ROUTES, "relay.yaml", &NoFiles, SecretCheck::Skipped).unwrap();
     let events = run_events(&recorded().0);

@@ -1,5 +1,5 @@
-//! A target that carries a call out long after the process that made it is gone: in the end it shows
-//! what is true (rule 2).
+//! A target that executes a call long after its process is gone: in the end it shows the true state
+//! (rule 2).
 
 use crate::harness::{Relay, Setup, eventually, named, recorded};
 use axum::Router;
@@ -10,12 +10,12 @@ use std::time::Duration;
 use tekton_events_relay::demo::Recorded;
 use tokio::sync::watch;
 
-/// A repair comes 12 s after the call was begun anew; the rest is a busy machine.
+/// A repair comes 12 s after the call was repeated; the rest is for a busy machine.
 const REPAIRED_WITHIN: Duration = Duration::from_secs(60);
 const CALLED_WITHIN: Duration = Duration::from_secs(20);
 
-/// Shows the state of the last status that it carried out. The first call is carried out when it is
-/// told to, whoever has gone away meanwhile.
+/// Shows the state of the last status that it executed. The first call is executed on demand, even
+/// if its caller is gone.
 #[derive(Clone)]
 struct LateForge {
     carried_out: Arc<Mutex<Vec<String>>>,
@@ -58,7 +58,7 @@ async fn take(State(forge): State<LateForge>, body: String) -> (StatusCode, Stri
         }
         forge.carried_out.lock().unwrap().push(state);
     };
-    // A task of its own: the call is carried out although its caller hangs up.
+    // A separate task: the call is executed although its caller hangs up.
     tokio::spawn(carry_out).await.unwrap();
     (StatusCode::CREATED, r#"{"id":1}"#.to_owned())
 }

@@ -1,13 +1,13 @@
-//! The same events in any order, twice, or again under fresh ids: the same end, and nothing twice.
+//! The same events in any order, twice, or again under new ids: the same end, and no duplicates.
 
 use crate::harness::{Receiver, Relay, Seeded, Seen, Setup, recorded};
 use std::collections::BTreeMap;
 use tekton_events_relay::demo::Recorded;
 
-/// Shuffles tried. Each is a run of the relay of its own.
+/// Shuffles tried. Each uses a new relay.
 const SEEDS: std::ops::Range<u64> = 1..5;
 
-/// What is left at the receiver when all is over.
+/// The final data of the receiver.
 #[derive(Debug, PartialEq, Eq)]
 struct FinalState {
     /// (state, description) of each (commit, check name).
@@ -26,7 +26,7 @@ impl FinalState {
     }
 }
 
-/// Plays the requests against a relay of its own.
+/// Plays the requests against a new relay.
 async fn play(requests: &[Recorded]) -> Seen {
     let receiver = Receiver::start().await;
     let setup = Setup::of(&receiver);
@@ -82,7 +82,7 @@ async fn events_sent_again_lead_to_nothing() {
     let mut again = requests.clone();
     again.extend(requests.iter().enumerate().map(|(at, r)| r.with_id(&format!("fresh-{at}"))));
     Seeded::new(7).shuffle(&mut again);
-    // What an earlier attempt of a retried TaskRun went through is superseded, all else known.
+    // Events of an earlier attempt of a retried TaskRun are superseded, all others known.
     for answer in relay.take(&again).await {
         assert!(["duplicate", "superseded"].contains(&answer.fate.as_str()), "{answer:?}");
     }

@@ -1,4 +1,4 @@
-//! Summaries of runs that did not end well are complete, follow stragglers, and can be mended.
+//! Summaries of runs that did not end well are complete, include stragglers, and can be corrected.
 
 use crate::harness::{Receiver, Relay, Setup, eventually, named, recorded};
 use serde_json::json;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 const SHOWN_WITHIN: Duration = Duration::from_secs(20);
 
-/// Waits until the one comment on the pull request contains `part`, and gives it.
+/// Waits until the only comment on the pull request contains `part`, and returns it.
 async fn comment(receiver: &Receiver, pr: u64, part: &str) -> String {
     let what = format!("a comment on {pr} with {part:?}");
     eventually(&what, SHOWN_WITHIN, async || {
@@ -51,7 +51,7 @@ async fn a_straggler_after_the_summary_updates_the_same_comment() {
     let early = comment(&receiver, 9, "### 🚫 cancelme: cancelled").await;
     assert!(early.contains("| build | ⏳ running |"), "{early}");
 
-    // A restart in between: what was gathered survives it.
+    // The data survives a restart in between.
     relay.stop().await;
     let relay = Relay::start(&setup).await;
     relay.take(&[straggler]).await;

@@ -1,12 +1,12 @@
-//! TLS on the listener: a certificate that is replaced while the relay runs, and senders that have
-//! to show one of their own.
+//! TLS on the listener: a certificate that is replaced while the relay runs, and senders that need
+//! their own.
 
 use crate::harness::{Relay, Setup, eventually, recorded};
 use crate::shared::{client_builder, headers_of};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use std::time::Duration;
 
-/// A changed file is noticed within seconds; the rest is a busy machine.
+/// A changed file is noticed within seconds; the rest is for a busy machine.
 const RELOADED_WITHIN: Duration = Duration::from_secs(20);
 
 type Authority = CertifiedIssuer<'static, KeyPair>;

@@ -1,5 +1,4 @@
-//! The commands that look before something is done: every mistake at once, exact requests, and
-//! nothing sent.
+//! The commands that check without acting: every mistake at once, exact requests, and nothing sent.
 
 use crate::harness::{Receiver, Setup, run};
 use std::path::{Path, PathBuf};
@@ -42,13 +41,13 @@ async fn five_mistakes_are_five_lines_with_their_places() {
     }
     assert!(lines[3].contains("notifiers.webhook[0].when: no valid CEL condition"), "{}", lines[3]);
     assert!(lines[4].contains("notifiers.slack[0].template: no valid template"), "{}", lines[4]);
-    // The code with a mistake stands beneath it; what is no code may be a secret.
+    // The code with a mistake is shown below it; text that is not code may be a secret.
     let shown = told.stdout.lines().filter(|line| line.starts_with("  | ")).count();
     assert_eq!(shown, 4, "{}", told.stdout);
     assert!(told.stdout.contains("  | stateIn(\"success\"\n"), "{}", told.stdout);
 }
 
-/// What `validate` says of a file, and whether it would be used.
+/// The output of `validate` for a file, and whether the file is accepted.
 async fn validated(text: &str, arguments: &[&str]) -> (Option<i32>, String) {
     let setup = Setup::empty();
     setup.write("relay.yaml", text);

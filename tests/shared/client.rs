@@ -18,7 +18,7 @@ pub fn client_builder() -> reqwest::ClientBuilder {
 }
 
 /// The change token of a relay with this configuration, data directory and secret of a cluster, if
-/// there is such a file; empty before it has one.
+/// there is such a file; empty if it has none yet.
 pub async fn admin_token(config: Option<&Path>, data: &Path, secret: Option<&Path>) -> String {
     let secret_file = secret.filter(|file| file.exists()).map(Path::to_owned);
     let data_dir = Some(data.to_owned());

@@ -6,10 +6,10 @@ use std::process::Stdio;
 use std::time::Duration;
 use tokio::process::Command;
 
-/// No command works longer than this, unless it hangs.
+/// No command runs longer than this, unless it hangs.
 const COMMAND_MAX: Duration = Duration::from_secs(30);
 
-/// How a command ended.
+/// The result of a command.
 #[derive(Debug)]
 pub struct Finished {
     pub code: Option<i32>,

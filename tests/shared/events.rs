@@ -1,5 +1,5 @@
-//! The recorded events of four PipelineRuns, a TaskRun and a CustomRun, and copies of them that
-//! are other runs on other commits.
+//! The recorded events of four PipelineRuns, a TaskRun and a CustomRun, and copies of them as other
+//! runs on other commits.
 
 use std::collections::{BTreeMap, BTreeSet};
 use tekton_events_relay::clock::Timestamp;
@@ -7,13 +7,14 @@ use tekton_events_relay::demo::Recorded;
 use tekton_events_relay::demo::Scenario;
 use tekton_events_relay::event::{Decoded, Keep, RunEvent, decode};
 
-/// Requests of the recording; the demo's scenario goes on with repetitions of them.
+/// Requests of the recording; the demo's scenario continues with repetitions of them.
 const RECORDED: usize = 38;
 
 /// State of each check at the end, by (commit, check name).
 pub type Expected = BTreeMap<(String, String), String>;
 
-/// The recorded requests, annotated like a pipeline author would, and the checks they end in.
+/// The recorded requests with a pipeline author's annotations, and the final states of their
+/// checks.
 pub fn recorded() -> (Vec<Recorded>, Expected) {
     let scenario = Scenario::recorded().unwrap();
     let requests = scenario.requests.into_iter().take(RECORDED).collect();
@@ -55,7 +56,7 @@ fn header<'r>(request: &'r Recorded, name: &str) -> &'r str {
     header.map_or("", |(_, value)| value)
 }
 
-/// The headers of a request but for those that belong to the connection it was recorded on.
+/// The headers of a request, except those of the recorded connection.
 pub fn headers_of(request: &Recorded) -> impl Iterator<Item = (&str, &str)> {
     let headers = request.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     headers.filter(|(name, _)| {

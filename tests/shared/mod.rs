@@ -1,4 +1,4 @@
-//! What the tests of one relay and the tests of a cluster share: a receiver, recorded events,
+//! Common parts of the tests of one relay and the tests of a cluster: a receiver, recorded events,
 //! a configuration, free ports, and a way to wait.
 #![allow(dead_code, unused_imports, reason = "each test binary uses a part of it")]
 

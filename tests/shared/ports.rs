@@ -1,14 +1,14 @@
-//! Ports nobody listens on.
+//! Free ports.
 
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Ports that the system gives to outgoing connections start above these on Linux (32768), so
-/// none of those can sit on a relay's port while it restarts.
+/// Ports for outgoing connections start above these on Linux (32768), so none of those can take a
+/// relay's port while it restarts.
 pub const PORTS: std::ops::Range<u16> = 20_000..32_000;
 
-/// As many successive ports as asked for, free on every address for TCP and UDP. Tests of one
-/// process never get the same, and processes start at different places.
+/// This many successive ports, free on every address for TCP and UDP. Tests of one process never
+/// get the same, and processes start at different places.
 pub fn free_ports(count: u16) -> u16 {
     static TRIED: AtomicU32 = AtomicU32::new(0);
     let span = u32::from(PORTS.end - PORTS.start - count);

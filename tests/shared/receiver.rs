@@ -1,5 +1,5 @@
-//! A receiver that stands for GitHub, Slack and a webhook. It records every call in the order of
-//! arrival, and answers as the scenario's script says, else as the real ones do when all is well.
+//! A receiver in place of GitHub, Slack and a webhook. It records every call in the order of
+//! arrival, and answers by the scenario's script, or else as the real services do when healthy.
 
 use axum::Router;
 use axum::body::Bytes;
@@ -12,7 +12,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
-/// One call, as it arrived and as it was answered.
+/// One call with its answer.
 #[derive(Clone, Debug)]
 pub struct Call {
     pub method: Method,
@@ -30,12 +30,12 @@ pub struct Scripted {
     pub body: Value,
 }
 
-/// The answer to a call; `None` takes it.
+/// The answer to a call; `None` accepts it.
 type Script = Box<dyn FnMut(&Call) -> Option<Scripted> + Send>;
 
 struct Memory {
     calls: Vec<Call>,
-    /// Comments as they are now, by id: (pull request, text).
+    /// Comments in their current form, by id: (pull request, text).
     comments: BTreeMap<u64, (u64, String)>,
     script: Script,
 }
@@ -43,11 +43,11 @@ struct Memory {
 #[derive(Clone)]
 struct Shared {
     memory: Arc<Mutex<Memory>>,
-    /// True while calls are kept waiting.
+    /// True while calls wait for their answers.
     held: watch::Receiver<bool>,
 }
 
-/// A running receiver; gone with the runtime of its test.
+/// A running receiver; it ends with the runtime of its test.
 pub struct Receiver {
     address: SocketAddr,
     shared: Shared,
@@ -55,7 +55,7 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// Listens on a free loopback port and takes everything.
+    /// Listens on a free loopback port and accepts everything.
     pub async fn start() -> Self {
         Self::start_at(Ipv4Addr::LOCALHOST).await
     }
@@ -89,17 +89,17 @@ impl Receiver {
         lock(&self.shared.memory).script = Box::new(script);
     }
 
-    /// Takes everything again.
+    /// Accepts everything again.
     pub fn recover(&self) {
         self.refuse(|_| None);
     }
 
-    /// Takes calls, but keeps their answers back until [`Self::release`].
+    /// Accepts calls, but delays their answers until [`Self::release`].
     pub fn hold(&self) {
         self.hold.send_replace(true);
     }
 
-    /// Gives the answers that were kept back, and all others at once.
+    /// Sends the delayed answers, and answers all others at once.
     pub fn release(&self) {
         self.hold.send_replace(false);
     }
@@ -192,7 +192,7 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// Calls that were taken, in order.
+    /// Accepted calls, in order.
     pub fn taken(&self) -> impl Iterator<Item = &Call> {
         self.calls.iter().filter(|call| call.status < 300)
     }
@@ -202,7 +202,7 @@ impl Seen {
         self.calls.iter().filter(|call| call.status >= 300).count()
     }
 
-    /// Taken commit statuses, in order: ((commit, check name), state, description).
+    /// Accepted commit statuses, in order: ((commit, check name), state, description).
     pub fn statuses(&self) -> Vec<((String, String), String, String)> {
         let status = |call: &Call| {
             let sha = call.path.split("/statuses/").nth(1)?.to_owned();
@@ -217,12 +217,12 @@ impl Seen {
         self.statuses().into_iter().map(|(check, state, _)| (check, state)).collect()
     }
 
-    /// Taken webhook calls, in order.
+    /// Accepted webhook calls, in order.
     pub fn webhooks(&self) -> Vec<&Call> {
         self.taken().filter(|call| call.path == "/webhook").collect()
     }
 
-    /// Taken webhook calls that repeat the id of an earlier one.
+    /// Accepted webhook calls that repeat the id of an earlier one.
     pub fn repeated_webhooks(&self) -> usize {
         let webhooks = self.webhooks();
         let ids: BTreeSet<&str> =
@@ -230,7 +230,7 @@ impl Seen {
         webhooks.len() - ids.len()
     }
 
-    /// (run uid, state, reason) of each taken webhook call, in order.
+    /// (run uid, state, reason) of each accepted webhook call, in order.
     pub fn transitions(&self) -> Vec<(String, String, String)> {
         let text = |call: &Call, field: &str| call.body[field].as_str().unwrap().to_owned();
         let webhooks = self.webhooks().into_iter();

@@ -2,7 +2,7 @@
 
 use tokio::process::Command;
 
-/// Sends the signal `name`, for example `STOP`. The shell's `kill` spares a dependency.
+/// Sends the signal `name`, for example `STOP`. The shell's `kill` avoids a dependency.
 ///
 /// # Panics
 /// There is no such process.

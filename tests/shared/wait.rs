@@ -1,14 +1,15 @@
-//! Waiting for a condition, with a deadline. The only place that waits for others by sleeping.
+//! Waiting for a condition, with a deadline. Only this module waits for other processes by
+//! sleeping.
 
 use std::time::{Duration, Instant};
 
-/// Between two looks: short beside a fsync, so that waiting costs no time of its own.
+/// Between two polls: shorter than an fsync, so that waiting adds no time.
 const POLL: Duration = Duration::from_millis(10);
 
-/// Looks until `look` gives something.
+/// Polls until `look` returns a value.
 ///
 /// # Panics
-/// Nothing came within the deadline; `what` says what was waited for.
+/// No value within the deadline; `what` says what was expected.
 pub async fn eventually<T>(
     what: &str,
     within: Duration,
@@ -17,10 +18,10 @@ pub async fn eventually<T>(
     reached(what, within, async || look().await.ok_or_else(String::new)).await
 }
 
-/// Looks until `look` gives something; until then it says what is missing.
+/// Polls until `look` returns a value; until then it says what is missing.
 ///
 /// # Panics
-/// Nothing came within the deadline; what was missing last is told.
+/// No value within the deadline; the message has what was missing last.
 pub async fn reached<T>(
     what: &str,
     within: Duration,
@@ -32,10 +33,10 @@ pub async fn reached<T>(
     }
 }
 
-/// Looks until `look` gives something; until then it says what is missing.
+/// Polls until `look` returns a value; until then it says what is missing.
 ///
 /// # Errors
-/// Nothing came within the deadline: what was missing last.
+/// No value within the deadline: what was missing last.
 pub async fn try_reach<T>(
     within: Duration,
     mut look: impl AsyncFnMut() -> Result<T, String>,

@@ -1,4 +1,4 @@
-//! The control plane with Tekton's controllers, started by `.ci/lab` and spoken to over its API.
+//! The control plane with Tekton's controllers, started by `.ci/lab` and used over its API.
 
 use crate::shared::eventually;
 use http::Method;
@@ -12,15 +12,15 @@ use tokio::process::Command;
 /// Where all runs are.
 pub const NAMESPACE: &str = "ci";
 
-/// The script, from the folder of the package, where cargo starts tests.
+/// The script, relative to the folder of the package, where cargo starts tests.
 const LAB: &str = ".ci/lab";
 const API: &str = "https://127.0.0.1:24643";
-/// Between two looks at one run: dozens are looked at side by side.
+/// Between two polls of one run: dozens are polled in parallel.
 const LOOK_EVERY: Duration = Duration::from_millis(400);
-/// A run ends within this time, on a machine that does other things.
+/// A run ends within this time, on a machine that also does other things.
 const ENDS_WITHIN: Duration = Duration::from_secs(120);
 
-/// The kinds that runs have, and what reports about them.
+/// The kinds of runs, and the kinds that report about them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     PipelineRun,
@@ -34,7 +34,7 @@ impl Kind {
     /// The kinds of runs.
     pub const RUNS: [Self; 3] = [Self::PipelineRun, Self::TaskRun, Self::CustomRun];
 
-    /// As `kind` has it.
+    /// As in the field `kind`.
     pub fn name(self) -> &'static str {
         match self {
             Self::PipelineRun => "PipelineRun",
@@ -55,19 +55,19 @@ impl Kind {
     }
 }
 
-/// What is missing here to start one.
+/// What this machine lacks to start one.
 pub fn lacks() -> Option<String> {
     let found = std::process::Command::new(LAB).arg("path").stdin(Stdio::null()).output();
     let found = found.unwrap_or_else(|error| panic!("{LAB}: {error}"));
     (!found.status.success()).then(|| String::from_utf8_lossy(&found.stderr).trim().to_owned())
 }
 
-/// A control plane that runs. Its processes end with the namespace of the test.
+/// A running control plane. Its processes end with the namespace of the test.
 #[derive(Clone)]
 pub struct ControlPlane {
     run: PathBuf,
     client: reqwest::Client,
-    /// Runs as they were when they were deleted.
+    /// Runs as they were when deleted.
     deleted: Arc<Mutex<Vec<Value>>>,
 }
 
@@ -105,7 +105,7 @@ impl ControlPlane {
         kubectl.stdin(Stdio::null()).output().await.unwrap()
     }
 
-    /// Makes an object; as the API has it then.
+    /// Creates an object; returns it as in the API.
     pub async fn create(&self, kind: Kind, mut object: Value) -> Value {
         object["apiVersion"] = kind.api_version().into();
         object["kind"] = kind.name().into();
@@ -113,7 +113,7 @@ impl ControlPlane {
         made.unwrap_or_else(|error| panic!("{error}\n{object}"))
     }
 
-    /// All objects of a kind whose labels are met by `selector`; an empty one is met by all.
+    /// All objects of a kind with labels that match `selector`; an empty selector matches all.
     pub async fn list(&self, kind: Kind, selector: &str) -> Vec<Value> {
         let selector = selector.replace('=', "%3D").replace(',', "%2C");
         let path = format!("{}?labelSelector={selector}", kind.path());
@@ -135,7 +135,7 @@ impl ControlPlane {
             .unwrap_or_else(|error| panic!("{error}"));
     }
 
-    /// Waits until a run exists of which `is_it` holds; it.
+    /// Waits until a run exists that meets the condition; returns it.
     pub async fn seen(&self, kind: Kind, name: &str, is_it: impl Fn(&Value) -> bool) -> Value {
         let mut last = None;
         let deadline = tokio::time::Instant::now() + ENDS_WITHIN;
@@ -152,7 +152,7 @@ impl ControlPlane {
         }
     }
 
-    /// Waits until a run has ended; it.
+    /// Waits until a run has ended; returns it.
     pub async fn ended(&self, kind: Kind, name: &str) -> Value {
         self.seen(kind, name, has_ended).await
     }
@@ -173,8 +173,8 @@ impl ControlPlane {
         .await;
     }
 
-    /// Deletes a PipelineRun that has ended, with its children, and waits until they are gone. They
-    /// stay in [`Self::runs`].
+    /// Deletes a finished PipelineRun with its children, and waits until they are gone. They stay
+    /// in [`Self::runs`].
     pub async fn delete(&self, name: &str) {
         let selector = format!("tekton.dev/pipelineRun={name}");
         let mut gone =
@@ -197,7 +197,7 @@ impl ControlPlane {
         .await;
     }
 
-    /// All runs that there ever were, deleted ones as they were last.
+    /// All runs that ever existed, deleted ones in their last form.
     pub async fn runs(&self) -> Vec<Value> {
         let mut runs = self.deleted.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for kind in Kind::RUNS {
@@ -231,7 +231,7 @@ impl ControlPlane {
     }
 }
 
-/// Items of a list do not say their kind.
+/// Items of a list do not contain their kind.
 fn with_kind(kind: Kind, mut run: Value) -> Value {
     run["kind"] = kind.name().into();
     run
@@ -245,7 +245,7 @@ async fn lab(run: &Path, arguments: &[&str]) {
     assert!(output.status.success(), "{LAB} {arguments:?}: {told}");
 }
 
-/// The condition `Succeeded` of a run; null where it has none yet.
+/// The condition `Succeeded` of a run; null if it has none yet.
 pub fn succeeded(run: &Value) -> Value {
     let mut conditions = run["status"]["conditions"].as_array().into_iter().flatten();
     conditions.find(|condition| condition["type"] == "Succeeded").cloned().unwrap_or_default()

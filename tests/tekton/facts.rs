@@ -1,11 +1,12 @@
-//! What there is to judge when all runs have ended: values, so that a wrong one can be made by hand.
+//! The facts to judge after all runs have ended: plain values, so that tests can make a wrong one
+//! by hand.
 
 use std::collections::BTreeSet;
 
-/// How the API says that a run ended.
+/// The end of a run, by the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// It has not.
+    /// Not ended.
     Open,
     Green,
     /// Failed, timed out, could not be set up.
@@ -16,7 +17,7 @@ pub enum End {
 }
 
 impl End {
-    /// Of two runs of one writer that were created in one second the worse stands (ADR 13).
+    /// Of two runs of one writer created in one second the worse one counts (ADR 13).
     pub fn badness(self) -> u8 {
         match self {
             Self::Green | Self::Ignored => 0,
@@ -27,8 +28,8 @@ impl End {
     }
 }
 
-/// Whose check it is, read from the API's objects alone: the root's pipeline, the path of pipeline
-/// tasks below it, and the combination of a matrix.
+/// The owner of a check, read from the API's objects alone: the root's pipeline, the path of
+/// pipeline tasks below it, and the combination of a matrix.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Writer {
     pub root: String,
@@ -40,9 +41,9 @@ pub struct Writer {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
     pub uid: String,
-    /// `PipelineRun/name`, as the link of a status has it.
+    /// `PipelineRun/name`, as in the link of a status.
     pub link: String,
-    /// RFC 3339 in whole seconds, as Kubernetes has it: which of two runs is newer.
+    /// RFC 3339 in whole seconds, as in Kubernetes: decides which of two runs is newer.
     pub created: String,
     pub commit: String,
     pub writer: Writer,
@@ -56,9 +57,9 @@ pub struct Status {
     pub check: String,
     /// As GitHub names it: `pending`, `success`, `failure`, `error`.
     pub state: String,
-    /// The run that it links to.
+    /// The run of its link.
     pub link: String,
-    /// Whether its sender was told that it was taken.
+    /// Whether its sender got an answer that it was accepted.
     pub is_answered: bool,
 }
 
@@ -80,7 +81,7 @@ pub struct Event {
     pub is_taken: bool,
 }
 
-/// One call of the webhook that was taken, in the order of arrival.
+/// One accepted webhook call, in the order of arrival.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notification {
     /// `webhook-id`.
@@ -99,7 +100,7 @@ pub struct Facts {
     pub notifications: Vec<Notification>,
     /// Comments at the end: (pull request, text).
     pub comments: Vec<(String, String)>,
-    /// Calls that the cluster counted as perhaps made twice.
+    /// Calls that the cluster counted as possibly made twice.
     pub in_doubt: u64,
     /// Events that were kept on one disk alone.
     pub spooled: usize,
@@ -108,8 +109,9 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Runs whose end Tekton told, and a replica took. Tekton's own cache swallows events of a run
-    /// that has the name of an earlier one: what is never sent can only be seen in the API.
+    /// Runs with an end that Tekton sent and a replica accepted. Tekton's own cache drops events of
+    /// a run that has the name of an earlier one: an end that is never sent is visible only in the
+    /// API.
     pub fn heard(&self) -> impl Iterator<Item = &Run> {
         let finals = self.events.iter().filter(|event| event.is_final && event.is_taken);
         let uids: BTreeSet<&str> = finals.map(|event| event.uid.as_str()).collect();

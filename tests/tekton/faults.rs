@@ -1,4 +1,4 @@
-//! What is broken while runs go on, one after the other, each when so much of the work is done.
+//! The faults during the runs, one after the other, each after a share of the work.
 
 use super::control_plane::ControlPlane;
 use super::forge::{Forge, Mood};
@@ -9,11 +9,11 @@ use std::time::Duration;
 
 /// How long the forge is out of order.
 const OUTAGE: Duration = Duration::from_secs(15);
-/// How long it asks for patience.
+/// How long it answers with a limit.
 const LIMIT: Duration = Duration::from_secs(10);
-/// A killed replica comes back after this time.
+/// A killed replica returns after this time.
 const DOWN: Duration = Duration::from_secs(3);
-/// So long there is no quorum: well past `store.spool_after`.
+/// How long there is no quorum: well past `store.spool_after`.
 const WITHOUT_QUORUM: Duration = Duration::from_secs(8);
 /// No share of the work takes longer.
 const STEP_MAX: Duration = Duration::from_secs(600);
@@ -30,7 +30,7 @@ impl Progress {
         Self { done: AtomicUsize::new(0), total }
     }
 
-    /// One more.
+    /// Adds one.
     pub fn step(&self) {
         self.done.fetch_add(1, Ordering::Relaxed);
     }
@@ -53,7 +53,7 @@ enum Fault {
     QuorumIsLost,
 }
 
-/// When (in percent of the work) and what.
+/// When (in percent of the work) and which fault.
 const PLAN: [(usize, Fault); 9] = [
     (5, Fault::ForgeRefuses(502, OUTAGE)),
     (20, Fault::Kill(0)),
@@ -66,7 +66,7 @@ const PLAN: [(usize, Fault); 9] = [
     (85, Fault::QuorumIsLost),
 ];
 
-/// Breaks one after the other, and mends it.
+/// Causes one fault after the other, and ends each.
 pub async fn play(cluster: &mut Cluster, forge: &Forge, plane: &ControlPlane, progress: &Progress) {
     for (percent, fault) in PLAN {
         progress.reaches(percent).await;

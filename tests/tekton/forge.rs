@@ -1,5 +1,5 @@
-//! A stand-in for GitHub that keeps the history of every check and every thread, and can fail in
-//! the ways that forges fail.
+//! A stand-in for GitHub that keeps the history of every check and every thread, and fails in the
+//! ways of real forges.
 
 use axum::Router;
 use axum::body::Bytes;
@@ -12,18 +12,17 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
-/// How the forge is.
+/// The state of the forge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mood {
     Well,
     /// Answers with this status and does nothing.
     Refuses(u16),
-    /// Takes requests and answers none of them before it is well again. Every other one is carried
-    /// out all the same.
+    /// Accepts requests and answers none before it recovers. It still executes every other one.
     Hangs,
 }
 
-/// One status that the forge took.
+/// One status that the forge accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
     pub commit: String,
@@ -31,9 +30,9 @@ pub struct Status {
     /// As GitHub names it.
     pub state: String,
     pub description: String,
-    /// The link to the run that it is about.
+    /// The link to its run.
     pub target_url: String,
-    /// Whether the caller was told.
+    /// Whether the caller got an answer.
     pub is_answered: bool,
 }
 
@@ -59,11 +58,11 @@ pub struct Forge {
     mood: watch::Sender<Mood>,
 }
 
-/// What it has seen up to a moment.
+/// Its data at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
     pub statuses: Vec<Status>,
-    /// Comments as they are now: (pull request, text).
+    /// Comments in their current form: (pull request, text).
     pub comments: Vec<(String, String)>,
     pub requests: u64,
     pub refused: u64,

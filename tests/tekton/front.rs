@@ -1,5 +1,5 @@
-//! The address that Tekton sends to. Each request goes to the next replica that takes its connection,
-//! as a Service does it; how each event was answered is kept.
+//! The address that Tekton sends to. Each request goes to the next replica that accepts its
+//! connection, as with a Service; the answer to each event is recorded.
 
 use axum::Router;
 use axum::body::Bytes;
@@ -14,25 +14,25 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A replica that is frozen holds up a request no longer. Replicas answer within a second.
+/// A frozen replica delays a request by at most this. Replicas answer within a second.
 const ANSWER_MAX: Duration = Duration::from_secs(10);
 
-/// What Tekton shows to replicas.
+/// The user name that Tekton sends to replicas.
 pub const USER: &str = "tekton";
 pub const PASSWORD: &str = "the-password-of-the-sink";
 pub const PATH_TOKEN: &str = "the-token-in-the-path-of-the-sink";
 
-/// One attempt of Tekton to hand over an event.
+/// One attempt of Tekton to deliver an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
     /// The CloudEvent, by its id.
     pub id: String,
     /// For example `dev.tekton.event.taskrun.failed.v1`.
     pub event_type: String,
-    /// The run that it is about.
+    /// Uid of its run.
     pub uid: String,
     pub status: u16,
-    /// `fate` of the answer; empty where there is none.
+    /// `fate` of the answer; empty without one.
     pub fate: String,
 }
 
@@ -69,12 +69,12 @@ impl Front {
         Self { address, shared }
     }
 
-    /// The sink: with credentials in the two places where Tekton can send them.
+    /// The sink, with credentials in the two places where Tekton can send them.
     pub fn sink(&self) -> String {
         format!("http://{USER}:{PASSWORD}@{}/ingest/{PATH_TOKEN}", self.address)
     }
 
-    /// Sends to these from now on, and forgets what was sent to others.
+    /// Sends to these replicas from now on, and forgets earlier attempts.
     pub fn send_to(&self, backends: Vec<String>) {
         *lock(&self.shared.backends) = backends;
         lock(&self.shared.attempts).0.clear();
@@ -85,7 +85,7 @@ impl Front {
         lock(&self.shared.attempts).0.clone()
     }
 
-    /// How long no event has come.
+    /// Time since the last event.
     pub fn quiet_for(&self) -> Duration {
         lock(&self.shared.attempts).1.elapsed()
     }
@@ -121,8 +121,8 @@ async fn pass_on(
     (status, answer).into_response()
 }
 
-/// The answer of the first replica, from the next one on, that takes the connection. One whose
-/// answer breaks off may have taken the event: it is not asked of another one.
+/// The answer of the first replica, from the next one on, that accepts the connection. A replica
+/// whose answer breaks off may have accepted the event: no other one is asked.
 async fn answer_of_a_replica(
     shared: &Shared,
     path: &str,
@@ -158,7 +158,7 @@ fn is_passed_on(header: &str) -> bool {
     header.starts_with("ce-") || header == "content-type" || header == "authorization"
 }
 
-/// The uid of the run in the body of an event; empty where there is none.
+/// The uid of the run in the body of an event; empty if there is none.
 fn uid(body: &[u8]) -> String {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     let runs = body.as_object().into_iter().flat_map(|object| object.values());

@@ -1,4 +1,4 @@
-//! Facts from the API's objects, the forge's history and the events that were handed over.
+//! Collects facts from the API's objects, the forge's history and the delivered events.
 
 use super::control_plane::succeeded;
 use super::facts::{End, Event, Facts, Notification, Run, Status, Writer};
@@ -12,10 +12,10 @@ const COMMIT: &str = "tekton.dev/tekton-events-relay.scm.commit-sha";
 const TASK: &str = "tekton.dev/pipelineTask";
 const PAC: &str = "pipelinesascode.tekton.dev/original-prname";
 
-/// Types of events that say that a run has ended.
+/// Types of events that report the end of a run.
 const ENDS: [&str; 2] = [".successful.v1", ".failed.v1"];
 
-/// Puts them together.
+/// Combines them.
 pub fn facts(
     objects: &[Value],
     forge: &forge::Seen,
@@ -33,7 +33,7 @@ pub fn facts(
     }
 }
 
-/// Text at a path of an object; empty where there is none.
+/// Text at a path of an object; empty if there is none.
 fn text<'o>(object: &'o Value, path: &[&str]) -> &'o str {
     path.iter().fold(object, |object, key| &object[*key]).as_str().unwrap_or_default()
 }
@@ -84,7 +84,7 @@ fn writer(object: &Value, by_uid: &BTreeMap<&str, &Value>) -> Writer {
     Writer { root: root_name(root), path, combination }
 }
 
-/// What stays the same when a root runs again.
+/// The name that stays the same when a root runs again.
 fn root_name(root: &Value) -> String {
     let resolved = root["spec"]["pipelineRef"]["params"].as_array().into_iter().flatten();
     let mut resolved =
@@ -101,7 +101,7 @@ fn root_name(root: &Value) -> String {
     format!("{} {how} {name}", text(root, &["kind"]))
 }
 
-/// The number at the end of the name of a child, where its pipeline task has a matrix.
+/// The number at the end of a child's name, if its pipeline task has a matrix.
 fn combination(object: &Value, owner: &Value) -> Option<String> {
     let task = text(object, &["metadata", "labels", TASK]);
     let specs = [&owner["status"]["pipelineSpec"], &owner["spec"]["pipelineSpec"]];
@@ -114,7 +114,7 @@ fn combination(object: &Value, owner: &Value) -> Option<String> {
     is_matrix.then(|| number.to_owned())
 }
 
-/// The run that a link into the dashboard leads to: `.../taskruns/name` is `TaskRun/name`.
+/// The run of a link into the dashboard: `.../taskruns/name` is `TaskRun/name`.
 fn link(target_url: &str) -> String {
     let mut parts = target_url.rsplit('/');
     let (name, kind) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());

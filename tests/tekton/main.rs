@@ -1,9 +1,10 @@
 //! Real Tekton on a real control plane (`.ci/lab`), three replicas behind one address, a stand-in
-//! for the forge: runs of every shape, and at the end each run of the API beside its own check.
+//! for the forge: runs of every shape. At the end each run of the API is compared with its own
+//! check.
 //!
 //! `cargo test --test tekton -- [--runs N] [--faults] [--seed N] [--binary PATH] [--record FILE]`
 //!
-//! Skipped by name where `.ci/lab build` was never run, or namespaces may not be made.
+//! Skipped by name if `.ci/lab build` was never run, or if it may not make namespaces.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -68,7 +69,7 @@ fn main() -> ExitCode {
     let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tekton").join(name);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let is_right = runtime.block_on(play::run(&options, &root));
-    // Observers of nodes read their files as long as they live.
+    // Observers of nodes read their files while they live.
     drop(runtime);
     if !is_right {
         return ExitCode::FAILURE;

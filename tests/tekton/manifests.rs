@@ -1,10 +1,10 @@
-//! What `deploy` ships, tried on a real API server: unknown fields, wrong types and values that it
-//! would not default are refused by a dry run of the server.
+//! The manifests in `deploy`, tried on a real API server: a dry run of the server refuses unknown
+//! fields, wrong types and values that it would not default.
 
 use super::control_plane::ControlPlane;
 use std::path::Path;
 
-/// The folders that people apply, and one that puts the component on top.
+/// The folders that users apply, and one that adds the component.
 pub async fn are_taken(plane: &ControlPlane, folder: &Path) {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     let hardened = folder.join("hardened");
@@ -15,7 +15,7 @@ pub async fn are_taken(plane: &ControlPlane, folder: &Path) {
         relative(&hardened, &package.join("deploy/hardened")),
     );
     std::fs::write(hardened.join("kustomization.yaml"), kustomization).unwrap();
-    // A dry run makes no namespace, and in one that is not there nothing can be tried.
+    // A dry run makes no namespace, and an absent namespace allows no dry run in it.
     let namespace = package.join("deploy/headless-service/namespace.yaml");
     taken(plane, &["apply", "--filename"], &namespace).await;
     for folder in ["deploy/headless-service", "deploy/strict"].map(|name| package.join(name)) {
@@ -32,7 +32,7 @@ async fn taken(plane: &ControlPlane, verb: &[&str], what: &Path) {
     assert!(output.status.success(), "{path} is refused: {told}");
 }
 
-/// Kustomize takes no absolute path: up to the root, and down again.
+/// Kustomize accepts no absolute path: up to the root, and down again.
 fn relative(from: &Path, to: &Path) -> String {
     let up = "../".repeat(from.components().count() - 1);
     format!("{up}{}", to.to_str().unwrap().trim_start_matches('/'))

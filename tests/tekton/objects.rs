@@ -1,9 +1,9 @@
-//! Pipelines, tasks and runs, as people write them. Annotations of a TaskRun reach its pod, where
-//! the pretended node reads how long it lasts and how it ends (`lab/stages.yaml`).
+//! Pipelines, tasks and runs, as users write them. Annotations of a TaskRun reach its pod, where
+//! the simulated node reads how long it lasts and how it ends (`lab/stages.yaml`).
 
 use serde_json::{Value, json};
 
-/// What a run belongs to: one commit of one repository.
+/// The subject of a run: one commit of one repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Commit {
     pub sha: String,
@@ -18,7 +18,7 @@ impl Commit {
         Self { sha: next_sha(&self.sha), ..self.clone() }
     }
 
-    /// The annotations by which the relay knows it.
+    /// The annotations that identify it to the relay.
     pub fn annotations(&self) -> Value {
         let mut annotations = json!({});
         let mut set = |key: &str, value: &str| {
@@ -36,12 +36,12 @@ impl Commit {
     }
 }
 
-/// What the commit after this one is called.
+/// The hash of the commit after this one.
 pub fn next_sha(sha: &str) -> String {
     sha.chars().rev().collect()
 }
 
-/// How the steps of a task go.
+/// How long the steps of a task last, and how they end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Steps {
     pub lasts: &'static str,
@@ -63,7 +63,7 @@ fn steps() -> Value {
     json!([{"name": "s", "image": "busybox", "command": ["true"]}])
 }
 
-/// A task of a pipeline that is written out in it.
+/// A task of a pipeline, defined inline.
 pub fn task(name: &str, steps_go: Steps) -> Value {
     json!({"name": name, "taskSpec": {"metadata": {"annotations": steps_go.annotations()}, "steps": steps()}})
 }
@@ -84,7 +84,7 @@ pub fn matrix(name: &str, steps_go: Steps, values: &[&str]) -> Value {
     task_with(name, steps_go, &keys)
 }
 
-/// A pipeline that is written out.
+/// An inline pipeline.
 pub fn spec(tasks: &[Value], finally: &[Value]) -> Value {
     let mut spec = json!({"tasks": tasks});
     if !finally.is_empty() {
@@ -103,7 +103,7 @@ pub fn lone_task(name: &str) -> Value {
     json!({"metadata": {"name": name}, "spec": {"steps": steps()}})
 }
 
-/// What a run is called: by itself, or by the API after this beginning.
+/// The name of a run: complete, or a prefix for the API to complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Name<'n> {
     Own(&'n str),
@@ -120,13 +120,13 @@ pub fn pipeline_run(name: Name<'_>, commit: &Commit, spec: &Value) -> Value {
     json!({"metadata": metadata, "spec": spec})
 }
 
-/// A PipelineRun of the Pipeline `pipeline` in which the tasks `red` fail.
+/// A PipelineRun of the Pipeline `pipeline` whose tasks `red` fail.
 pub fn run_of(pipeline: &str, red: &[&str]) -> Value {
     let how = |task: &&str| json!({"pipelineTaskName": task, "metadata": {"annotations": FAILS.annotations()}});
     json!({"pipelineRef": {"name": pipeline}, "taskRunSpecs": red.iter().map(how).collect::<Vec<_>>()})
 }
 
-/// The same, found by the cluster resolver.
+/// The same, through the cluster resolver.
 pub fn remote_run_of(pipeline: &str, red: &[&str]) -> Value {
     let mut run = run_of(pipeline, red);
     let param = |name: &str, value: &str| json!({"name": name, "value": value});
@@ -139,7 +139,7 @@ pub fn remote_run_of(pipeline: &str, red: &[&str]) -> Value {
     run
 }
 
-/// A TaskRun that nothing owns.
+/// A TaskRun without an owner.
 pub fn task_run(name: Name<'_>, commit: &Commit, steps_go: Steps, task: Option<&str>) -> Value {
     let spec = match task {
         Some(task) => json!({"taskRef": {"name": task}}),

@@ -1,35 +1,35 @@
-//! The command line: how many runs, with which faults, and what `cargo test` hands to every test
-//! binary.
+//! The command line: how many runs, with which faults, and the flags that `cargo test` passes to
+//! every test binary.
 
 use std::path::PathBuf;
 
 /// What to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Root runs to make: PipelineRuns, lone TaskRuns and lone CustomRuns.
+    /// Root runs to make: PipelineRuns, and TaskRuns and CustomRuns without a PipelineRun.
     pub runs: usize,
     /// Whether the forge fails, replicas are killed and controllers restarted meanwhile.
     pub has_faults: bool,
-    /// Decides which shape comes when.
+    /// Decides the order of shapes.
     pub seed: u64,
-    /// Another build of the program, in place of the one under test.
+    /// Another build of the program, instead of the one under test.
     pub binary: Option<PathBuf>,
-    /// Where each event that arrives is written, one `{headers, body}` a line, as `plan` reads it.
+    /// File for each arriving event, one `{headers, body}` a line, as `plan` reads it.
     pub record: Option<PathBuf>,
     /// Only the name is printed.
     pub is_list: bool,
-    /// Whether the filters leave this test in.
+    /// Whether the filters select this test.
     pub is_selected: bool,
 }
 
 /// The one test of this binary.
 pub const NAME: &str = "real_tekton";
 
-/// So many that every shape occurs, and few enough for a minute.
+/// Enough that every shape occurs, and few enough for a minute.
 const RUNS: usize = 30;
 const SEED: u64 = 20_261_130;
 
-/// Flags of the standard test binary that change nothing here.
+/// Flags of the standard test binary that have no effect here.
 const IGNORED: [&str; 9] = [
     "--nocapture",
     "--no-capture",
@@ -45,7 +45,7 @@ const IGNORED: [&str; 9] = [
 const IGNORED_WITH_VALUE: [&str; 4] = ["--test-threads", "--color", "--format", "--skip"];
 
 impl Options {
-    /// Reads the arguments that follow the name of the binary.
+    /// Reads the arguments after the name of the binary.
     ///
     /// # Errors
     /// An unknown flag, or a flag without its value; the text says which.

@@ -1,4 +1,5 @@
-//! The whole: a control plane, then rounds of runs against a cluster of several and one of one.
+//! The whole test: a control plane, then rounds of runs against a cluster of three and a single
+//! replica.
 
 use super::control_plane::{ControlPlane, succeeded};
 use super::facts::Facts;
@@ -17,17 +18,17 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// Stages that are played at the same time: as many as two processors simulate without time-outs.
+/// Stages played at the same time: as many as two processors simulate without time-outs.
 const STAGES_AT_ONCE: usize = 16;
-/// Runs for the replica that is alone.
+/// Runs for the single replica.
 const RUNS_ALONE: usize = 6;
-/// When no event came for so long, Tekton has said everything.
+/// After this time without an event, Tekton has sent everything.
 const QUIET: Duration = Duration::from_secs(4);
 const QUIET_WITHIN: Duration = Duration::from_secs(180);
 /// Violations that are printed.
 const LINES_TOLD_MAX: usize = 40;
 
-/// One round: so many runs against so many replicas.
+/// One round: this many runs against this many replicas.
 struct Round {
     name: &'static str,
     replicas: usize,
@@ -37,7 +38,7 @@ struct Round {
     binary: Option<PathBuf>,
 }
 
-/// What is to be played in it.
+/// One shape to play in it.
 struct Scene {
     shape: &'static Shape,
     sha: String,
@@ -45,7 +46,7 @@ struct Scene {
     pr: usize,
 }
 
-/// Plays everything below the folder `root`; whether no promise was broken.
+/// Plays everything below the folder `root`; returns whether every promise held.
 pub async fn run(options: &Options, root: &Path) -> bool {
     let folder = Lab::new(root, "lab", options.seed).folder;
     let front = Front::start(options.record.as_deref()).await;
@@ -62,7 +63,7 @@ pub async fn run(options: &Options, root: &Path) -> bool {
         seed: options.seed,
         binary: options.binary.clone(),
     };
-    // Behind a headless Service a replica meets itself in gossip.
+    // Behind a headless Service a replica sees itself in gossip.
     let alone = Round {
         name: "one_replica_behind_a_seed",
         replicas: 1,
@@ -78,7 +79,7 @@ pub async fn run(options: &Options, root: &Path) -> bool {
     is_right
 }
 
-/// Plays one round and prints its verdict; whether it was right.
+/// Plays one round and prints its verdict; returns whether it was right.
 async fn play(round: &Round, plane: &ControlPlane, front: &Front, root: &Path) -> bool {
     let started = Instant::now();
     let lab = Lab::new(root, round.name, round.seed);
@@ -115,7 +116,7 @@ async fn play(round: &Round, plane: &ControlPlane, front: &Front, root: &Path) -
     is_right
 }
 
-/// Every shape in turn, in an order that the seed decides, until there are runs enough.
+/// Every shape in turn, in an order that the seed decides, until there are enough runs.
 fn scenes(round: &Round) -> Vec<Scene> {
     let mut random = Seeded::new(round.seed);
     let (mut scenes, mut roots) = (Vec::new(), 0);

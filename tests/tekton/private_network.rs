@@ -1,5 +1,5 @@
-//! A network and process namespace of the test's own: the ports of a control plane are taken by
-//! nobody else in there, nothing outside can reach its API, and all processes end with the test.
+//! A separate network and process namespace for the test: no other process uses the ports of the
+//! control plane in it, nothing outside can reach its API, and all processes end with the test.
 
 use std::process::{Command, ExitCode, Stdio};
 
@@ -8,15 +8,15 @@ const INSIDE: &str = "RELAY_TEKTON_INSIDE";
 
 const UNSHARE: [&str; 5] = ["--net", "--pid", "--fork", "--kill-child", "--mount-proc"];
 
-/// Process 1 of a namespace has to bury what its children leave behind; a shell that waits does.
+/// Process 1 of a namespace must reap orphaned children; a waiting shell does.
 const FIRST_PROCESS: &str = r#"ip link set lo up && "$0" "$@"; exit $?"#;
 
-/// What names this run, inside: the number of the process outside. In here it is always the same.
+/// The name of this run, inside: the process id outside. The id in here is always the same.
 pub fn inside() -> Option<String> {
     std::env::var_os(INSIDE)?.into_string().ok()
 }
 
-/// What is missing here to make one.
+/// What this machine lacks to make one.
 pub fn lacks() -> Option<String> {
     let mut probe = Command::new("unshare");
     probe.args(UNSHARE).args(["ip", "link", "set", "lo", "up"]);

@@ -6,14 +6,14 @@ use super::front::{PASSWORD, PATH_TOKEN, USER};
 use crate::harness::{Cluster, Lab, Shape};
 use std::path::Path;
 
-/// Starts so many, and waits until they are a cluster. With `binary` another build is started.
+/// Starts this many, and waits until they are a cluster. `binary` starts another build.
 pub async fn formed(lab: &Lab, replicas: usize, binary: Option<&Path>, forge: &Forge) -> Cluster {
     let mut cluster = Cluster::new(lab, Shape::of(replicas)).await;
     if let Some(binary) = binary {
-        // A node runs in a folder of its own, where a relative path would lead elsewhere.
+        // A node runs in its own folder, where a relative path would not work.
         cluster.serve.binary = std::path::absolute(binary).unwrap();
     }
-    // An older build may not know what senders have to show.
+    // An older build may not support credentials of senders.
     let has_auth = binary.is_none();
     let receiver = cluster.receiver.untimed().url();
     let (old, new) =
@@ -33,8 +33,8 @@ pub async fn formed(lab: &Lab, replicas: usize, binary: Option<&Path>, forge: &F
     cluster
 }
 
-/// What Tekton has to show to this replica. The sink's URL holds it in two places, of which each
-/// replica believes another one.
+/// The credentials that Tekton needs for this replica. The sink's URL holds them in two places;
+/// different replicas check different ones.
 fn sender_auth(lab: &Lab, number: usize) -> String {
     let file = |name: &str, content: &str| {
         let path = lab.folder.join(name);

@@ -1,4 +1,4 @@
-//! The shapes that runs come in, each played for a commit of its own.
+//! The shapes of runs, each played for its own commit.
 
 use super::control_plane::{ControlPlane, Kind, has_ended, succeeded};
 use super::objects::{
@@ -10,7 +10,7 @@ use futures_util::future::LocalBoxFuture;
 use serde_json::{Value, json};
 use tekton_events_relay::clock::{Clock as _, SystemClock};
 
-/// A shape: its name, how many root runs it makes, and how it is played.
+/// A shape: its name, its number of root runs, and how it is played.
 #[derive(Clone, Copy)]
 pub struct Shape {
     pub name: &'static str,
@@ -20,11 +20,11 @@ pub struct Shape {
     context: &'static str,
 }
 
-/// What a shape is played with.
+/// The surroundings of a shape.
 pub struct Stage {
     pub plane: ControlPlane,
     pub commit: Commit,
-    /// Ends the names of its runs, so that no two stages share one.
+    /// Suffix of the names of its runs, so that no two stages share one.
     pub mark: String,
 }
 
@@ -73,7 +73,7 @@ impl Shape {
     }
 }
 
-/// The Pipelines and Tasks that runs refer to.
+/// Creates the Pipelines and Tasks that runs refer to.
 pub async fn furnish(plane: &ControlPlane) {
     let build = spec(
         &[task("compile", PASSES), matrix("test", PASSES, &["linux", "mac", "windows"])],
@@ -101,13 +101,13 @@ impl Stage {
         self.make(Kind::PipelineRun, run).await
     }
 
-    /// Makes a run; its name.
+    /// Creates a run; returns its name.
     async fn make(&self, kind: Kind, run: Value) -> String {
         let made = self.plane.create(kind, run).await;
         made["metadata"]["name"].as_str().unwrap().to_owned()
     }
 
-    /// Makes a PipelineRun and waits for its end.
+    /// Creates a PipelineRun and waits for its end.
     async fn whole(&self, name: &str, spec: &Value) {
         let name = self.start(&self.named(name), spec).await;
         self.plane.ended(Kind::PipelineRun, &name).await;
@@ -117,7 +117,7 @@ impl Stage {
         self.whole(name, &json!({"pipelineSpec": spec(tasks, finally)})).await;
     }
 
-    /// Starts tasks that never end, and changes the run when one of them runs.
+    /// Starts tasks that never end, and changes the run once one of them runs.
     async fn change_while_it_runs(&self, name: &str, change: &Value) {
         let tasks =
             [task("long", HANGS), task_with("then", PASSES, &json!({"runAfter": ["long"]}))];
@@ -161,7 +161,7 @@ async fn the_same_commit_again(stage: &Stage) {
     stage.whole("again", &run_of("build", &[])).await;
 }
 
-/// The same without a Pipeline to refer to.
+/// The same without a Pipeline object.
 async fn inline_again(stage: &Stage) {
     for steps in [FAILS, PASSES] {
         let spec = json!({"pipelineSpec": spec(&[task("compile", steps)], &[])});
@@ -206,7 +206,7 @@ async fn cancelled_with_finally(stage: &Stage) {
         .await;
 }
 
-/// What runs is waited for, the rest is not started.
+/// Running tasks finish, the rest is not started.
 async fn stopped(stage: &Stage) {
     let first = task("first", Steps { lasts: "3s", exit_code: "0" });
     let then = task_with("then", PASSES, &json!({"runAfter": ["first"]}));
@@ -225,7 +225,7 @@ async fn a_pipeline_in_a_pipeline(stage: &Stage) {
     stage.inline("nest", &[task("compile", PASSES), inner], &[]).await;
 }
 
-/// One that somebody approves, and one that somebody rejects.
+/// One is approved, and one is rejected.
 async fn custom_runs(stage: &Stage) {
     for (name, is_approved) in [("approved", true), ("rejected", false)] {
         let ask = json!({"name": "ask", "taskRef": {"apiVersion": "example.dev/v1", "kind": "Approval", "name": "gate"}});
@@ -247,7 +247,7 @@ async fn a_lone_custom_run(stage: &Stage) {
     stage.decide(&name, true).await;
 }
 
-/// By reference and written out.
+/// By reference and inline.
 async fn lone_task_runs(stage: &Stage) {
     for (name, steps, task) in [("scan", PASSES, Some("scan")), ("solo", FAILS, None)] {
         let name = stage.named(name);
@@ -286,7 +286,7 @@ async fn a_skipped_task(stage: &Stage) {
         .await;
 }
 
-/// Pipelines-as-Code writes the pipeline out and keeps its name in a label.
+/// Pipelines-as-Code writes the pipeline inline and keeps its name in a label.
 async fn pipelines_as_code(stage: &Stage) {
     for steps in [FAILS, PASSES] {
         let spec = json!({"pipelineSpec": spec(&[task("compile", steps)], &[])});

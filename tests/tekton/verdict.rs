@@ -1,17 +1,17 @@
-//! The judge: each run beside its own check, each promise a function over facts.
+//! The judge: compares each run with its own check, each promise a function over facts.
 
 use super::facts::{End, Facts, Run, Status};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-/// What came out.
+/// The result.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verdict {
     pub counts: Counts,
     pub violations: Vec<String>,
 }
 
-/// How much there was, and how much of it was right.
+/// Numbers of items, and of correct ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     pub runs: usize,
@@ -27,7 +27,7 @@ pub struct Counts {
     pub shared: usize,
     pub backwards: usize,
     pub lost: usize,
-    /// Final statuses and notifications that were there already.
+    /// Final statuses and notifications that already existed.
     pub doubled: usize,
     pub notifications: usize,
     pub in_doubt: u64,
@@ -50,11 +50,11 @@ impl fmt::Display for Counts {
 
 type Check<'f> = (&'f str, &'f str);
 
-/// The facts, put in order.
+/// The facts, indexed.
 struct Case<'f> {
     facts: &'f Facts,
     heard: Vec<&'f Run>,
-    /// By commit and link: a name that is used again is used for another commit.
+    /// By commit and link: a reused name has another commit.
     by_link: BTreeMap<(&'f str, &'f str), &'f Run>,
     by_check: BTreeMap<Check<'f>, Vec<&'f Status>>,
 }
@@ -75,8 +75,8 @@ impl<'f> Case<'f> {
         self.by_link.get(&(status.commit.as_str(), status.link.as_str())).copied()
     }
 
-    /// Whether another run of the same writer has ended, before which this one has nothing to write:
-    /// a newer one, or of two that were created in one second one that ended no better (ADR 13).
+    /// Whether another run of the same writer has ended, so that this one has nothing to write: a
+    /// newer one, or of two created in one second one that ended no better (ADR 13).
     fn is_outlived(&self, run: &Run) -> bool {
         let of_its_writer = self.heard.iter().filter(|other| {
             other.uid != run.uid && (&other.commit, &other.writer) == (&run.commit, &run.writer)
@@ -107,7 +107,7 @@ fn is_shown(end: End, state: &str) -> bool {
     }
 }
 
-/// Judges.
+/// Judges the facts.
 pub fn judge(facts: &Facts) -> Verdict {
     let case = Case::of(facts);
     let mut verdict = Verdict::default();
@@ -137,9 +137,9 @@ pub fn judge(facts: &Facts) -> Verdict {
     verdict
 }
 
-/// The end of each run beside the last state of its check. Where two runs of one writer share a
-/// check, the newer one's counts, and of two of one second the worse; and whose end came after that
-/// of a newer one has nothing to write.
+/// Compares the end of each run with the last state of its check. If two runs of one writer share a
+/// check, the newer one's end counts, and of two from one second the worse. A run whose end came
+/// after that of a newer one has nothing to write.
 fn ends(case: &Case<'_>, verdict: &mut Verdict) {
     let mut newest: BTreeMap<Check<'_>, &Run> = BTreeMap::new();
     for run in &case.heard {
@@ -170,7 +170,7 @@ fn ends(case: &Case<'_>, verdict: &mut Verdict) {
     }
 }
 
-/// Checks that two writers have written, or somebody who is no run.
+/// Checks written by two writers, or by an unknown run.
 fn shared(case: &Case<'_>) -> Vec<String> {
     let mut found = Vec::new();
     for ((commit, check), statuses) in &case.by_check {
@@ -202,8 +202,8 @@ fn one_check_each(case: &Case<'_>) -> Vec<String> {
     told.collect()
 }
 
-/// Checks that went from an end of a run back to the same run under way, from a newer run back
-/// to an older one, or from a red run to a better state of another one of the same second.
+/// Checks that went from an end of a run back to the same run in progress, from a newer run back to
+/// an older one, or from a red run to a better state of another one from the same second.
 fn backwards(case: &Case<'_>) -> Vec<String> {
     let mut found = Vec::new();
     for ((commit, check), statuses) in &case.by_check {
@@ -226,7 +226,7 @@ fn backwards(case: &Case<'_>) -> Vec<String> {
     found
 }
 
-/// Each end that was taken leads to a notification.
+/// Each accepted end leads to a notification.
 fn notified(case: &Case<'_>, verdict: &mut Verdict) {
     let mut told: BTreeSet<&str> = BTreeSet::new();
     let is_end = |state: &str| state != "pending" && state != "running";
@@ -239,8 +239,8 @@ fn notified(case: &Case<'_>, verdict: &mut Verdict) {
     }
 }
 
-/// Ends that were written again although their sender knew that they were there, and notifications
-/// that came again: not more than the cluster counted as in doubt.
+/// Ends written again although their sender knew that they were there, and repeated notifications:
+/// at most as many as the cluster counted in doubt.
 fn doubled(case: &Case<'_>, verdict: &mut Verdict) {
     let mut again = Vec::new();
     for ((commit, check), statuses) in &case.by_check {
@@ -264,7 +264,7 @@ fn doubled(case: &Case<'_>, verdict: &mut Verdict) {
     }
 }
 
-/// Events that no replica took.
+/// Events that no replica accepted.
 fn given_up(facts: &Facts) -> Vec<String> {
     let lost = facts.events.iter().filter(|event| !event.is_taken);
     lost.map(|event| format!("no replica took an event of {}", event.uid)).collect()

@@ -1,4 +1,4 @@
-//! The nodes of one cluster, the receiver they send to, the senders, and who watches them all.
+//! The nodes of one cluster, the receiver they send to, the senders, and the observer of all nodes.
 
 use super::deadline::{FORMED_MAX, SETTLED_MAX};
 use super::evidence::{Evidence, collect, left};
@@ -24,13 +24,13 @@ use std::time::{Duration, Instant};
 /// Violations that are printed; files in the scenario's directory have the rest.
 const LINES_TOLD_MAX: usize = 20;
 
-/// What all nodes of a cluster know, unless a scenario gives them something else.
+/// The secret of all nodes of a cluster, unless a scenario gives them another one.
 pub const SECRET: &str = "the secret of all nodes of a scenario";
 
 /// How a cluster is laid out.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
-    /// Places for nodes; not all have to run.
+    /// Places for nodes; not all must run.
     pub places: usize,
     /// How many replicas the first formation waits for.
     pub replicas: usize,
@@ -39,7 +39,7 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// So many nodes, all of them at the first formation.
+    /// This many nodes, all of them at the first formation.
     pub fn of(nodes: usize) -> Self {
         Self { places: nodes, replicas: nodes, is_fronted: false }
     }
@@ -50,13 +50,13 @@ impl Shape {
     }
 }
 
-/// A cluster with everything around it.
+/// A cluster and its surroundings.
 pub struct Cluster {
     pub nodes: Vec<Node>,
     pub receiver: TimedReceiver,
     pub load: Load,
     pub serve: Serve,
-    /// Texts of ERROR lines that the scenario brings about on purpose.
+    /// Texts of ERROR lines that the scenario causes on purpose.
     announced: Vec<&'static str>,
     site: Site,
     processes: Processes,
@@ -66,7 +66,7 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Lays everything out. No node runs yet.
+    /// Prepares everything. No node runs yet.
     pub async fn new(lab: &Lab, shape: Shape) -> Self {
         let street = Street::new(shape.is_fronted);
         let receiver = TimedReceiver::start(Instant::now()).await;
@@ -80,8 +80,8 @@ impl Cluster {
         cluster
     }
 
-    /// Lays everything out in pods that find each other by DNS, which knows none of them yet.
-    /// Members that are gone are removed as soon as it can be configured.
+    /// Prepares everything in pods that find each other by DNS, which knows none of them yet.
+    /// Members that are gone are removed as early as the configuration allows.
     pub async fn in_pods(lab: &Lab, count: usize) -> Self {
         let pods = Arc::new(Pods::new(count).await);
         let receiver = TimedReceiver::start_at(pods.outside(), Instant::now()).await;
@@ -121,7 +121,7 @@ impl Cluster {
         Self { nodes, receiver, load, serve, announced, site, processes, network, observer, folder }
     }
 
-    /// Starts as many nodes as form the cluster, and waits until they have.
+    /// Starts the nodes of the first formation, and waits until they have formed the cluster.
     pub async fn formed(lab: &Lab, shape: Shape) -> Self {
         let mut cluster = Self::new(lab, shape).await;
         for node in 0..shape.replicas {
@@ -132,18 +132,18 @@ impl Cluster {
         cluster
     }
 
-    /// Says that nodes log a line with this text at the level ERROR, and that this is right.
+    /// Allows this text in nodes' ERROR lines: the scenario causes it.
     pub fn announce(&mut self, text: &'static str) {
         self.announced.push(text);
     }
 
-    /// A node at a place of its own that nobody watches and nobody sends to. It does not run yet.
+    /// A node at a separate place, without observer and senders. It does not run yet.
     pub fn outsider(&self, number: usize) -> Node {
         assert!(number >= self.nodes.len(), "the place is taken");
         furnished(number, &self.folder, &self.receiver, (&self.site, &self.processes))
     }
 
-    /// The network that can be broken.
+    /// The breakable network.
     pub fn network(&self) -> &Network {
         self.network.as_ref().expect("the scenario asked for a fronted shape")
     }
@@ -171,7 +171,7 @@ impl Cluster {
     }
 
     /// Waits until all running nodes are ready and name the same cluster, one of them as leader,
-    /// the same members, so many of them, and no slot without an owner.
+    /// the same members, this many of them, and no slot without an owner.
     pub async fn agreed(&mut self, members: usize) -> View {
         let what = format!("{members} members agree:");
         reached(&what, FORMED_MAX, async || {
@@ -197,7 +197,7 @@ impl Cluster {
         }
     }
 
-    /// Waits until the running members own equally many slots, give or take one.
+    /// Waits until the running members own equally many slots, plus or minus one.
     pub async fn spread(&self) {
         eventually("slots are spread over the running nodes", FORMED_MAX, async || {
             let views = join_all(self.running().map(Node::view)).await;
@@ -212,7 +212,7 @@ impl Cluster {
         .await;
     }
 
-    /// Waits until a running node names a running node as leader; its number.
+    /// Waits until a running node names a running node as leader; returns its number.
     pub async fn leader(&self) -> usize {
         eventually("there is a leader", FORMED_MAX, async || {
             let views = join_all(self.running().map(Node::view)).await;
@@ -221,7 +221,7 @@ impl Cluster {
                 .zip(views)
                 .filter_map(|(node, view)| Some((node.number, view?)))
                 .collect();
-            // The newest term knows best.
+            // The view of the newest term is right.
             let newest = views.iter().max_by_key(|(_, view)| view.term)?;
             let leader = newest.1.leader.as_ref()?;
             views.iter().find(|(_, view)| view.node == *leader).map(|(number, _)| *number)
@@ -229,7 +229,7 @@ impl Cluster {
         .await
     }
 
-    /// Waits until one of these nodes leads, as they say themselves; its number.
+    /// Waits until one of these nodes leads by its own answer; returns its number.
     pub async fn other_leader(&self, among: &[usize]) -> usize {
         eventually("there is another leader", FORMED_MAX, async || {
             let views = join_all(among.iter().map(|node| self.nodes[*node].view())).await;
@@ -242,7 +242,7 @@ impl Cluster {
         .await
     }
 
-    /// Waits until `lost` owns no slot any more, as `asked` has it.
+    /// Waits until `lost` owns no slots any more, by the answer of `asked`.
     pub async fn taken_over(&self, lost: usize, asked: usize) {
         let pod = self.nodes[lost].pod();
         let what = format!("the slots of {pod} are taken over");
@@ -254,10 +254,10 @@ impl Cluster {
         .await;
     }
 
-    /// Waits until all running nodes, so many of them, are the members, that as many of them vote
-    /// as fits, and that the slots are spread over them.
+    /// Waits until all running nodes, this many of them, are the members, the right number of them
+    /// vote, and the slots are spread over them.
     pub async fn resized(&mut self, members: usize) {
-        // An even number of members leaves one out, except that two are two.
+        // An even number of members leaves one without a vote, except that two are two voters.
         let voters = if members == 2 { 2 } else { (members - 1) / 2 * 2 + 1 };
         assert_eq!(self.running().count(), members);
         let what = format!("{voters} of {members} members vote:");
@@ -278,7 +278,7 @@ impl Cluster {
         others.next().expect("more than one node runs")
     }
 
-    /// Waits until so many more events have been acknowledged.
+    /// Waits until this many more events have been acknowledged.
     pub async fn progress(&self, events: usize) {
         let wanted = self.load.acknowledged() + events;
         let what = format!("{events} more events are acknowledged");
@@ -286,7 +286,7 @@ impl Cluster {
             .await;
     }
 
-    /// Waits until `node` has made so many more webhook calls.
+    /// Waits until `node` has made this many more webhook calls.
     pub async fn calls_by(&self, node: usize, calls: usize) {
         let pod = self.nodes[node].pod();
         let made = || {
@@ -298,12 +298,12 @@ impl Cluster {
         eventually(&what, FORMED_MAX, async || (made() >= wanted).then_some(())).await;
     }
 
-    /// Waits until nothing is to be planned or sent, and all running nodes have applied the same
-    /// entries; the index of the last one. Whether that made the same state of them is kept for
-    /// the invariants.
+    /// Waits until nothing is left to plan or send, and all running nodes have applied the same
+    /// entries; returns the index of the last one. The invariants check later whether their states
+    /// are equal.
     ///
     /// # Panics
-    /// That took too long; what is left is told.
+    /// It took too long; the message says what is left.
     pub async fn settled(&mut self) -> u64 {
         let settled = try_reach(SETTLED_MAX, async || {
             self.assert_all_run();
@@ -334,7 +334,7 @@ impl Cluster {
         digests[0].applied_index
     }
 
-    /// Waits until the cluster has settled; everything known about it by then.
+    /// Waits until the cluster has settled; returns everything known about it by then.
     pub async fn evidence(&mut self) -> Evidence {
         let index = self.settled().await;
         let pods: BTreeSet<String> = self.running().map(Node::pod).collect();
@@ -353,12 +353,12 @@ impl Cluster {
     /// Waits until the cluster has settled, and checks all invariants.
     ///
     /// # Panics
-    /// One is violated, or a node has panicked, or told an error that was not announced.
+    /// One is violated, or a node has panicked, or logged an unannounced error.
     pub async fn verify(&mut self) -> Counts {
         self.verify_but(&[]).await
     }
 
-    /// The same but for the invariants of these names, which the scenario breaks on purpose.
+    /// The same without the invariants of these names, which the scenario breaks on purpose.
     pub async fn verify_but(&mut self, excused: &[&str]) -> Counts {
         let evidence = self.evidence().await;
         let mut violations = invariant::violations(&evidence, excused);
@@ -383,7 +383,7 @@ impl Cluster {
         }
     }
 
-    /// Fails where a sender was not acknowledged.
+    /// Fails if a sender was not acknowledged.
     pub fn assert_all_acknowledged(&self) {
         let history = self.load.history();
         let refused = history.unacknowledged().into_iter().map(Sent::title).collect::<Vec<_>>();
@@ -391,7 +391,7 @@ impl Cluster {
     }
 }
 
-/// What the nodes logged is kept where a scenario fails; so is what was sent and what arrived.
+/// After a failed scenario the logs of the nodes, the sent events and the arrived calls are kept.
 impl Drop for Cluster {
     fn drop(&mut self) {
         if !std::thread::panicking() {
@@ -404,7 +404,7 @@ impl Drop for Cluster {
             let (effect, pod) = (header("webhook-id"), header(POD_HEADER));
             format!("{} {} {} {effect} {pod} {}\n", call.status, call.method, call.path, call.body)
         });
-        // The failure itself is more important than this.
+        // The scenario's own failure is more important than this.
         let _ = std::fs::write(self.folder.join("arrivals"), calls.collect::<String>());
         let _ = std::fs::write(self.folder.join("history"), self.load.history().to_text());
         let sightings = format!("{:#?}\n", self.observer.sightings());

@@ -1,13 +1,13 @@
-//! How long conditions are waited for. Generous: a deadline finds what hangs, not what is slow.
+//! How long to wait for conditions. Generous: a deadline finds what hangs, not what is slow.
 
 use std::time::Duration;
 
 /// A cluster forms, or forms again after faults: elections of a second, joins, catching up, on a
-/// machine that runs other things.
+/// machine that also runs other things.
 pub const FORMED_MAX: Duration = Duration::from_secs(90);
 
-/// Effects of a dead or frozen owner are begun anew after 11 s, a broken receiver is probed after
-/// at most 30 s.
+/// Effects of a dead or frozen owner are repeated after 11 s, a broken receiver is probed after at
+/// most 30 s.
 pub const SETTLED_MAX: Duration = Duration::from_secs(120);
 
 /// A process ends after SIGTERM: the grace period of a pod is 60 s.

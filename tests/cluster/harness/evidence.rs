@@ -1,5 +1,5 @@
-//! What the invariants look at: the senders' history, what arrived, what was seen of the nodes,
-//! and what the cluster knows in the end. A value, so that a broken one can be made by hand.
+//! The inputs of the invariants: the senders' history, the arrived calls, the observations of the
+//! nodes, and the cluster's final data. A plain value, so that tests can make a broken one by hand.
 
 use super::history::{Delivery, History};
 use super::observer::Sightings;
@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// One webhook call that the receiver took.
+/// One webhook call that the receiver accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Arrival {
     /// Names the effect; equal for all attempts.
@@ -17,11 +17,11 @@ pub struct Arrival {
     /// The pod that made the call.
     pub pod: String,
     pub run_uid: String,
-    /// From the start of the history on.
+    /// Since the start of the history.
     pub at: Duration,
 }
 
-/// One commit status that the receiver took.
+/// One commit status that the receiver accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
     pub commit: String,
@@ -30,10 +30,10 @@ pub struct Status {
     pub state: String,
 }
 
-/// What receivers show in the end.
+/// What receivers show at the end.
 #[derive(Clone, Debug, Default)]
 pub struct Shown {
-    /// All that was ever shown, in the order of arrival.
+    /// Every status shown, in the order of arrival.
     pub statuses: Vec<Status>,
     /// Last state of each check, by (commit, check name).
     pub checks: BTreeMap<(String, String), String>,
@@ -44,33 +44,33 @@ pub struct Shown {
 /// (run uid, state, reason, attempt, ce-time): one line of a run's timeline.
 pub type Moment = (String, String, String, u64, String);
 
-/// Everything known about one scenario when it has ended.
+/// Everything known about one scenario after its end.
 #[derive(Clone, Debug, Default)]
 pub struct Evidence {
     pub history: History,
     /// In the order of arrival.
     pub arrivals: Vec<Arrival>,
-    /// Webhook calls of each effect, refused ones too.
+    /// Webhook calls of each effect, including refused ones.
     pub calls: BTreeMap<String, u64>,
     pub shown: Shown,
     pub sightings: Sightings,
     /// Emissions whose webhook call became a dead letter.
     pub dead: BTreeSet<Delivery>,
-    /// Events that came after a later one of their run.
+    /// Events that arrived after a later one of their run.
     pub superseded: BTreeSet<Moment>,
     /// Slots of runs, by uid.
     pub slots: BTreeMap<String, usize>,
     /// Begins of each effect, as the cluster counted them.
     pub begins: BTreeMap<String, u64>,
-    /// Effects that the cluster counted as perhaps sent twice, of all integrations.
+    /// Effects that the cluster counted as possibly sent twice, of all integrations.
     pub in_doubt: u64,
-    /// Pods that ran in the end, and the index that all of them had applied.
+    /// Pods that ran at the end, and the index that all of them had applied.
     pub settled: (BTreeSet<String>, u64),
-    /// From when to when links between nodes were cut or slow, if they were.
+    /// The time span in which links between nodes were cut or slow, if any.
     pub disturbed: Option<(Duration, Duration)>,
 }
 
-/// Asks `node`, which has to have settled.
+/// Asks `node`, which must have settled.
 pub async fn collect(
     node: &Node,
     received: &Received,
@@ -99,7 +99,7 @@ pub async fn collect(
     }
     let uids: BTreeSet<&str> = history.sent.iter().map(|sent| sent.event.uid.as_str()).collect();
     for uid in uids {
-        // What was never accepted is not known.
+        // A run that was never accepted is unknown.
         let Some(run) = node.get(&format!("/api/v1/runs/{uid}")).await else { continue };
         let slot = run["slot"].as_u64().and_then(|slot| usize::try_from(slot).ok());
         evidence.slots.extend(slot.map(|slot| (uid.to_owned(), slot)));
@@ -113,8 +113,8 @@ pub async fn collect(
     evidence
 }
 
-/// What the effects of the first feature level are called now: a cluster that rises in between
-/// calls one transition by both names, and means the same.
+/// The current names of effects of the first feature level: a cluster that rises in between uses
+/// both names for one transition.
 struct Named(BTreeMap<String, String>);
 
 impl Named {
@@ -128,7 +128,7 @@ impl Named {
     }
 }
 
-/// What `node` still has to do about the runs of a history, a line each.
+/// What `node` still has to do for the runs of a history, one line each.
 pub async fn left(node: &Node, history: &History) -> Vec<String> {
     let uids: BTreeSet<&str> = history.sent.iter().map(|sent| sent.event.uid.as_str()).collect();
     let mut left = Vec::new();
@@ -179,7 +179,7 @@ fn statuses(seen: &Seen) -> Vec<Status> {
     statuses.map(|((commit, check), state, _)| Status { commit, check, state }).collect()
 }
 
-/// How often each effect of a run was begun. One that was answered late is there twice.
+/// How often each effect of a run was begun. One with a late answer is listed twice.
 fn begins(run: &Value) -> Vec<(String, u64)> {
     let effects = run["effects"].as_array().into_iter().flatten();
     let begins = effects.filter(|effect| effect["status"] != "skipped").map(|effect| {

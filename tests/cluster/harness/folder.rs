@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-/// Copies a directory with everything in it. The copy has what the original had when each file
-/// was read, so nobody may write to it meanwhile.
+/// Copies a directory with everything in it. Each file is copied as it was when read, so no process
+/// may write to it meanwhile.
 pub fn copy_folder(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {

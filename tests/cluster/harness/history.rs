@@ -1,4 +1,4 @@
-//! What was sent and what was answered: the senders' side of the truth.
+//! What was sent and what was answered: the senders' side.
 
 use crate::shared::run_events;
 use std::fmt;
@@ -12,7 +12,7 @@ use tekton_events_relay::event::check::last_resort;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     pub status: u16,
-    /// Empty where the event was not taken.
+    /// Empty if the event was not accepted.
     pub fate: String,
     pub slot: Option<u64>,
     /// A hint: the owner's node id.
@@ -88,7 +88,7 @@ impl Sent {
         (event.ce_source.clone(), event.ce_id.clone(), event.ce_type.clone())
     }
 
-    /// The id under which the webhook has to get this transition.
+    /// The id that the webhook must get for this transition.
     pub fn effect(&self) -> String {
         webhook_effect(&self.event)
     }
@@ -98,7 +98,7 @@ impl Sent {
         EffectId::of_first_level(self.event.transition_key(), &webhook(), 0).to_string()
     }
 
-    /// For people: which event it is, and how often it was sent.
+    /// Which event it is, and how often it was sent, for people.
     pub fn title(&self) -> String {
         let (event, tries) = (&self.event, self.tries.len());
         let (uid, state, reason) = (&event.uid, event.state.as_str(), &event.reason);

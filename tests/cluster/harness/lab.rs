@@ -1,11 +1,11 @@
-//! What one run of a scenario is given, and what it hands back.
+//! The inputs of one run of a scenario, and its results.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// A directory of its own, and a seed for everything random. The directory is kept where the
-/// scenario fails.
+/// A separate directory, and a seed for everything random. The directory is kept if the scenario
+/// fails.
 #[derive(Clone, Debug)]
 pub struct Lab {
     pub folder: PathBuf,
@@ -39,7 +39,7 @@ pub struct Counts {
     pub arrivals: usize,
     pub repeated: u64,
     pub in_doubt: u64,
-    /// How long after a kill all that came after it had been sent; told, and never judged.
+    /// Time from a kill until all following events had been sent; printed, and never judged.
     pub resumed: Option<Duration>,
 }
 

@@ -1,5 +1,5 @@
-//! Senders that behave like Tekton: one connection for each attempt, and again after 20 ms,
-//! 40 ms, ... on the statuses and errors that its client repeats. They keep a history.
+//! Senders that behave like Tekton: one connection for each attempt, and retries after 20 ms, 40
+//! ms, ... on the statuses and errors that its client retries. They keep a history.
 
 use super::history::{Answer, History, Sent, Try};
 use crate::shared::{Seeded, copy_of_the_recording, named};
@@ -10,24 +10,24 @@ use std::time::{Duration, Instant};
 use tekton_events_relay::demo::Recorded;
 use tokio_util::sync::CancellationToken;
 
-/// Attempts in all, measured on a real controller.
+/// Total attempts, measured on a real controller.
 const ATTEMPTS_MAX: u32 = 11;
-/// Wait before the first repetition; doubles with each one.
+/// Wait before the first retry; doubles with each one.
 const FIRST_WAIT: Duration = Duration::from_millis(20);
 /// Between two events of one scenario. A node that spools acknowledges at once: senders that only
-/// wait for answers would pile up minutes of deliveries in a short outage.
+/// waited for answers would pile up minutes of deliveries in a short outage.
 const PACE: Duration = Duration::from_millis(5);
-/// Answers that Tekton's client repeats; any other one is final.
+/// Answers that Tekton's client retries; any other one is final.
 const REPEATED: [u16; 7] = [404, 413, 425, 429, 502, 503, 504];
-/// Runs of the recording that no other run belongs to; their tasks go with them.
+/// Runs of the recording without a parent; their tasks go with them.
 const ROOTS: [&str; 6] = ["ok", "bad", "cancelme", "timeme", "solo", "cr1"];
 
-/// Which node an attempt goes to.
+/// The node that an attempt goes to.
 #[derive(Clone, Debug)]
 pub enum To {
     /// Always this one.
     Node(usize),
-    /// A random one of these at each attempt, as a Kubernetes Service does it.
+    /// A random one of these at each attempt, as with a Kubernetes Service.
     AnyOf(Vec<usize>),
 }
 
@@ -51,7 +51,8 @@ pub struct Load {
 }
 
 impl Load {
-    /// Sends to nodes by number; the seed decides what is random, and times count from the moment.
+    /// Sends to nodes by number; the seed decides everything random, and times count from
+    /// `started`.
     pub fn new(
         urls: Vec<String>,
         client: reqwest::Client,
@@ -78,7 +79,7 @@ impl Load {
         history.sent.iter().filter(|sent| sent.is_acknowledged()).count()
     }
 
-    /// Sends one event after the other, each with Tekton's repetitions.
+    /// Sends one event after the other, each with Tekton's retries.
     pub async fn play(&self, requests: &[Recorded], to: &To) {
         for request in requests {
             self.send(request, to).await;
@@ -90,14 +91,14 @@ impl Load {
         self.play(&named(&copy_of_the_recording(copy).0, ROOTS[0]), to).await;
     }
 
-    /// Sends all runs of a copy of the recording side by side, and returns when all is answered.
+    /// Sends all runs of a copy of the recording in parallel, and returns when all are answered.
     pub async fn play_copy(&self, copy: usize, to: &To) {
         let (requests, _) = copy_of_the_recording(copy);
         let streams = ROOTS.map(|root| named(&requests, root));
         join_all(streams.iter().map(|stream| self.play(stream, to))).await;
     }
 
-    /// Sends copies of the recording, one after the other, from `first` on until it is stopped.
+    /// Sends copies of the recording, one after the other, from `first` on until stopped.
     pub fn keep_sending(&self, first: usize, to: To) -> Traffic {
         let (load, stop) = (self.clone(), CancellationToken::new());
         let stopped = stop.clone();
@@ -112,7 +113,7 @@ impl Load {
         Traffic { stop, task }
     }
 
-    /// Sends one event, and returns how that ended.
+    /// Sends one event, and returns the result.
     pub async fn send(&self, request: &Recorded, to: &To) -> Sent {
         self.keep_pace().await;
         let mut sent = Sent::new(request);
@@ -181,7 +182,7 @@ pub struct Traffic {
 }
 
 impl Traffic {
-    /// Ends after the copies under way; how many were sent.
+    /// Stops after the copies in progress; returns how many were sent.
     pub async fn finish(self) -> usize {
         self.stop.cancel();
         self.task.await.unwrap()

@@ -1,5 +1,5 @@
-//! What the scenarios share: processes, a network that can be broken, senders that keep a history,
-//! and observers.
+//! Common parts of the scenarios: processes, a breakable network, senders that keep a history, and
+//! observers.
 
 mod cluster;
 mod deadline;

@@ -1,4 +1,4 @@
-//! One relay process on a place of its own, through its starts and ends.
+//! One relay process at its own place, through its starts and ends.
 
 use super::deadline::STOPPED_MAX;
 use super::network::Processes;
@@ -14,10 +14,10 @@ use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 use tokio::process::Child;
 
-/// In the folder of a node, unless a scenario takes it away.
+/// In the folder of a node, unless a scenario removes it.
 pub const SECRET_FILE: &str = "cluster-secret";
 
-/// What a node is started with, besides its addresses.
+/// Options of a node's start, apart from its addresses.
 #[derive(Clone, Debug)]
 pub struct Serve {
     pub binary: PathBuf,
@@ -25,11 +25,11 @@ pub struct Serve {
     pub replicas: usize,
     /// Nodes whose gossip addresses are seeds.
     pub seeds: Vec<usize>,
-    /// Whether peers without TLS are believed.
+    /// The policy for peers without TLS.
     pub peer_tls: &'static str,
 }
 
-/// What a node still has to do, as it has applied it itself.
+/// What a node still has to do, by its own applied state.
 #[derive(Clone, Debug)]
 pub struct Settling {
     unplanned: u64,
@@ -38,18 +38,18 @@ pub struct Settling {
 }
 
 impl Settling {
-    /// Events and effects that are not done with.
+    /// Unfinished events and effects.
     pub fn left(&self) -> u64 {
         self.unplanned + self.unsettled
     }
 
-    /// What its state amounts to.
+    /// The digest of its state.
     pub fn digest(&self) -> &Digest {
         &self.digest
     }
 }
 
-/// For people: the slots would be a long list.
+/// For people, without the long list of slots.
 impl fmt::Display for Settling {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (unplanned, unsettled, index) =
@@ -103,14 +103,14 @@ impl Node {
         format!("{}{path}", self.site.url(self.number))
     }
 
-    /// Changes the configuration, which the next start reads.
+    /// Changes the configuration; the next start reads it.
     pub fn configure(&self, change: impl FnOnce(String) -> String) {
         let path = self.folder.join("relay.yaml");
         let text = std::fs::read_to_string(&path).unwrap();
         std::fs::write(path, change(text)).unwrap();
     }
 
-    /// Starts the process, and does not wait.
+    /// Starts the process without waiting.
     pub fn start(&mut self, serve: &Serve) {
         assert!(self.child.is_none(), "{} runs already", self.pod());
         let log = std::fs::File::options().create(true).append(true).open(self.log_file());
@@ -118,7 +118,7 @@ impl Node {
         let mut command = self.site.command(self.number, &serve.binary);
         command.args(self.arguments(serve)).current_dir(&self.folder).stdin(Stdio::null());
         command.stdout(log.try_clone().unwrap()).stderr(log).kill_on_drop(true);
-        // An older build knows neither, and starts all the same.
+        // An older build knows neither variable, and starts anyway.
         command.env("RELAY_PEER_TLS", serve.peer_tls);
         if self.secret_file().exists() {
             command.env("RELAY_SECRET_FILE", self.secret_file());
@@ -163,12 +163,12 @@ impl Node {
         signal(self.pid(), "STOP").await;
     }
 
-    /// SIGCONT: the process goes on where it was.
+    /// SIGCONT: the process continues where it was.
     pub async fn thaw(&self) {
         signal(self.pid(), "CONT").await;
     }
 
-    /// SIGTERM, and does not wait.
+    /// SIGTERM, without waiting.
     pub async fn ask_to_stop(&self) {
         signal(self.pid(), "TERM").await;
     }
@@ -186,7 +186,7 @@ impl Node {
         ended.unwrap_or_else(|_| panic!("{} does not end", self.pod())).unwrap()
     }
 
-    /// SIGTERM, a drain, and exit code 0; how long that took.
+    /// SIGTERM, a drain, and exit code 0; returns how long it took.
     pub async fn stop(&mut self) -> Duration {
         let asked = Instant::now();
         self.ask_to_stop().await;
@@ -195,13 +195,13 @@ impl Node {
         asked.elapsed()
     }
 
-    /// Removes everything the node has kept. It has to be down.
+    /// Removes all data of the node, which must be down.
     pub fn wipe(&self) {
         assert!(self.child.is_none(), "{} runs", self.pod());
         std::fs::remove_dir_all(self.data()).unwrap();
     }
 
-    /// Takes over the data directory of another node. Both have to be down.
+    /// Copies the data directory of another node. Both must be down.
     pub fn copy_data_of(&self, other: &Self) {
         assert!(self.child.is_none() && other.child.is_none(), "both have to be down");
         if self.data().exists() {
@@ -210,7 +210,7 @@ impl Node {
         copy_folder(&other.data(), &self.data());
     }
 
-    /// Takes over the volume of another node: the same files, and not a copy of them.
+    /// Moves the volume of another node here: the same files, not a copy.
     pub fn take_volume_of(&self, other: &Self) {
         self.copy_data_of(other);
         std::fs::remove_file(self.data().join("place")).unwrap();
@@ -220,7 +220,7 @@ impl Node {
         self.folder.join("log")
     }
 
-    /// What all processes of this node have logged.
+    /// The logs of all processes of this node.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.log_file()).unwrap_or_default()
     }
@@ -243,7 +243,7 @@ impl Node {
         admin_token(Some(&config), &self.data(), Some(&self.secret_file())).await
     }
 
-    /// Asks for JSON as an operator. `None` when the node does not answer, or not with a success.
+    /// Gets JSON as an operator. `None` if the node does not answer with a success.
     pub async fn get(&self, path: &str) -> Option<Value> {
         let get = self.client.get(self.url(path)).bearer_auth(self.token().await);
         let answer = get.send().await.ok()?.error_for_status().ok()?;
@@ -282,7 +282,7 @@ impl Node {
         .await;
     }
 
-    /// Fails with the log where the process has ended by itself.
+    /// Fails with the log if the process has ended by itself.
     pub fn assert_runs(&mut self) {
         let ended = self.child.as_mut().and_then(|child| child.try_wait().unwrap());
         if let Some(status) = ended {
@@ -315,7 +315,7 @@ impl Node {
         run(&self.folder, &arguments).await
     }
 
-    /// Posts or deletes as an operator; the status, if the node answers.
+    /// Posts or deletes as an operator; returns the status, if the node answers.
     pub async fn ask(&self, method: http::Method, path: &str, body: &Value) -> Option<u16> {
         let request = self.client.request(method, self.url(path)).body(body.to_string());
         let request = request.bearer_auth(self.token().await);
@@ -324,11 +324,11 @@ impl Node {
     }
 }
 
-/// What openraft tells at the level ERROR when a membership change is asked for while another one
-/// is under way. The leader tries again; which of the two comes first is chance.
+/// What openraft logs at the level ERROR if a membership change is requested during another one.
+/// The leader retries; which of the two comes first is chance.
 pub const CHANGE_UNDER_WAY: &str = "the cluster is already undergoing a configuration change";
 
-/// Lines of a log, one JSON object each, at the level ERROR, but for those with one of the
+/// Lines of a log, one JSON object each, at the level ERROR, without those with one of the
 /// `announced` texts.
 pub fn error_lines<'l>(log: &'l str, announced: &[&str]) -> Vec<&'l str> {
     let is_error = |line: &&str| {
@@ -336,7 +336,7 @@ pub fn error_lines<'l>(log: &'l str, announced: &[&str]) -> Vec<&'l str> {
         line.is_some_and(|line| line["level"] == "ERROR")
     };
     let is_announced = |line: &&str| announced.iter().any(|text| line.contains(text));
-    // Most lines are no errors: those are not worth reading as JSON.
+    // Most lines are not errors and need no JSON parsing.
     let candidates = log.lines().filter(|line| line.contains("ERROR"));
     candidates.filter(is_error).filter(|line| !is_announced(line)).collect()
 }

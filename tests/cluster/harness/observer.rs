@@ -1,5 +1,5 @@
-//! Looks at all nodes again and again while a scenario runs, and keeps every different thing that
-//! it saw: what no node may ever say is not only looked for at the end.
+//! Polls all nodes while a scenario runs, and keeps every different observation: a false statement
+//! of a node is also found if it is gone at the end.
 
 use super::node::SECRET_FILE;
 use super::view::View;
@@ -10,27 +10,28 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Between two looks: often beside the life of an epoch, rarely beside the work of a node.
+/// Between two polls: often compared with the life of an epoch, rarely compared with the work of a
+/// node.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// Looks of which one asks for a digest: that is a pass over the whole state of the node.
+/// One of this many polls asks for a digest, which is a pass over the whole state of the node.
 const LOOKS_PER_DIGEST: u64 = 10;
-/// A frozen node does not hold up looks at the others for longer.
+/// A frozen node delays polls of the others by at most this.
 const LOOK_MAX: Duration = Duration::from_secs(1);
 
-/// A new leader is seen within this time: a look that has just begun asks twice, then comes the
-/// next one. Twice that, for a machine that runs other things.
+/// A new leader is seen within this time: a poll that has just begun asks twice, then comes the
+/// next one. Doubled, for a busy machine.
 pub const NOTICED_MAX: Duration = Duration::from_secs(5);
 
-/// When a node was asked and when it answered, from the start of the history on. What it said was
-/// so at some moment between.
+/// When a node was asked and when it answered, since the start of the history. Its answer was true
+/// at some moment between.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Look {
     pub asked: Duration,
     pub answered: Duration,
 }
 
-/// Looks at one pod that found the same owner of a slot in the same epoch, one after the other.
-/// Epochs only rise, so that was so all the time between the first and the last.
+/// Consecutive polls of one pod that found the same owner of a slot in the same epoch. Epochs only
+/// rise, so it was true all the time between the first and the last.
 #[derive(Clone, Debug)]
 pub struct Stretch {
     pub owner: Option<String>,
@@ -39,26 +40,26 @@ pub struct Stretch {
     pub last: Look,
 }
 
-/// Everything that was seen, by what has to be unique for it.
+/// All observations, by the key that must be unique.
 #[derive(Clone, Debug, Default)]
 pub struct Sightings {
-    /// Cluster ids, with who named them.
+    /// Cluster ids, with the pods that named them.
     pub cluster_ids: BTreeMap<String, BTreeSet<String>>,
     /// Leaders, by term.
     pub leaders: BTreeMap<u64, BTreeSet<String>>,
-    /// When a leader of each term was first heard of.
+    /// When a leader of each term was first seen.
     pub elected: BTreeMap<u64, Duration>,
     /// Owners, by slot and epoch.
     pub owners: BTreeMap<(usize, u64), BTreeSet<String>>,
-    /// Digests, by applied index, with who had them.
+    /// Digests, by applied index, with their pods.
     pub digests: BTreeMap<u64, BTreeMap<String, BTreeSet<String>>>,
     /// Node ids, by pod name.
     pub ids: BTreeMap<String, BTreeSet<String>>,
-    /// What each pod had applied of each slot, over time.
+    /// What each pod had applied for each slot, over time.
     pub stretches: BTreeMap<String, BTreeMap<usize, Vec<Stretch>>>,
 }
 
-/// `GET /api/v1/cluster/digest`: what the state of a node amounts to.
+/// `GET /api/v1/cluster/digest`: the digest of a node's state.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct Digest {
     pub applied_index: u64,
@@ -79,7 +80,7 @@ pub struct Ownership {
 }
 
 impl Sightings {
-    /// Keeps what `pod` said of the cluster.
+    /// Keeps the view of the cluster by `pod`.
     pub fn saw_view(&mut self, pod: &str, view: &View, look: Look) {
         self.ids.entry(pod.to_owned()).or_default().insert(view.node.clone());
         if let Some(id) = &view.cluster_id {
@@ -92,7 +93,7 @@ impl Sightings {
         }
     }
 
-    /// Keeps who owned what, as `pod` had applied it.
+    /// Keeps the owners of slots, as `pod` had applied them.
     pub fn saw_slots(&mut self, pod: &str, seen: &Slots, look: Look) {
         let slots = self.stretches.entry(pod.to_owned()).or_default();
         for (slot, ownership) in seen.slots.iter().enumerate() {
@@ -117,15 +118,15 @@ impl Sightings {
         digests.entry(seen.digest.clone()).or_default().insert(pod.to_owned());
     }
 
-    /// Whether the leadership may have changed between two moments: a leader that was not the
-    /// first one was first heard of in that time, or soon after it.
+    /// Whether the leadership may have changed between two moments: a leader other than the first
+    /// one was first seen in that time, or soon after it.
     pub fn may_have_changed(&self, from: Duration, to: Duration) -> bool {
         let mut later = self.elected.values().skip(1);
         later.any(|heard| from <= *heard && heard.saturating_sub(NOTICED_MAX) <= to)
     }
 }
 
-/// A node to look at.
+/// A node to observe.
 pub struct Observed {
     pub pod: String,
     pub url: String,
@@ -142,7 +143,7 @@ pub struct Observer {
 }
 
 impl Observer {
-    /// Looks at these nodes, whether they run or not. Times count from `started`.
+    /// Observes these nodes, whether they run or not. Times count from `started`.
     pub fn start(nodes: Vec<Observed>, client: reqwest::Client, started: Instant) -> Self {
         let observer = Self { sightings: Arc::default(), client, started };
         for Observed { pod, url, folder } in nodes {
@@ -161,12 +162,12 @@ impl Observer {
         observer
     }
 
-    /// Keeps the digest of what `pod` has applied, that somebody else asked for.
+    /// Keeps the digest of what `pod` has applied, from a request of another part.
     pub fn keep_digest(&self, pod: &str, digest: &Digest) {
         self.keep(|sightings| sightings.saw_digest(pod, digest));
     }
 
-    /// What has been seen so far.
+    /// All observations so far.
     pub fn sightings(&self) -> Sightings {
         self.sightings.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

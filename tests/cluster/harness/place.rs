@@ -1,5 +1,5 @@
-//! Where the nodes of one cluster listen: each has a loopback address of its own, with the same
-//! ports everywhere, and another one for its front if the network is to be broken.
+//! The addresses of the nodes of one cluster: each has its own loopback address, with the same
+//! ports everywhere, and another one for its front if the network is breakable.
 
 use super::network::Attachment;
 use crate::shared::free_ports;
@@ -18,7 +18,7 @@ pub struct Street {
 }
 
 impl Street {
-    /// Addresses that nobody uses. With fronts, nodes are told to others by those.
+    /// Unused addresses. With fronts, nodes announce the fronts.
     pub fn new(is_fronted: bool) -> Self {
         static USED: AtomicU8 = AtomicU8::new(0);
         let process = u8::try_from(std::process::id() % 200).unwrap();
@@ -63,7 +63,7 @@ impl Street {
         if self.is_fronted { self.front(node, self.gossip_port) } else { self.gossip(node) }
     }
 
-    /// The host that a node is told to others by.
+    /// The host that a node announces.
     pub fn advertised(&self, node: usize) -> String {
         self.seed(node).ip().to_string()
     }
@@ -91,7 +91,7 @@ impl Street {
     }
 }
 
-/// Hosts count from 1: 127.x.y.0 is an address too, but reads like a network.
+/// Hosts count from 1: 127.x.y.0 is also an address, but looks like a network.
 fn host(node: usize) -> u8 {
     u8::try_from(node + 1).unwrap()
 }

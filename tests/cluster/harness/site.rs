@@ -15,7 +15,7 @@ pub enum Site {
 }
 
 impl Site {
-    /// Where the test reaches a node, with [`Site::client`]; a path can follow.
+    /// The URL of a node for the test, with [`Site::client`]; a path can follow.
     pub fn url(&self, node: usize) -> String {
         match self {
             Self::Street(street) => format!("http://{}", street.server(node)),
@@ -39,7 +39,7 @@ impl Site {
         }
     }
 
-    /// The flags by which a node listens, is told to others, and finds them.
+    /// The flags for a node's addresses and discovery.
     pub fn flags(&self, node: usize, seeds: &[usize]) -> Vec<(&'static str, String)> {
         match self {
             Self::Street(street) => street.flags(node, seeds),

@@ -1,12 +1,12 @@
-//! The receiver of a scenario, with the moment of each call: who may send changes with time, so
-//! the order of calls alone does not tell whether a caller was allowed to.
+//! The receiver of a scenario, with the time of each call: the permission to send changes with
+//! time, so the order of calls alone does not show whether a caller was allowed to.
 
 use crate::shared::{Call, Receiver, Seen};
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A receiver that notes when each call came, counted from a common start.
+/// A receiver that records when each call came, counted from a common start.
 pub struct TimedReceiver {
     receiver: Receiver,
     started: Instant,
@@ -22,7 +22,7 @@ pub struct Received {
 }
 
 impl TimedReceiver {
-    /// Listens on a free loopback port and takes everything.
+    /// Listens on a free loopback port and accepts everything.
     pub async fn start(started: Instant) -> Self {
         Self::over(Receiver::start().await, started)
     }
@@ -38,12 +38,12 @@ impl TimedReceiver {
         timed
     }
 
-    /// When the moments begin.
+    /// The start of the moments.
     pub fn started(&self) -> Instant {
         self.started
     }
 
-    /// The receiver itself, to be named in a configuration.
+    /// The receiver itself, for a configuration.
     pub fn untimed(&self) -> &Receiver {
         &self.receiver
     }
@@ -58,17 +58,17 @@ impl TimedReceiver {
         });
     }
 
-    /// Takes everything again.
+    /// Accepts everything again.
     pub fn recover(&self) {
         self.refuse(|_| None);
     }
 
-    /// Takes calls, but keeps their answers back until [`Self::release`].
+    /// Accepts calls, but delays their answers until [`Self::release`].
     pub fn hold(&self) {
         self.receiver.hold();
     }
 
-    /// Gives the answers that were kept back, and all others at once.
+    /// Sends the delayed answers, and answers all others at once.
     pub fn release(&self) {
         self.receiver.release();
     }
@@ -80,7 +80,7 @@ impl TimedReceiver {
 
     /// What arrived so far, with its moments.
     pub fn received(&self) -> Received {
-        // Calls that come in between have a moment too many, which is left out.
+        // Calls in between have one moment too many, which is left out.
         let seen = self.seen();
         let moments = self.moments.lock().unwrap_or_else(PoisonError::into_inner);
         Received { moments: moments[..seen.calls.len()].to_vec(), seen }

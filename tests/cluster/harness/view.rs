@@ -1,4 +1,4 @@
-//! What a node answers about its cluster, as far as scenarios look at it.
+//! The part of a node's answers about its cluster that scenarios use.
 
 use serde::Deserialize;
 use std::collections::BTreeSet;
@@ -9,7 +9,7 @@ use std::fmt;
 #[serde(default)]
 pub struct View {
     pub cluster_id: Option<String>,
-    /// The node that answers.
+    /// The answering node.
     #[serde(rename = "self")]
     pub node: String,
     pub leader: Option<String>,
@@ -34,22 +34,22 @@ pub struct MemberView {
     pub addresses: AddressesView,
 }
 
-/// Where members reach a member.
+/// Addresses of a member for other members.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct AddressesView {
     pub peer: String,
 }
 
-/// What gossip has heard.
+/// What gossip knows.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct GossipView {
-    /// Ids of live nodes, the answering one included.
+    /// Ids of live nodes, including the answering one.
     pub live: BTreeSet<String>,
 }
 
-/// How many slots there are, and how many of them nobody owns.
+/// The number of slots, and how many have no owner.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct SlotsView {
@@ -74,7 +74,7 @@ impl View {
     }
 }
 
-/// For people: a line of what all agree on, and one for each member.
+/// For people: a line of the common facts, and one for each member.
 impl fmt::Display for View {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (leader, term, index) = (&self.leader, self.term, self.applied_index);

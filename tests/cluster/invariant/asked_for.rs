@@ -1,9 +1,9 @@
-//! Every webhook call belongs to an event that somebody sent.
+//! Every webhook call belongs to a sent event.
 
 use crate::harness::{Evidence, Sent};
 use std::collections::BTreeSet;
 
-/// Calls that no event asked for.
+/// Calls without an event.
 pub fn violations(evidence: &Evidence) -> Vec<String> {
     let asked: BTreeSet<String> = evidence.history.sent.iter().map(Sent::effect).collect();
     let unasked = evidence.arrivals.iter().filter(|arrival| !asked.contains(&arrival.effect));

@@ -1,11 +1,11 @@
-//! Nodes that have applied the same entries have the same state: at every index at which several
-//! were met by chance, and at the last one, at which all that run are asked. A scenario that
+//! Nodes that have applied the same entries have the same state: at every index where several
+//! happened to be observed, and at the last one, where all running nodes are asked. A scenario that
 //! compares nothing proves nothing.
 
 use crate::harness::Evidence;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Indexes at which nodes had different states, and comparisons that were not made.
+/// Indexes with different states, and missing comparisons.
 pub fn violations(evidence: &Evidence) -> Vec<String> {
     let digests = &evidence.sightings.digests;
     let different = digests.iter().filter(|(_, digests)| digests.len() > 1);
@@ -23,7 +23,7 @@ pub fn violations(evidence: &Evidence) -> Vec<String> {
     found
 }
 
-/// Who told any of these digests.
+/// The pods with any of these digests.
 fn pods(digests: &BTreeMap<String, BTreeSet<String>>) -> BTreeSet<&String> {
     digests.values().flatten().collect()
 }

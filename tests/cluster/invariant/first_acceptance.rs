@@ -1,7 +1,7 @@
-//! A transition is accepted as new once, whatever node is asked, however often and under whatever
-//! ids it is sent; and it is called a duplicate only when somebody has sent it before. That may be
-//! the relay itself: when the leadership changes while it writes, or the link to the leader breaks,
-//! it writes again what it could not confirm, and then nobody can tell which of the two came before.
+//! A transition is accepted as new once, whichever node is asked, however often and under whatever
+//! ids it is sent. It is called a duplicate only if it was sent before. The earlier sender may be
+//! the relay itself: if the leadership changes while it writes, or the link to the leader breaks,
+//! it writes again what it could not confirm, and it is then unknown which of the two came first.
 
 use crate::harness::history::Try;
 use crate::harness::{Evidence, Sent};
@@ -24,7 +24,7 @@ pub fn violations(evidence: &Evidence) -> Vec<String> {
 }
 
 /// `may_repeat`: whether the leadership changed or a link was cut during an attempt, so that the
-/// relay had reason to write twice.
+/// relay may have written twice.
 fn of_one_transition(sent: &[&Sent], may_repeat: impl Fn(&Try) -> bool) -> Vec<String> {
     let tries: Vec<_> = sent.iter().flat_map(|sent| &sent.tries).collect();
     let fate = |name: &str| {

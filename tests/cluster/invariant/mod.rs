@@ -1,5 +1,5 @@
-//! What has to hold in every scenario, one file each: pure functions over the evidence, each with
-//! tests in `unit/` that see it fail.
+//! What must hold in every scenario, one file each: pure functions over the evidence, each with
+//! tests in `unit/` that make it fail.
 
 pub mod asked_for;
 pub mod counted_repeats;
@@ -15,7 +15,7 @@ pub mod order;
 
 use crate::harness::Evidence;
 
-/// Finds what breaks an invariant; each text says what and where.
+/// Finds violations of an invariant; each text says what and where.
 pub type Invariant = fn(&Evidence) -> Vec<String>;
 
 /// All invariants, by name.
@@ -33,7 +33,7 @@ pub const ALL: [(&str, Invariant); 11] = [
     ("the final state is shown", final_state::violations),
 ];
 
-/// Violations of all invariants but those of these names, with their names.
+/// Violations of all invariants except those of these names, with their names.
 pub fn violations(evidence: &Evidence, excused: &[&str]) -> Vec<String> {
     let checked = ALL.iter().filter(|(name, _)| !excused.contains(name));
     let found = checked.flat_map(|(name, invariant)| {

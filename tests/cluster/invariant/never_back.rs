@@ -1,5 +1,5 @@
-//! A commit status that shows the end of a run never goes back to pending, but where a higher
-//! attempt reopened the run, or a newer run took the check over.
+//! A commit status that shows the end of a run never goes back to pending, unless a higher attempt
+//! reopened the run, or a newer run took the check over.
 
 use crate::harness::{Evidence, Sent};
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What GitHub shows for a run that has not ended.
 const PENDING: &str = "pending";
 
-/// Checks that went back to pending more often than somebody began anew behind them.
+/// Checks that went back to pending more often than a new attempt or run explains.
 pub fn violations(evidence: &Evidence) -> Vec<String> {
     let mut last: BTreeMap<(&str, &str), &str> = BTreeMap::new();
     let mut reopened: BTreeMap<(&str, &str), usize> = BTreeMap::new();
@@ -29,7 +29,7 @@ pub fn violations(evidence: &Evidence) -> Vec<String> {
     .collect()
 }
 
-/// The attempts of the runs behind each check, as far as they were sent.
+/// The attempts of the runs of each check that were sent.
 fn attempts(sent: &[Sent]) -> BTreeMap<(&str, &str), BTreeSet<(&str, u32)>> {
     let mut attempts: BTreeMap<(&str, &str), BTreeSet<(&str, u32)>> = BTreeMap::new();
     for sent in sent {

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 pub fn violations(evidence: &Evidence) -> Vec<String> {
     let arrived: BTreeSet<&str> =
         evidence.arrivals.iter().map(|arrival| arrival.effect.as_str()).collect();
-    // A dead letter names the emission that was accepted; others of the transition end with it.
+    // A dead letter names the accepted emission; other emissions of the transition end with it.
     let dead = evidence.history.sent.iter().filter(|sent| evidence.dead.contains(&sent.delivery()));
     let dead: BTreeSet<String> = dead.map(Sent::effect).collect();
     let is_kept = |sent: &&Sent| {
@@ -24,7 +24,7 @@ pub fn violations(evidence: &Evidence) -> Vec<String> {
         .collect()
 }
 
-/// How a run's timeline names the event.
+/// The name of the event in its run's timeline.
 pub fn moment(sent: &Sent) -> Moment {
     let event = &sent.event;
     let (state, reason) = (event.state.as_str().to_owned(), event.reason.clone());

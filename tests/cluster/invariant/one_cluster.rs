@@ -2,7 +2,7 @@
 
 use crate::harness::Evidence;
 
-/// All ids where more than one was seen, or none at all.
+/// All ids if more than one was seen, or none at all.
 pub fn violations(evidence: &Evidence) -> Vec<String> {
     let ids = &evidence.sightings.cluster_ids;
     match ids.len() {

@@ -1,18 +1,17 @@
-//! In one epoch a slot has one owner, whoever is asked and whenever; and effects of a run come
-//! only from nodes that owned its slot when the call was begun.
+//! In one epoch a slot has one owner, in every answer at any time. Effects of a run come only from
+//! nodes that owned its slot when the call was begun.
 //!
-//! A call says who made it and not in which epoch, so that moment is narrowed down from outside: a
-//! pod acts on what it has applied itself, and between two looks at it that found the same epoch
-//! of a slot it has applied no other one. A call is a violation where its pod was not the owner
-//! in all the time in which the call can have been begun.
+//! A call names its caller and not its epoch, so that moment is narrowed down from outside. A pod
+//! acts on its own applied state, and between two polls that found the same epoch of a slot it has
+//! applied no other one. A call is a violation if its pod was not the owner at any time at which
+//! the call can have been begun.
 
 use crate::harness::Evidence;
 use crate::harness::observer::Stretch;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// A call is sent within 1 s of its Begin (rule 1), and ends within 10 s: one that was sent can
-/// not arrive later.
+/// A call is sent within 1 s of its Begin (rule 1), and ends within 10 s: it cannot arrive later.
 const UNDER_WAY_MAX: Duration = Duration::from_secs(11);
 
 /// Epochs with two owners, and calls by nodes that did not own the run's slot.
@@ -54,14 +53,14 @@ pub fn violations(evidence: &Evidence) -> Vec<String> {
     found
 }
 
-/// Whether the owner of the slot was seen in each of its epochs: one that is over between two looks is
-/// not, and then anybody may have owned it for that long.
+/// Whether the owner of the slot was seen in each of its epochs. An epoch that ends between two
+/// polls is not seen, and any node may have owned the slot for that long.
 fn is_every_epoch_seen<O>(owners: &BTreeMap<(usize, u64), O>, slot: usize) -> bool {
     let epochs = owners.range((slot, 1)..=(slot, u64::MAX)).map(|((_, epoch), _)| *epoch);
     (1..).zip(epochs).all(|(expected, epoch)| expected == epoch)
 }
 
-/// Whether it surely was so from the one moment to the other.
+/// Whether it certainly lasted from the one moment to the other.
 fn is_all_of(stretch: &Stretch, (from, to): (Duration, Duration)) -> bool {
     stretch.first.answered <= from && to <= stretch.last.asked
 }

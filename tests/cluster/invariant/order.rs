@@ -1,5 +1,5 @@
-//! Of each run the webhook gets every transition after all earlier ones: first arrivals are in
-//! the order of the run. What arrives again was in doubt, and is not a step back.
+//! The webhook gets every transition of a run after all earlier ones: first arrivals are in the
+//! order of the run. A repeated arrival was in doubt, and is not a step back.
 
 use crate::harness::{Evidence, Sent};
 use std::collections::{BTreeMap, BTreeSet};

@@ -23,7 +23,7 @@ pub async fn run(lab: Lab) -> Counts {
     counts
 }
 
-/// What `node` has taken is known to the others, also under another id.
+/// Events that `node` accepted are known to the others, also under another id.
 async fn assert_known_everywhere(cluster: &Cluster, node: usize) {
     let (requests, _) = copy_of_the_recording(node + 1);
     let other = To::Node((node + 1) % NODES);
@@ -32,7 +32,7 @@ async fn assert_known_everywhere(cluster: &Cluster, node: usize) {
         assert!(sent.has_fate("duplicate"), "{}", sent.title());
         let again = request.with_id(&format!("re-emitted-{node}-{at}"));
         let sent = cluster.load.send(&again, &other).await;
-        // An earlier attempt of a run that was retried since is not remembered, but is too late.
+        // An earlier attempt of a retried run is not remembered, but is late.
         let is_known = sent.has_fate("duplicate") || sent.has_fate("superseded");
         assert!(is_known, "{}", sent.title());
     }

@@ -1,5 +1,5 @@
 //! The secret of a running cluster is changed in three steps, without a restart: both are accepted,
-//! the new one is used, the old one is worth nothing. Nobody is out in between.
+//! the new one is used, the old one is invalid. No member is excluded in between.
 
 use crate::harness::{CHANGE_UNDER_WAY, Cluster, Counts, FORMED_MAX, Lab, SECRET, Shape, To};
 use crate::shared::eventually;
@@ -9,7 +9,7 @@ const NODES: usize = 3;
 const STRANGER: usize = 3;
 const NEXT: &str = "the secret that all nodes have afterwards";
 const EVENTS: usize = 20;
-/// What a node logs when it uses what its file holds now.
+/// What a node logs when it starts to use the new content of its file.
 const CHANGED: &str = "the secrets or certificates of peers were changed";
 
 pub async fn run(lab: Lab) -> Counts {

@@ -1,5 +1,5 @@
-//! A volume is copied and both copies are started, each as a pod of its own. Only one of them is
-//! the member; the other one ends, and joins as somebody new when it is started again.
+//! A volume is copied and both copies are started, each as its own pod. Only one of them is the
+//! member; the other one ends, and joins as a new member when it is started again.
 
 use crate::harness::{CHANGE_UNDER_WAY, Cluster, Counts, Lab, Shape, To};
 
@@ -16,12 +16,12 @@ pub async fn run(lab: Lab) -> Counts {
     cluster.nodes[original].stop().await;
     let [.., first, _, second] = cluster.nodes.as_mut_slice() else { panic!("four places") };
     second.copy_data_of(first);
-    // Files that are copied are other files.
+    // Copied files are other files.
     cluster.start(copy);
     let status = cluster.nodes[copy].ended().await;
     assert_eq!(status.code(), Some(1), "a copy of a member is not started");
     assert!(cluster.nodes[copy].log().contains("is a copy"));
-    // A volume that is copied as a whole is only known by the lives of its node.
+    // A copy of a whole volume is only detectable by the lives of its node.
     let [.., first, _, second] = cluster.nodes.as_mut_slice() else { panic!("four places") };
     second.take_volume_of(first);
     cluster.start(original);

@@ -1,6 +1,5 @@
-//! The commands of the runbook "Three processes on one machine", word by word but for the ports and
-//! without any configuration: three form a cluster, a fourth and a fifth join, and all five tell
-//! the same story.
+//! The commands of the runbook "Three processes on one machine", literally except for the ports and
+//! without any configuration. Three form a cluster, a fourth and a fifth join, and all five agree.
 
 use crate::harness::load::Load;
 use crate::harness::view::{View, agree};
@@ -64,7 +63,7 @@ pub async fn run(lab: Lab) -> Counts {
     Counts { events, tries, ..Counts::default() }
 }
 
-/// The commands that start processes, and the one that asks them.
+/// The commands that start processes, and the one that queries them.
 fn commands() -> (Vec<String>, String) {
     let (_, section) = RUNBOOK.split_once(SECTION).expect("the section is there");
     let section = section.split("\n## ").next().expect("a section has an end");
@@ -75,14 +74,14 @@ fn commands() -> (Vec<String>, String) {
     (serve.map(str::to_owned).collect(), status.expect("the status is asked for").to_owned())
 }
 
-/// The words of a command, with ports that are free in place of the documented ones.
+/// The words of a command, with free ports in place of the documented ones.
 fn with_ports(command: &str, first: u16) -> Vec<String> {
     let mut command = command.to_owned();
     let nodes = u16::try_from(NODES).unwrap();
     for (base, block) in PORTS.into_iter().zip(0..) {
         for node in 0..nodes {
             let (documented, free) = (base + node, first + block * nodes + node);
-            // Not yet a port of ours: those have no colon of this kind before them.
+            // Not a final port yet: those are not preceded by this text.
             command = command.replace(&format!(".1:{documented}"), &format!(".1:free-{free}"));
         }
     }

@@ -1,12 +1,12 @@
-//! A pod is started with the volume of another cluster's only member. It is no member here and
-//! takes nobody along: the cluster stays as it was and alarms, and the stranger ends.
+//! A pod is started with the volume of another cluster's only member. It is not a member here and
+//! affects no other node: the cluster stays as it was and alarms, and the stranger ends.
 
 use crate::harness::{Cluster, Counts, FORMED_MAX, Lab, Node, Shape, To, View};
 use crate::shared::eventually;
 
 const NODES: usize = 3;
 const EVENTS: usize = 20;
-/// How often the cluster is looked at, with events in between.
+/// How often the cluster is checked, with events in between.
 const LOOKS: usize = 5;
 
 pub async fn run(lab: Lab) -> Counts {

@@ -1,5 +1,5 @@
-//! Pristine nodes form one cluster when the last of them has come, whatever the order; until
-//! then none of them takes an event.
+//! Pristine nodes form one cluster once the last of them is there, in any order; until then none of
+//! them accepts an event.
 
 use crate::harness::{Cluster, Counts, FORMED_MAX, Lab, Shape, To};
 use crate::shared::eventually;
@@ -8,7 +8,7 @@ const NODES: usize = 3;
 
 pub async fn run(lab: Lab) -> Counts {
     let mut cluster = Cluster::new(&lab, Shape::of(NODES)).await;
-    // The one that would form the cluster comes last.
+    // The node that would form the cluster comes last.
     for early in [2, 1] {
         cluster.start(early);
         let node = &cluster.nodes[early];

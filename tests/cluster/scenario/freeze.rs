@@ -1,6 +1,6 @@
-//! A node stops for a while without ending, as a paused machine does: the leader, with calls on
-//! the wire and connections open. Others go on; when it wakes up it has lost its leadership and
-//! its slots, and whatever it still sends is counted.
+//! A node stops for a while without ending, like a paused machine: the leader, with calls on the
+//! wire and connections open. The others continue. When it wakes up it has lost its leadership and
+//! its slots, and its late calls are counted.
 
 use crate::harness::{Cluster, Counts, Lab, Shape, To};
 

@@ -1,6 +1,6 @@
-//! All nodes go at once with work pending, asked to and killed, and come back: the same cluster,
-//! the same members, the work done, and everything known that was known. First the receiver
-//! refuses, then it keeps calls on the wire: those end within a stop, and a kill leaves them in doubt.
+//! All nodes stop at once with work pending, by signal and by kill, and come back: the same
+//! cluster, the same members, the work done, and no knowledge lost. First the receiver refuses,
+//! then it keeps calls on the wire: those end within a stop, and a kill leaves them in doubt.
 
 use crate::harness::{Cluster, Counts, DRAINED_MAX, FORMED_MAX, Lab, Shape, To, View};
 use crate::shared::{copy_of_the_recording, eventually};
@@ -8,11 +8,11 @@ use futures_util::future::join_all;
 use std::time::Instant;
 
 const NODES: usize = 3;
-/// Whoever is the last to drain has no quorum any more that could record its outcomes, and tries
-/// until this is over; those are in doubt then. The default is 30 s.
+/// The last node to drain has no quorum any more to record its outcomes, and retries until this
+/// time is over; they are in doubt then. The default is 30 s.
 const SHORT_DRAIN: &str = "server: { shutdown_timeout_sec: 10 }\n";
 const CUT_SHORT: &str = "calls were still under way at the end of the drain";
-/// What a node logs when it was asked to stop.
+/// What a node logs when it gets the stop signal.
 const DRAINING: &str = r#""message":"draining""#;
 
 pub async fn run(lab: Lab) -> Counts {
@@ -65,9 +65,9 @@ async fn come_back(cluster: &mut Cluster, before: &View, copy: usize) {
     }
 }
 
-/// Calls have arrived and are not answered: nobody but the receiver knows that they have.
+/// Calls have arrived and are not answered: only the receiver knows that they have.
 async fn put_on_the_wire(cluster: &mut Cluster, copy: usize) {
-    // Everything else is done, so that the next call is one of this copy.
+    // All other work is done, so the next call is one of this copy.
     cluster.settled().await;
     let arrived = || cluster.receiver.seen().webhooks().len();
     let before = arrived();
@@ -77,7 +77,7 @@ async fn put_on_the_wire(cluster: &mut Cluster, copy: usize) {
     eventually("calls are on the wire", FORMED_MAX, is_more).await;
 }
 
-/// All nodes are asked to stop while calls are on the wire, and the answers come meanwhile.
+/// All nodes get the stop signal while calls are on the wire, and the answers come meanwhile.
 async fn stop_with_answers(cluster: &mut Cluster) {
     let drains = |cluster: &Cluster| -> usize {
         cluster.nodes.iter().map(|node| node.log().matches(DRAINING).count()).sum()

@@ -1,5 +1,5 @@
-//! Nodes that share a secret form a cluster. One with another secret hears nobody and is heard by
-//! nobody; with the right one it joins.
+//! Nodes that share a secret form a cluster. One with another secret exchanges no gossip with them;
+//! with the right one it joins.
 
 use crate::harness::{CHANGE_UNDER_WAY, Cluster, Counts, FORMED_MAX, Lab, SECRET, Shape, To};
 use crate::shared::eventually;
@@ -42,7 +42,7 @@ pub async fn run(lab: Lab) -> Counts {
     counts
 }
 
-/// The stranger has knocked, is alone, and no member has heard of it.
+/// The stranger has sent greetings, is alone, and no member knows it.
 async fn is_kept_out(cluster: &Cluster) {
     let (member, stranger) = (&cluster.nodes[0], &cluster.nodes[STRANGER]);
     eventually("the stranger has knocked", FORMED_MAX, async || {

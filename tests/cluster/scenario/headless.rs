@@ -1,6 +1,7 @@
 //! Pods with an address and a DNS name each, as a headless Service has them. They wait while DNS
-//! does not know them, form a cluster by it alone, and find each other again when one comes back
-//! somewhere else: after a restart, and after a machine was lost with the leader and DNS on it.
+//! does not know them, and form a cluster through it alone. They find each other again when one
+//! returns at another address: after a restart, and after a machine was lost with the leader and
+//! DNS on it.
 
 use crate::harness::pods::SERVICE;
 use crate::harness::{Cluster, Counts, FORMED_MAX, Lab, To, View};
@@ -10,8 +11,8 @@ use std::collections::BTreeSet;
 const NODES: usize = 3;
 /// Events between two faults.
 const EVENTS: usize = 40;
-/// Answers that there is no such name, after which a node has surely gone on with that answer:
-/// two rounds of questions, each for the addresses of both families.
+/// Answers that there is no such name, after which a node has certainly used that answer: two
+/// rounds of queries, each for the addresses of both families.
 const DENIALS: usize = 4;
 /// The default of `--peer-addr` has this port.
 const PEER_PORT: u16 = 3320;
@@ -24,7 +25,7 @@ pub async fn run(lab: Lab) -> Counts {
     }
     let former = cluster.pods().address(1);
     restarts_elsewhere(&mut cluster, 1, &before).await;
-    // An address goes to whoever needs one, not always to its last owner.
+    // Any pod may get an address, not always its last owner.
     let leader = cluster.leader().await;
     let address = if leader == 1 { cluster.pods().fresh_address() } else { former };
     is_lost_with_its_address(&mut cluster, leader, &before).await;
@@ -96,8 +97,8 @@ async fn restarts_elsewhere(cluster: &mut Cluster, node: usize, before: &View) {
     takes_its_share(cluster, node, 0x1800).await;
 }
 
-/// A machine is gone in an instant: its connections end without a packet. So does the DNS server
-/// that ran on it, until it runs elsewhere.
+/// A machine is lost in an instant: its connections end without a packet. So does its DNS server,
+/// until it runs elsewhere.
 async fn is_lost_with_its_address(cluster: &mut Cluster, leader: usize, before: &View) {
     let traffic = cluster.load.keep_sending(0x2000, others(leader));
     cluster.calls_by(leader, 1).await;
@@ -119,7 +120,7 @@ async fn is_lost_with_its_address(cluster: &mut Cluster, leader: usize, before: 
     cluster.pods().silence_dns(false);
 }
 
-/// A pod runs again while DNS still has the address that it had before.
+/// A pod runs again while DNS still has its earlier address.
 async fn comes_back_before_its_record(cluster: &mut Cluster, node: usize, before: &View) {
     let traffic = cluster.load.keep_sending(0x3000, others(node));
     let pod = &cluster.nodes[node];
@@ -131,14 +132,14 @@ async fn comes_back_before_its_record(cluster: &mut Cluster, node: usize, before
     takes_its_share(cluster, node, 0x3800).await;
 }
 
-/// What a node takes is kept, and it sends for the slots that it owns.
+/// A node's events are kept, and it sends for the slots that it owns.
 async fn takes_its_share(cluster: &Cluster, node: usize, first_copy: usize) {
     let traffic = cluster.load.keep_sending(first_copy, To::Node(node));
     cluster.calls_by(node, 1).await;
     traffic.finish().await;
 }
 
-/// A node that moved is the member that it was, owns its share, and gossips with all others.
+/// A moved node is the same member, owns its share, and gossips with all others.
 async fn is_itself_again(cluster: &mut Cluster, before: &View) {
     let after = cluster.agreed(NODES).await;
     assert_eq!((&after.cluster_id, after.ids()), (&before.cluster_id, before.ids()));

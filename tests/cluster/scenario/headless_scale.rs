@@ -1,13 +1,13 @@
-//! A pod is scaled away: it ends and DNS forgets it. The cluster removes it by itself, which no
-//! restart may bring about. Scaled up again, the pod still has the disk of the removed member: it
-//! ends, and the next start is a new one.
+//! A pod is scaled away: it ends and DNS removes it. The cluster removes it automatically, which no
+//! restart may cause. Scaled up again, the pod still has the disk of the removed member: it ends,
+//! and the next start is a new one.
 
 use super::headless::formed;
 use crate::harness::{CHANGE_UNDER_WAY, Cluster, Counts, Lab, To};
 
 const NODES: usize = 3;
 const EVENTS: usize = 20;
-/// The highest ordinal goes, as a StatefulSet does it.
+/// The highest ordinal stops, as in a StatefulSet.
 const LEAVING: usize = 2;
 
 pub async fn run(lab: Lab) -> Counts {
@@ -31,7 +31,7 @@ pub async fn run(lab: Lab) -> Counts {
     cluster.verify().await
 }
 
-/// Scaled up again, with the volume that it left. Kubernetes starts again whoever ends.
+/// Scaled up again, with its old volume. Kubernetes restarts a pod that ends.
 async fn comes_back(cluster: &mut Cluster) {
     cluster.pods().move_to(LEAVING, cluster.pods().fresh_address());
     cluster.pods().publish(LEAVING);

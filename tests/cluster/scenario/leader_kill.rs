@@ -1,10 +1,10 @@
-//! The leader is killed while a follower takes events and while calls are under way. Senders see
-//! nothing that Tekton would not repeat, nothing is lost, and what arrives twice is counted.
+//! The leader is killed while a follower takes events and while calls are in progress. Senders see
+//! only answers that Tekton would retry, nothing is lost, and repeated arrivals are counted.
 
 use crate::harness::{Cluster, Counts, Lab, Shape, To};
 
 const NODES: usize = 3;
-/// Events between two faults: enough that every node has work under way.
+/// Events between two faults: enough that every node has work in progress.
 const EVENTS: usize = 60;
 /// Leaders that are killed, one after the other.
 const KILLS: usize = 2;

@@ -1,4 +1,4 @@
-//! The disks of two of three nodes are gone for good. Out of the third one an operator makes a new
+//! The disks of two of three nodes are gone for good. From the third one an operator makes a new
 //! cluster, which wiped nodes join; it knows what the old one acknowledged.
 
 use crate::harness::{CHANGE_UNDER_WAY, Cluster, Counts, Lab, Shape, To};
@@ -19,7 +19,7 @@ pub async fn run(lab: Lab) -> Counts {
         cluster.nodes[lost].kill().await;
         cluster.nodes[lost].wipe();
     }
-    // Without a quorum: on the one disk that is left, and still there afterwards.
+    // Without a quorum: only on the remaining disk, and still there afterwards.
     cluster.load.play_copy(2, &To::Node(SURVIVOR)).await;
     let spooled = cluster.load.history().with_fate("spooled");
     assert_eq!(spooled, copy_of_the_recording(2).0.len());

@@ -1,5 +1,5 @@
-//! The scenarios, in the order in which they run: simple ones first, since the others build on
-//! what those find.
+//! The scenarios, in the order of running: simple ones first, since the others build on their
+//! findings.
 
 mod accept_anywhere;
 mod changed_secret;
@@ -68,7 +68,7 @@ pub const ALL: [Scenario; 29] = [
     },
 ];
 
-/// A scenario that needs nothing but the binary.
+/// A scenario that needs only the binary.
 const fn always(name: &'static str, run: fn(Lab) -> LocalBoxFuture<'static, Counts>) -> Scenario {
     Scenario { name, run, lacks: |_| None }
 }

@@ -1,5 +1,5 @@
-//! An operator hands the leadership around and takes a member out, by asking any node. What would
-//! cost the quorum is refused, and a member that was taken out comes back as somebody new.
+//! An operator transfers the leadership and removes a member, through any node. An order that would
+//! cost the quorum is refused, and a removed member returns as a new one.
 
 use crate::harness::{CHANGE_UNDER_WAY, Cluster, Counts, FORMED_MAX, Lab, Shape, To};
 use crate::shared::reached;
@@ -25,7 +25,7 @@ pub async fn run(lab: Lab) -> Counts {
     cluster.verify().await
 }
 
-/// To a node by name, asked of another one, and then to whoever is fit.
+/// To a node by name, through another one, and then to any fit node.
 async fn hand_around(cluster: &Cluster) {
     cluster.progress(EVENTS).await;
     let leader = cluster.leader().await;
@@ -39,7 +39,7 @@ async fn hand_around(cluster: &Cluster) {
     assert!(next != heir && told.starts_with(&cluster.nodes[next].pod()), "{told}");
 }
 
-/// Right after an election, or on a busy machine, nobody may be fit for a moment.
+/// Right after an election, or on a busy machine, no node may be fit for a moment.
 async fn transferred(cluster: &Cluster, asked: usize, command: &[&str]) -> String {
     reached("the leadership is handed over:", FORMED_MAX, async || {
         let ended = cluster.nodes[asked].command(command).await;
@@ -68,7 +68,7 @@ async fn refusals(cluster: &Cluster) {
     }
 }
 
-/// A live member goes: its process ends by itself, and is a new member at its next start.
+/// A live member is removed: its process ends by itself, and is a new member at its next start.
 async fn take_out(cluster: &mut Cluster) {
     let gone = cluster.follower().await;
     let pod = cluster.nodes[gone].pod();
@@ -97,8 +97,8 @@ async fn keep_the_quorum(cluster: &mut Cluster) {
     let id = cluster.nodes[needed].view().await.expect("it runs").node;
     cluster.nodes[down].kill().await;
     let path = format!("/api/v1/cluster/members/{id}");
-    // The leader believes in the dead one for as long as its last answer is fresh: that is
-    // waited for, because taking it at its word would be right as well.
+    // The leader considers the dead one live while its last answer is fresh. The test waits for
+    // that to pass, since a removal before would also be right.
     cluster.taken_over(down, leader).await;
     let answered = cluster.nodes[leader].ask(Method::DELETE, &path, &Value::Null).await;
     assert_eq!(answered, Some(409));

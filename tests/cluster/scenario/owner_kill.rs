@@ -1,5 +1,5 @@
-//! A node is killed while its calls are on the wire: others take over what it owned, call again
-//! where they cannot know, and count that. It does not come back before they are done.
+//! A node is killed while its calls are on the wire. Others take over its slots, repeat calls with
+//! an unknown end, and count them. It does not return before they are done.
 
 use crate::harness::{Cluster, Counts, Lab, Sent, Shape, To};
 use crate::shared::copy_of_the_recording;
@@ -14,7 +14,7 @@ const FIRST_COPIES: [usize; 3] = [1, 4, 5];
 pub async fn run(lab: Lab) -> Counts {
     let mut cluster = Cluster::formed(&lab, Shape::of(NODES)).await;
     let (leader, owner) = (cluster.leader().await, cluster.follower().await);
-    // Calls arrive and are never answered: at the kill, nobody but the receiver knows of them.
+    // Calls arrive and are never answered: at the kill, only the receiver knows of them.
     cluster.receiver.hold();
     let to_leader = To::Node(leader);
     let sent = async {
@@ -36,7 +36,8 @@ pub async fn run(lab: Lab) -> Counts {
     cluster.assert_all_acknowledged();
     let counts = cluster.verify().await;
     assert!(counts.repeated > 0, "the kill met no call under way");
-    // Rule 2 says 5 s for what was not on the wire. A busy machine is no reason to fail here.
+    // Rule 2 says 5 s for effects that were not on the wire. A busy machine is no reason to fail
+    // here.
     Counts { resumed: Some(resumed), ..counts }
 }
 

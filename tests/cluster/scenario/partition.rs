@@ -1,7 +1,6 @@
-//! The network between nodes is cut: the leader from all others both ways, a leader that hears
-//! but is not heard, a follower that is heard but hears nothing, and one pair that only meets
-//! through the third, busy and idle. All sides are asked to take events; after the cut all of it is in one
-//! history.
+//! The network between nodes is cut: the leader from all others both ways, a leader that receives
+//! but cannot send, a follower that sends but cannot receive, and one pair that only meets through
+//! the third, busy and idle. All sides get events; after the cut all of it is in one history.
 
 use crate::harness::network::Rule;
 use crate::harness::{Cluster, Counts, Lab, Shape, To, Traffic};
@@ -10,10 +9,10 @@ use std::time::{Duration, Instant};
 
 const NODES: usize = 3;
 const EVENTS: usize = 60;
-/// Longer than a lost quorum is waited for before events are spooled (`store.spool_after`, 3 s).
+/// Longer than the wait for a lost quorum before events are spooled (`store.spool_after`, 3 s).
 const IDLE_MIN: Duration = Duration::from_secs(5);
 
-/// The leader and all others hear nothing of each other.
+/// The leader and all others cannot reach each other.
 pub async fn both_ways(lab: Lab) -> Counts {
     let cluster = Cluster::formed(&lab, Shape::of(NODES).fronted()).await;
     let cut_off = cluster.leader().await;
@@ -21,7 +20,7 @@ pub async fn both_ways(lab: Lab) -> Counts {
     with_a_new_leader(cluster, cut_off).await
 }
 
-/// The leader hears the others, and is not heard.
+/// The leader receives from the others, but cannot send.
 pub async fn mute_leader(lab: Lab) -> Counts {
     let cluster = Cluster::formed(&lab, Shape::of(NODES).fronted()).await;
     let cut_off = cluster.leader().await;
@@ -29,7 +28,7 @@ pub async fn mute_leader(lab: Lab) -> Counts {
     with_a_new_leader(cluster, cut_off).await
 }
 
-/// A follower is heard by the others, and hears nothing.
+/// A follower sends to the others, but cannot receive.
 pub async fn deaf_follower(lab: Lab) -> Counts {
     let cluster = Cluster::formed(&lab, Shape::of(NODES).fronted()).await;
     let deaf = cluster.follower().await;
@@ -42,7 +41,8 @@ pub async fn deaf_follower(lab: Lab) -> Counts {
     healed(cluster, traffic).await
 }
 
-/// The leader and one follower do not reach each other: first in silence, then they are refused.
+/// The leader and one follower do not reach each other: first silently, then with refused
+/// connections.
 pub async fn one_pair(lab: Lab) -> Counts {
     let cluster = Cluster::formed(&lab, Shape::of(NODES).fronted()).await;
     let traffic = cluster.load.keep_sending(1, To::any(NODES));
@@ -57,9 +57,9 @@ pub async fn one_pair(lab: Lab) -> Counts {
     healed(cluster, traffic).await
 }
 
-/// The leader and one follower do not reach each other, and the follower has nothing to do for so
-/// long that it may believe that the quorum is lost. It takes the next event into the log all the
-/// same, through the third node.
+/// The leader and one follower do not reach each other, and the follower is idle for so long that
+/// it may believe the quorum lost. It still takes the next event into the log, through the third
+/// node.
 pub async fn idle_pair(lab: Lab) -> Counts {
     let cluster = Cluster::formed(&lab, Shape::of(NODES).fronted()).await;
     let (leader, idle) = (cluster.leader().await, cluster.follower().await);

@@ -1,13 +1,13 @@
-//! Two of three nodes are gone. The last one keeps what it is sent on its own disk and says so;
-//! killed in that state, it still has it, and feeds it when the others are back. Told to reject, it
-//! takes nothing and says that, too.
+//! Two of three nodes are gone. The last one keeps events on its own disk and says so. Killed in
+//! that state, it still has them, and feeds them when the others are back. Configured to reject, it
+//! accepts nothing and says that, too.
 
 use crate::harness::{Cluster, Counts, FORMED_MAX, Lab, Node, Shape, To};
 use crate::shared::{copy_of_the_recording, eventually};
 use serde_json::{Value, json};
 
 const NODES: usize = 3;
-/// A line of the configuration of all scenarios, and the one in its place.
+/// A line of the configuration of all scenarios, and its replacement.
 const STORE: &str = "store: { free_bytes_min: 0 }";
 const REJECTING: &str = "store: { free_bytes_min: 0, on_quorum_loss: reject }";
 const REFUSED: &str = r#"tekton_events_relay_events_refused_total{reason="not-accepted"}"#;
@@ -33,7 +33,7 @@ pub async fn run(lab: Lab) -> Counts {
     cluster.start(last);
     let node = &cluster.nodes[last];
     eventually("the node answers", FORMED_MAX, async || node.view().await).await;
-    // The same again: known to this node or not, it must not become two.
+    // The same again: whether this node knows it or not, it must not become two.
     cluster.load.play_copy(2, &To::Node(last)).await;
     for other in others {
         cluster.start(other);
@@ -46,7 +46,7 @@ pub async fn run(lab: Lab) -> Counts {
     counts
 }
 
-/// The process is well, and answers for itself alone.
+/// The process is healthy, and answers with its own view.
 async fn assert_local_view(node: &Node) {
     assert_eq!(node.status("/healthz").await, Some(200), "a restart mends no quorum");
     let view = node.get("/api/v1/cluster").await.expect("it answers");
@@ -78,7 +78,7 @@ pub async fn rejected(lab: Lab) -> Counts {
     })
     .await;
     assert_local_view(node).await;
-    // A sender repeats 503, so the others may come back before it gives up.
+    // A sender retries a 503, so the others may return before it gives up.
     let (load, request) = (cluster.load.clone(), copy_of_the_recording(2).0.remove(0));
     let sending = tokio::spawn(async move { load.send(&request, &To::Node(last)).await });
     eventually("the event is refused", FORMED_MAX, async || {

@@ -1,5 +1,5 @@
-//! Somebody listens on the lines between three nodes. Of what they say to each other nothing can be
-//! read: no name of a run, no address, no pod. The same ear hears all of it where peers prove nothing.
+//! A listener on the lines between three nodes can read nothing of their traffic: no name of a run,
+//! no address, no pod. The same listener reads all of it if peers do not authenticate.
 
 use crate::harness::{Cluster, Counts, Lab, Shape, To};
 use crate::shared::copy_of_the_recording;
@@ -10,7 +10,7 @@ const NODES: usize = 3;
 const POD: &str = "relay-1";
 
 pub async fn run(lab: Lab) -> Counts {
-    // The ear is good.
+    // The listener works.
     let (words, heard, _) = heard(&lab, "migrate").await;
     assert_eq!(heard, words, "words that are heard without TLS");
     let (_, heard, counts) = self::heard(&lab, "required").await;
@@ -18,7 +18,7 @@ pub async fn run(lab: Lab) -> Counts {
     counts
 }
 
-/// The names of runs and of a node, and which of them were heard while three nodes formed a cluster
+/// The names of runs and of a node, and which of them were seen while three nodes formed a cluster
 /// and worked on events.
 async fn heard(lab: &Lab, peer_tls: &'static str) -> (Vec<String>, Vec<String>, Counts) {
     let lab = Lab { folder: lab.folder.join(peer_tls), ..lab.clone() };
@@ -40,7 +40,7 @@ async fn heard(lab: &Lab, peer_tls: &'static str) -> (Vec<String>, Vec<String>, 
     let seen = cluster.network().seen();
     assert!(seen.len() > 100_000, "{} bytes between three nodes", seen.len());
     let (requests, _) = copy_of_the_recording(0);
-    // A short word is found in any noise.
+    // Random bytes contain any short word.
     let runs = requests.iter().filter_map(Recorded::run_name).filter(|name| name.len() > 5);
     let mut words: Vec<String> = runs.chain([POD.to_owned()]).collect();
     words.sort_unstable();

@@ -1,5 +1,5 @@
-//! All nodes are restarted one after the other, as a StatefulSet does it, while events come in
-//! through a Service. Nothing is lost, nothing is sent twice, and no stop hangs.
+//! All nodes are restarted one after the other, as in a StatefulSet, while events come in through a
+//! Service. Nothing is lost, nothing is sent twice, and no stop hangs.
 
 use crate::harness::{Cluster, Counts, DRAINED_MAX, Lab, Shape, To};
 

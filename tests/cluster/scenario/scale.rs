@@ -1,5 +1,5 @@
 //! One node becomes three, five, three and one again under load. Voters follow the members, slots
-//! follow the nodes, and who leaves is removed only by an admin call, since seeds are no DNS.
+//! follow the nodes, and only an admin call removes a member that left, since seeds are not DNS.
 
 use crate::harness::{CHANGE_UNDER_WAY, Cluster, Counts, FORMED_MAX, Lab, Shape, To};
 use crate::shared::reached;

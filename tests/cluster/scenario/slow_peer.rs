@@ -1,5 +1,5 @@
-//! One node is reached only slowly: everything to and from it is late, then almost nothing gets
-//! through. The others do not wait for it, and it catches up.
+//! One node is slow to reach: all its traffic is late, then almost nothing gets through. The others
+//! do not wait for it, and it catches up.
 
 use crate::harness::network::Rule;
 use crate::harness::{Cluster, Counts, Lab, Shape, To};
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 const NODES: usize = 3;
 const EVENTS: usize = 60;
-/// Longer than a heartbeat (200 ms) is waited for.
+/// Longer than the wait for a heartbeat (200 ms).
 const LATE: Rule = Rule::Delay(Duration::from_millis(250));
 /// A few events a second.
 const NARROW: Rule = Rule::Throttle { bytes_per_s: 20_000 };

@@ -1,12 +1,12 @@
-//! One replica that looks for others, as a StatefulSet of one does, is its own quorum; so is the one
-//! that is left of three. Idle or not, it keeps no event on the side.
+//! A single replica that looks for others, as in a StatefulSet of one, is its own quorum; so is the
+//! last one of three. Idle or not, it spools no event.
 
 use super::scale::leave;
 use crate::harness::{CHANGE_UNDER_WAY, Cluster, Counts, Lab, Shape, To};
 use std::time::Duration;
 
 const NODES: usize = 3;
-/// Far longer than a proof of the quorum counts.
+/// Far longer than a proof of the quorum is valid.
 const IDLE: Duration = Duration::from_secs(4);
 const ASK_EVERY: Duration = Duration::from_millis(200);
 
@@ -39,7 +39,7 @@ pub async fn run(lab: Lab) -> Counts {
     counts
 }
 
-/// The first node is well for as long as nothing happens.
+/// The first node stays healthy while nothing happens.
 async fn idles(cluster: &Cluster) {
     let mut ask = tokio::time::interval(ASK_EVERY);
     let asks = IDLE.as_millis() / ASK_EVERY.as_millis();

@@ -1,6 +1,6 @@
 //! A cluster of another build is rolled to this one, half way back, and to this one again, while
-//! events come in. Then an operator says that the other build will not return, and that peers have
-//! to prove themselves. Needs that other build: `RELAY_PREVIOUS_BINARY`, or `--other-binary PATH`.
+//! events come in. Then an operator confirms that the other build will not return, and that peers
+//! must authenticate. Needs that other build: `RELAY_PREVIOUS_BINARY`, or `--other-binary PATH`.
 
 use crate::harness::{Cluster, Counts, FORMED_MAX, Lab, Shape, To};
 use crate::shared::reached;
@@ -13,7 +13,7 @@ pub async fn run(lab: Lab) -> Counts {
     let other = lab.other_binary.clone().expect("the scenario runs only with another build");
     let old = Lab { binary: other.clone(), ..lab.clone() };
     let mut cluster = Cluster::new(&old, Shape::of(NODES)).await;
-    // The other build may know nothing of TLS, and is told no secret.
+    // The other build may not know TLS, and gets no secret.
     cluster.serve.peer_tls = "migrate";
     for node in 0..NODES {
         cluster.start(node);
@@ -28,7 +28,7 @@ pub async fn run(lab: Lab) -> Counts {
     }
     cluster.agreed(NODES).await;
     finalize(&cluster).await;
-    // The last roll: from now on whoever proves nothing is not heard.
+    // The last roll: from now on unauthenticated peers are refused.
     cluster.serve.peer_tls = "required";
     for node in 0..NODES {
         roll(&mut cluster, node, &lab.binary).await;
@@ -39,11 +39,11 @@ pub async fn run(lab: Lab) -> Counts {
     cluster.verify().await
 }
 
-/// Any node takes the order, and all tell the same level afterwards.
+/// Any node accepts the order, and all report the same level afterwards.
 async fn finalize(cluster: &Cluster) {
     let mut told = Vec::new();
     for node in &cluster.nodes {
-        // A leader that was just elected has not heard of all members yet.
+        // A newly elected leader does not know all members' levels yet.
         let level = reached("the feature level is final:", FORMED_MAX, async || {
             let ended = node.command(&["cluster", "finalize"]).await;
             let is_done = ended.code == Some(0) && ended.stdout.starts_with("feature level ");

@@ -1,5 +1,5 @@
-//! A node loses its disk and comes back under its old name: it is another member, which takes
-//! the place of the old one. Also the pod that once formed the cluster: it must not form another.
+//! A node loses its disk and returns under its old name: it is another member, which replaces the
+//! old one. This includes the pod that once formed the cluster: it must not form another.
 
 use crate::harness::{CHANGE_UNDER_WAY, Cluster, Counts, FORMED_MAX, Lab, Shape, To};
 use crate::shared::eventually;
@@ -36,8 +36,8 @@ pub async fn run(lab: Lab) -> Counts {
     cluster.verify().await
 }
 
-/// What a node has applied by the answer that calls it ready, in whatever words. A busy leader is
-/// heard late now and then, and makes it unready for a moment.
+/// What a node has applied when it answers that it is ready. A busy leader is sometimes late, and
+/// makes it unready for a moment.
 async fn applied(cluster: &Cluster, node: usize) -> u64 {
     let is_ready = async || cluster.nodes[node].get("/readyz").await;
     let told = eventually("a node that was ready is ready", FORMED_MAX, is_ready).await;

@@ -23,7 +23,7 @@ fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
-/// What the server says: (flags, records), behind the id and the question.
+/// The answer of the server: (flags, records), after the id and the question.
 fn said(answer: &[u8], query: &[u8]) -> (u16, Vec<u8>) {
     assert_eq!((&answer[..2], &answer[4..6]), (&ID[..], &[0, 1][..]));
     let (question, records) = answer[12..].split_at(query.len() - 12);

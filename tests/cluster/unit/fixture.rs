@@ -1,4 +1,4 @@
-//! Evidence of a scenario in which all went well, for tests that break it in one place.
+//! Evidence of a scenario without faults, for tests that break it in one place.
 
 use crate::harness::evidence::{Arrival, Evidence, Status};
 use crate::harness::history::{Answer, Sent, Try};
@@ -14,7 +14,7 @@ pub const CHECK: (&str, &str) = ("6dcb09b5b57875f334f61aebed695e2e4193db5e", "te
 /// The slot of every run of the fixture.
 pub const SLOT: usize = 2;
 
-/// An attempt of `node` that took from second `at` to the next one.
+/// An attempt of `node` that lasted from second `at` to the next one.
 pub fn attempt(node: usize, at: u64, fate: &str) -> Try {
     let answer = Answer { status: 202, fate: fate.to_owned(), slot: None, owner: None };
     let (started, ended) = (Duration::from_secs(at), Duration::from_secs(at + 1));
@@ -32,7 +32,7 @@ pub fn refusal(node: usize, at: u64, status: u16) -> Try {
 /// When the calls of the fixture arrive.
 pub const ARRIVED: Duration = Duration::from_secs(60);
 
-/// A look that took from second `at` to the next one.
+/// A poll that lasted from second `at` to the next one.
 pub fn look(at: u64) -> Look {
     Look { asked: Duration::from_secs(at), answered: Duration::from_secs(at + 1) }
 }
@@ -77,7 +77,7 @@ pub fn status(state: &str) -> Status {
     Status { commit, check, state: state.to_owned() }
 }
 
-/// What `node` says of its cluster.
+/// The view of the cluster by `node`.
 pub fn view(node: &str, cluster: &str, term: u64, leader: &str) -> View {
     View {
         cluster_id: Some(cluster.to_owned()),
@@ -88,14 +88,14 @@ pub fn view(node: &str, cluster: &str, term: u64, leader: &str) -> View {
     }
 }
 
-/// Slots of which `owner` has the fixture's.
+/// Slots; `owner` has the fixture's.
 pub fn slots(owner: &str, epoch: u64) -> Slots {
     let mut slots = vec![Ownership::default(); SLOT];
     slots.push(Ownership { owner: Some(owner.to_owned()), epoch });
     Slots { slots }
 }
 
-/// What the state after an entry amounts to.
+/// The digest of the state after an entry.
 pub fn digest(index: u64, digest: &str) -> Digest {
     Digest { applied_index: index, digest: digest.to_owned() }
 }

@@ -1,4 +1,4 @@
-//! Each invariant holds where all went well, and is seen to fail where one thing went wrong.
+//! Each invariant holds if all went well, and fails if one thing went wrong.
 
 use super::fixture::{
     CHECK, all_went_well, arrival, attempt, digest, look, refusal, slots, status, view,
@@ -19,7 +19,7 @@ fn broken(change: impl FnOnce(&mut Evidence)) -> Evidence {
     evidence
 }
 
-/// The last event, sent again under an id of its own.
+/// The last event, sent again under its own id.
 fn sent_again(evidence: &Evidence, id: &str) -> Sent {
     let request = named(&recorded().0, "ok").pop().unwrap().with_id(id);
     let again = Sent::new(&request);
@@ -118,7 +118,7 @@ fn a_duplicate_of_nothing_is_found() {
 
 #[test]
 fn a_duplicate_of_nothing_is_the_relays_own_only_while_the_leadership_changes() {
-    // The attempt takes from second 20 to 21. A new leader is noticed after 5 s at the latest.
+    // The attempt lasts from second 20 to 21. A new leader is noticed after 5 s at the latest.
     for (heard, is_own) in [(18, false), (19, true), (24, true), (26, false)] {
         let evidence = broken(|evidence| {
             let last = evidence.history.sent.last_mut().unwrap();
@@ -132,7 +132,7 @@ fn a_duplicate_of_nothing_is_the_relays_own_only_while_the_leadership_changes() 
 
 #[test]
 fn a_duplicate_of_nothing_is_the_relays_own_while_a_link_is_cut() {
-    // The attempt takes from second 20 to 21.
+    // The attempt lasts from second 20 to 21.
     for (cut, is_own) in [((10, 19), false), ((10, 20), true), ((21, 30), true), ((22, 30), false)]
     {
         let evidence = broken(|evidence| {
@@ -199,7 +199,7 @@ fn in_an_epoch_that_nobody_saw_any_node_may_have_owned_the_slot() {
 
 #[test]
 fn a_call_by_an_earlier_owner_is_found_when_it_was_begun_afterwards() {
-    // The slot moved between seconds 2 and 55, as relay-0 has it; a call takes 11 s at most.
+    // The slot moved between seconds 2 and 55, as relay-0 sees it; a call takes at most 11 s.
     for (at, is_foreign) in [(2, false), (60, false), (66, false), (67, true), (70, true)] {
         let evidence = broken(|evidence| {
             evidence.sightings.saw_slots("relay-0", &slots("b1", 1), look(70));
@@ -293,7 +293,7 @@ fn digests_that_nobody_compared_are_found() {
     let last = r#"["relay-1"] not compared at the last index 20"#;
     let found = equal_digests::violations(&evidence);
     assert_eq!(found, ["no two nodes were seen at one index", last]);
-    // One node alone has nobody to be compared with, but others were there before.
+    // One node alone has no other to be compared with, but there were others before.
     evidence.settled.0.remove("relay-1");
     assert_eq!(equal_digests::violations(&evidence), ["no two nodes were seen at one index"]);
     evidence.sightings.saw_digest("relay-1", &digest(10, "d10"));

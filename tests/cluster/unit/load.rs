@@ -1,4 +1,4 @@
-//! A sender repeats what Tekton repeats, and its history has every attempt.
+//! A sender retries what Tekton retries, and its history has every attempt.
 
 use crate::harness::history::Sent;
 use crate::harness::{To, load::Load};
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-/// A node that answers with these statuses, then with the last one again and again.
+/// A node that answers with these statuses, then repeats the last one.
 async fn node(statuses: &'static [u16]) -> String {
     let asked = Arc::new(AtomicUsize::new(0));
     let answer = move || {

@@ -1,4 +1,4 @@
-//! Tests of the harness itself: every invariant is seen to fail, and the network to break.
+//! Tests of the harness itself: every invariant fails, and the network breaks.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,

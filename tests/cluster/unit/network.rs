@@ -1,4 +1,4 @@
-//! The network passes, holds, resets, delays and throttles, each direction by itself. The members
+//! The network passes, holds, resets, delays and throttles, each direction separately. The members
 //! are sockets of this process, known by their addresses.
 
 use crate::harness::network::{Attachment, Identify, Network, Rule};
@@ -65,7 +65,7 @@ impl Town {
         self.datagrams[from].send_to(text, self.attachments[to].front_udp).await.unwrap();
     }
 
-    /// The next datagram that reaches a member, and where it seems to come from.
+    /// The next datagram that reaches a member, and its apparent source.
     async fn datagram(&self, to: usize) -> (Vec<u8>, SocketAddr) {
         let mut buffer = [0; 100];
         let received = tokio::time::timeout(WITHIN, self.datagrams[to].recv_from(&mut buffer));
@@ -81,7 +81,7 @@ async fn assert_arrives(stream: &mut TcpStream, text: &[u8]) {
     assert_eq!(buffer, text);
 }
 
-/// Nothing has arrived yet. What must not arrive sits behind a rule, so looking once is enough.
+/// Nothing has arrived yet. A rule blocks what must not arrive, so one check is enough.
 fn assert_silent(stream: &TcpStream) {
     let error = stream.try_read(&mut [0; 1]).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock);

@@ -7,7 +7,7 @@ fn parsed(line: &str) -> Result<Options, String> {
     parsed_beside(None, line)
 }
 
-/// With `RELAY_PREVIOUS_BINARY` as it is in the environment.
+/// With this value of `RELAY_PREVIOUS_BINARY` in the environment.
 fn parsed_beside(previous_binary: Option<&str>, line: &str) -> Result<Options, String> {
     Options::parse(line.split_whitespace().map(str::to_owned), previous_binary.map(Into::into))
 }
@@ -44,7 +44,7 @@ fn rule_22_another_build_is_named_by_the_environment_unless_the_flag_names_one()
     assert_eq!(other(Some("/old/relay"), "version_skew"), path("/old/relay"));
     assert_eq!(other(Some("/old/relay"), "--other-binary /older/relay"), path("/older/relay"));
     assert_eq!(other(None, "--other-binary=/older/relay"), path("/older/relay"));
-    // What a workflow file sets to nothing is not set.
+    // A variable that a workflow file sets to an empty text is unset.
     assert_eq!(other(Some(""), "version_skew"), None);
 }
 

@@ -1,4 +1,4 @@
-//! The process that holds a connection is found by its socket.
+//! The process of a connection is found by its socket.
 
 use crate::harness::network::Processes;
 use crate::harness::network::sender::inode_of;

@@ -1,4 +1,4 @@
-//! When nodes agree, and what is kept of what they say.
+//! When nodes agree, and what is kept of their answers.
 
 use super::fixture::{look, slots};
 use crate::harness::observer::Sightings;

@@ -1,10 +1,10 @@
-//! Forged events: a sender that claims what is not so.
+//! Forged events: a sender that makes false claims.
 
 use crate::harness::{Receiver, Relay, Setup, client, run};
 use serde_json::{Value, json};
 use tekton_events_relay::demo::Recorded;
 
-/// What an event claims about a lone TaskRun on one commit.
+/// What an event claims about a TaskRun without a PipelineRun, on one commit.
 #[derive(Clone)]
 struct Claim {
     uid: &'static str,
@@ -72,7 +72,7 @@ fn states(receiver: &Receiver) -> Vec<String> {
     receiver.seen().statuses().into_iter().map(|(_, state, _)| state).collect()
 }
 
-/// Status and problem that one event is answered with.
+/// Status and problem of the answer to one event.
 async fn refusal(relay: &Relay<'_>, event: &Recorded) -> (u16, Value) {
     let mut post = client().post(relay.url("/")).body(event.body.clone());
     for (name, value) in &event.headers {
@@ -100,7 +100,7 @@ async fn s01b_a_forged_success_with_a_huge_version_does_not_hide_the_real_failur
     assert_eq!(states(&receiver), ["success", "failure"]);
     assert_eq!(relay.gauge("contradictions_total").await, 1);
 
-    // Nor once the real failure is there.
+    // Also not after the real failure.
     let late = Claim { changed: "2026-01-01T00:04:30Z", ..forged };
     assert_eq!(relay.take(&[late.event("late")]).await[0].fate, "superseded");
     relay.settled().await;
@@ -129,7 +129,7 @@ async fn s01c_a_run_of_2099_does_not_keep_its_check_from_the_runs_after_it() {
     relay.take(&[forged.event("forged")]).await;
     relay.settled().await;
     assert_eq!(relay.gauge("times_clamped_total").await, 1);
-    // A run that is made after the forged one arrived.
+    // A run created after the forged one arrived.
     let now = tekton_events_relay::clock::Timestamp(relay_now(&relay).await).to_string();
     let now: &'static str = now.leak();
     let real = Claim { created: now, changed: now, ..FAILURE };
@@ -139,7 +139,7 @@ async fn s01c_a_run_of_2099_does_not_keep_its_check_from_the_runs_after_it() {
     relay.kill_nine().await;
 }
 
-/// A moment after the last event was taken, by the clock of this machine.
+/// A moment after the last event was accepted, by the clock of this machine.
 async fn relay_now(relay: &Relay<'_>) -> u64 {
     let run = relay.get("/api/v1/runs/33333333-0000-4000-8000-000000000099").await;
     let seen = run["last_seen"].as_str().unwrap().to_owned();

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// Connections that wait are closed after 10 s; the rest is a busy machine.
+/// Waiting connections are closed after 10 s; the rest is for a busy machine.
 const CLOSED_WITHIN: Duration = Duration::from_secs(40);
 
 async fn connected(setup: &Setup, first: &[u8]) -> TcpStream {
@@ -15,7 +15,7 @@ async fn connected(setup: &Setup, first: &[u8]) -> TcpStream {
     stream
 }
 
-/// Whether the other end has closed; nothing was asked, so nothing else can come.
+/// Whether the other end has closed; there was no request, so no other data can come.
 fn is_closed(stream: &TcpStream) -> bool {
     let mut byte = [0; 1024];
     loop {
@@ -28,7 +28,7 @@ fn is_closed(stream: &TcpStream) -> bool {
     }
 }
 
-/// Answers on a connection of its own, as a probe comes.
+/// Answers on a separate connection, like that of a probe.
 async fn assert_alive(relay: &Relay<'_>, when: &str) {
     let answer = client().get(relay.url("/healthz")).send().await;
     assert_eq!(answer.unwrap_or_else(|error| panic!("{when}: {error}")).status(), 200, "{when}");
@@ -81,7 +81,7 @@ async fn s06_bodies_that_do_not_end_hold_a_bounded_part_of_the_memory() {
     let mut senders = Vec::new();
     for _ in 0..SENDERS {
         let mut stream = connected(&setup, head.as_bytes()).await;
-        // One that is refused in the middle is closed.
+        // A request that is refused half way is closed.
         let _ = stream.write_all(&body).await;
         senders.push(stream);
     }

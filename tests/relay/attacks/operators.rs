@@ -22,7 +22,7 @@ async fn answered(
     (answer.status().as_u16(), answer.text().await.unwrap())
 }
 
-/// A relay with dead letters: whoever can read or replay them gets somewhere.
+/// A relay with dead letters: reading or replaying them would be a success for an attacker.
 async fn with_letters<'s>(receiver: &Receiver, setup: &'s Setup) -> Relay<'s> {
     receiver.refuse(|call| call.path.starts_with("/repos/").then_some(401));
     let relay = Relay::start(setup).await;
@@ -83,7 +83,7 @@ async fn s08b_a_name_that_was_made_to_point_here_reads_and_changes_nothing() {
     relay.kill_nine().await;
 }
 
-/// What an application sees behind a sidecar of Istio: all callers of the mesh come from there.
+/// What an application sees behind a sidecar of Istio: all callers of the mesh have this address.
 #[tokio::test(flavor = "multi_thread")]
 async fn s08c_whoever_comes_by_a_sidecar_is_no_operator() {
     let setup = Setup::empty();
@@ -156,7 +156,7 @@ async fn s13_a_read_token_reads_and_changes_nothing() {
         assert_eq!(code, 403, "{body}");
         assert!(body.contains("the call needs the change token"), "{body}");
     }
-    // A new token is taken from the file at once; the file that is gone opens nothing.
+    // A new token in the file works at once; an absent file admits no one.
     setup.write("read", "other\n");
     assert_eq!(answered(&relay, (Method::GET, "/api/v1/dlq"), &read, None).await.0, 401);
     std::fs::remove_file(setup.path("change")).unwrap();
@@ -250,7 +250,8 @@ async fn the_api_moves_to_a_listener_of_its_own() {
         assert_eq!(code, 404, "{path}");
         assert!(body.contains("server.admin.addr"), "{body}");
     }
-    // The configuration tells the command line where, and the data directory by which token.
+    // The command line takes the address from the configuration, and the token from the data
+    // directory.
     let status = run(setup.folder(), &["cluster", "status", "--config", "relay.yaml"]).await;
     assert!(status.stdout.contains("quorum yes"), "{status:?}");
     let list = run(setup.folder(), &["dlq", "list", "--config", "relay.yaml"]).await;

@@ -1,4 +1,4 @@
-//! Strangers at the ports between replicas: none of them is answered, and none becomes a member.
+//! Strangers at the ports between replicas: none of them gets an answer, and none becomes a member.
 
 use crate::harness::{Relay, Setup, client, eventually, run};
 use crate::shared::{client_builder, free_address};
@@ -7,9 +7,9 @@ use std::process::Stdio;
 use std::time::Duration;
 use tokio::process::{Child, Command};
 
-/// Forming alone takes 10 s, in which others would have been seen.
+/// Forming a cluster of one takes 10 s, in which it would see others.
 const FORMED_MAX: Duration = Duration::from_secs(60);
-/// A member was admitted within 10 s of its start.
+/// A member would be admitted within 10 s of its start.
 const ADMITTED_MAX: Duration = Duration::from_secs(15);
 const ASK_EVERY: Duration = Duration::from_millis(250);
 const SECRET: &str = "the secret of the replica that is attacked";
@@ -37,7 +37,8 @@ struct Replica {
 }
 
 impl Replica {
-    /// Starts `relay-0`, or a stranger that has `seed`; with these flags beside the addresses.
+    /// Starts `relay-0`, or a stranger that has `seed`; with these flags in addition to the
+    /// addresses.
     fn start(name: &str, seed: Option<&str>, secret: Option<&str>, flags: &[&str]) -> Self {
         let setup = Setup::empty();
         let (peer, gossip) = (free_address(), free_address());
@@ -74,7 +75,7 @@ impl Replica {
         value.trim().parse().unwrap()
     }
 
-    /// Waits until it has formed a cluster of its own.
+    /// Waits until it has formed its own cluster.
     async fn formed(&self) {
         eventually("the replica has formed a cluster", FORMED_MAX, async || {
             let ready = self.get("/readyz").await?;
@@ -94,7 +95,7 @@ impl Replica {
     }
 }
 
-/// The replica that is attacked.
+/// The attacked replica.
 async fn attacked() -> Replica {
     let replica = Replica::start("relay-0", None, Some(SECRET), &["--replicas", "1"]);
     replica.formed().await;
@@ -132,7 +133,7 @@ async fn s05_a_stock_binary_with_a_seed_becomes_no_member() {
     let mut strangers = [
         Replica::start("relay-1", Some(&seed), guessed, &[]),
         Replica::start("relay-2", Some(&seed), None, &["--peer-tls", "migrate"]),
-        // It knows the secret, and its name is not one of the set.
+        // It knows the secret, but its name is not in the set.
         Replica::start("other-1", Some(&seed), Some(SECRET), &[]),
         Replica::start("relay-100", Some(&seed), Some(SECRET), &[]),
     ];
@@ -189,7 +190,7 @@ async fn s18_what_is_created_is_for_this_user_alone_and_never_through_a_link() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn s24_a_directory_that_vanished_before_joining_ends_the_process() {
-    // Nobody to form a cluster with yet.
+    // There is no other replica to form a cluster with yet.
     let replicas = ["--replicas", "2"];
     let mut founder = Replica::start("relay-0", None, Some(SECRET), &replicas);
     let seed = founder.gossip.clone();

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use tekton_events_relay::demo::{Recorded, recorded_lines};
 
-/// Programs that never end, or take all there is.
+/// Programs that never end, or take all memory.
 const ENDLESS_PROGRAMS: [&str; 6] = [
     "def f: f; f",
     "last(range(1e15))",
@@ -15,7 +15,7 @@ const ENDLESS_PROGRAMS: [&str; 6] = [
     "[limit(1e9; repeat(\"xxxxxxxxxxxxxxxx\"))] | length",
 ];
 
-/// The process of a program ends within seconds; the rest is a busy machine.
+/// The process of a program ends within seconds; the rest is for a busy machine.
 const QUIET_WITHIN: Duration = Duration::from_secs(20);
 
 #[tokio::test(flavor = "multi_thread")]
@@ -69,9 +69,9 @@ async fn s15_a_program_without_end_takes_no_thread_no_memory_and_no_other_event_
         assert_eq!(letter["effect"]["cause"], "render", "{letter}");
         assert_eq!(letter["effect"]["attempts"], 1, "{letter}");
     }
-    // The one program that ends was run for both events.
+    // The only program that ends ran for both events.
     assert_eq!(receiver.seen().webhooks().len(), 2);
-    // What is left waits for the next program, and nothing runs or is a zombie.
+    // The remaining process waits for the next program, and nothing runs or is a zombie.
     let left = eventually("no program runs", QUIET_WITHIN, async || {
         let children = relay.children();
         children.iter().all(|(_, state)| *state == 'S').then_some(children)
@@ -81,7 +81,7 @@ async fn s15_a_program_without_end_takes_no_thread_no_memory_and_no_other_event_
     relay.kill_nine().await;
 }
 
-/// A finished PipelineRun in a namespace that says it is about this repository.
+/// A finished PipelineRun in a namespace that claims to be about this repository.
 fn run_about(uid: &str, namespace: &str, owner: &str) -> Recorded {
     let text = include_str!("../../field/08-one-run.jsonl");
     let mut request = recorded_lines("08", text).unwrap().remove(0).with_id(uid);
@@ -123,7 +123,7 @@ async fn s23_a_run_that_names_a_foreign_repository_owes_nothing_also_when_replay
             "{uid} was told"
         );
     }
-    // What was refused for its credentials is replayed as a run of another team's repository.
+    // An effect refused for its credentials is replayed as a run of another team's repository.
     let letters = relay.dead_letters().await.len();
     assert!(letters > 0);
     let replay = json!({"override": {"payload": {"repo": {"owner": "bravo"}}}});

@@ -1,4 +1,4 @@
-//! Forged events: a sender that claims what is not so.
+//! Forged events: a sender that makes false claims.
 
 use crate::harness::{Receiver, Relay, Setup, client, eventually, recorded};
 use crate::shared::headers_of;
@@ -8,10 +8,10 @@ use tekton_events_relay::demo::Recorded;
 const PASSWORD: &str = "s3cr3t-password-of-tekton";
 const TOKEN: &str = "s3cr3t-token-in-the-path";
 
-/// A changed file is read within a second; the rest is a busy machine.
+/// A changed file is read within a second; the rest is for a busy machine.
 const REREAD_WITHIN: Duration = Duration::from_secs(20);
 
-/// A relay that asks senders for a password or a token in the path.
+/// A relay that requires a password or a token in the path from senders.
 fn guarded(receiver: &Receiver) -> Setup {
     let setup = Setup::of(receiver);
     setup.write("user", "tekton\n");
@@ -90,7 +90,7 @@ async fn s01a_a_secret_is_rotated_without_a_restart_and_one_that_is_gone_opens_n
     setup.write("token", "another-token-of-16-bytes\n");
     answered(&old, 401).await;
     answered(new, 202).await;
-    // What we cannot read is our trouble: the sender is to come again.
+    // Unreadable credentials are the relay's own failure: the sender must retry.
     std::fs::remove_file(setup.path("token")).unwrap();
     answered(new, 503).await;
     answered(&format!("tekton:{PASSWORD}@/"), 202).await;

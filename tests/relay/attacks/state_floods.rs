@@ -1,4 +1,4 @@
-//! Floods of events that fill the state: fat ones, and many.
+//! Floods of events that fill the state: large ones, and many.
 
 use crate::harness::{Relay, Setup, client};
 use reqwest::{Response, StatusCode};
@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::task::JoinSet;
 
-/// The least that the state may be told to take: 16 MiB.
+/// The smallest configurable size of the state: 16 MiB.
 const MEMORY: u64 = 16 << 20;
-/// Senders at once.
+/// Number of concurrent senders.
 const SENDERS: usize = 8;
 /// Annotations of a fat event, and the bytes of each.
 const ANNOTATIONS: usize = 60;
@@ -18,7 +18,7 @@ const ANNOTATION_BYTES: usize = 1000;
 const READS_NONE: &str = "event.RunName != \"\"";
 const WALKS_OVER_ALL: &str = "size(event.Annotations) >= 0";
 
-/// A relay of one whose state has the least memory; what is logged is chosen by `when`.
+/// A single relay with the smallest state; `when` chooses what is logged.
 fn setup(store: &str, when: &str) -> Setup {
     let setup = Setup::empty();
     let text = format!(
@@ -68,7 +68,7 @@ impl Started {
     }
 }
 
-/// Sends so many runs of one namespace, several at once, and tells how many were taken.
+/// Sends this many runs of one namespace, several at once, and returns how many were accepted.
 async fn flood(relay: &Relay<'_>, runs: usize, annotations: usize) -> usize {
     let (next, taken) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let mut senders = JoinSet::new();

@@ -11,8 +11,7 @@ const HOOK_PART: &str = "s3cr3tHookPart";
 const SHA: &str = "6dcb09b5b57875f334f61aebed695e2e4193db5e";
 const UID: &str = "11111111-0000-4000-8000-0000000000a1";
 
-/// A PipelineRun of a pull request that failed; `message` is its message, and what else whoever
-/// starts a run can say freely.
+/// A failed PipelineRun of a pull request. `message` is its message and its other free texts.
 fn failed_run(message: &str) -> Recorded {
     let contract = "tekton.dev/tekton-events-relay.scm";
     let body = json!({"pipelineRun": {
@@ -83,7 +82,7 @@ notifiers:
     setup
 }
 
-/// What was written for `message`: the comment without its marker, and the message in chat.
+/// The texts written for `message`: the comment without its marker, and the message in chat.
 async fn texts_for(message: &str, template: &str) -> (String, String) {
     let receiver = Receiver::start().await;
     let setup = setup(&receiver, template);
@@ -120,7 +119,7 @@ async fn s10_a_secret_that_a_target_echoes_is_kept_nowhere() {
         let base64 = base64::engine::general_purpose::STANDARD.encode(told);
         let percent = told.replace('_', "%5f");
         let message = format!("no {told} / {base64} / {percent} / {} / {told}", call.path);
-        // The second one is cut in two by the bound of a detail.
+        // The bound of a detail cuts the second one in two.
         let errors = json!([{"message": format!("{}{told}", "x".repeat(60))}]);
         let body = json!({"message": message, "errors": errors});
         Some(Scripted { status: 401, body, ..Scripted::default() })
@@ -139,7 +138,7 @@ async fn s10_a_secret_that_a_target_echoes_is_kept_nowhere() {
     assert!(log.contains("delivery given up"), "{log}");
     relay.kill_nine().await;
     let encoded = base64::engine::general_purpose::STANDARD.encode(format!("Bearer {TOKEN}"));
-    // The least that is left of each in any of its forms.
+    // The smallest remaining part of each in any of its forms.
     for secret in [&TOKEN[4..16], HOOK_PART, "s3cr3tQuery", &encoded[16..32]] {
         for told in [&letters, &run, &log] {
             assert!(!told.contains(secret), "{secret} in {told}");

@@ -75,7 +75,7 @@ async fn f02_a_pipeline_run_and_its_task_of_one_name_are_two_checks() {
 async fn f03_two_runs_by_resolver_write_one_check_and_none_before_they_are_named() {
     let requests = case("03-resolver-queued-first.jsonl");
     let (seen, metrics) = play(&requests, "", &[("tekton/ci", "success")]).await;
-    // The first run's end is skipped where the second run overtook it; it never comes after.
+    // The first run's end is skipped if the second run overtook it; it never comes after.
     let states = seen.statuses().into_iter().map(|(_, state, _)| state);
     let ends: Vec<String> = states.filter(|state| state != "pending").collect();
     assert!(

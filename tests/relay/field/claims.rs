@@ -1,10 +1,10 @@
-//! Events that contradict each other, or say in old words what happened.
+//! Events that contradict each other, or use old words for what happened.
 
 use crate::harness::{Receiver, Relay, Setup, eventually};
 use std::time::Duration;
 use tekton_events_relay::demo::{Recorded, recorded_lines};
 
-/// A child waits 5 s for its parent; the rest is a busy machine.
+/// A child waits 5 s for its parent; the rest is for a busy machine.
 const WITHIN: Duration = Duration::from_secs(30);
 
 fn case(name: &str, text: &str) -> Vec<Recorded> {
@@ -24,7 +24,7 @@ async fn f01_a_run_that_failed_and_then_passed_ends_in_success() {
     let setup = Setup::of(&receiver);
     let relay = Relay::start(&setup).await;
     relay.take(&events).await;
-    // The TaskRun waits for its PipelineRun first, which is never heard of.
+    // The TaskRun first waits for its PipelineRun, which never arrives.
     let is_green = async || {
         let last = statuses(&receiver).pop().map(|(state, _)| state);
         (last.as_deref() == Some("success")).then_some(())
@@ -33,7 +33,7 @@ async fn f01_a_run_that_failed_and_then_passed_ends_in_success() {
     relay.settled().await;
     let shown = statuses(&receiver).len();
     assert_eq!(relay.gauge("contradictions_total").await, 1);
-    // The message of the first end is not followed by a second one: a stream cannot take it back.
+    // No second message follows that of the first end: a stream cannot take it back.
     assert_eq!(receiver.seen().webhooks().len(), 1);
 
     let again: Vec<Recorded> =

@@ -1,5 +1,5 @@
-//! Cases that people met in public bug reports and in Tekton's sources, played against the relay
-//! from outside. The data, and what is right, stand in `tests/field/README.md`.
+//! Cases from public bug reports and from Tekton's sources, played against the relay from outside.
+//! The data, and the right outcomes, are in `tests/field/README.md`.
 
 mod checks;
 mod claims;

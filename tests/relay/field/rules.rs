@@ -1,4 +1,4 @@
-//! Rules and files that mean something else than they seem to.
+//! Rules and files with another meaning than they seem to have.
 
 use crate::harness::{Setup, run};
 use std::path::Path;
@@ -9,7 +9,7 @@ fn case(name: &str) -> String {
     std::fs::read_to_string(path).unwrap()
 }
 
-/// What `validate` says of a field case's configuration, and how it ends.
+/// The output of `validate` for a field case's configuration, and its exit code.
 async fn validated(name: &str) -> (Option<i32>, String) {
     let setup = Setup::empty();
     setup.write("relay.yaml", &case(name));
@@ -17,7 +17,7 @@ async fn validated(name: &str) -> (Option<i32>, String) {
     (told.code, told.stdout)
 }
 
-/// What `plan` shows of a field case's events under a configuration.
+/// The output of `plan` for a field case's events under a configuration.
 async fn planned(config: &str, events: &str) -> String {
     let setup = Setup::empty();
     setup.write("relay.yaml", config);

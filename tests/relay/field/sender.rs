@@ -1,4 +1,4 @@
-//! What a sender, or a broker between it and the relay, is answered.
+//! The answers to a sender, or to a broker between it and the relay.
 
 use crate::harness::{Relay, Setup, client, recorded};
 use crate::shared::headers_of;

@@ -1,4 +1,4 @@
-//! What targets take, refuse and answer.
+//! What targets accept, refuse and answer.
 
 use crate::harness::{Call, Receiver, Relay, Scripted, Setup, eventually};
 use serde_json::{Value, json};
@@ -47,7 +47,7 @@ fn statuses(receiver: &Receiver) -> Setup {
     github(&receiver.url(), "{name: checks, type: commit_status}")
 }
 
-/// The effects of the run with this uid once `is_so` of one of them.
+/// The effects of the run with this uid once one of them meets the condition.
 async fn effect(relay: &Relay<'_>, uid: &str, is_so: impl Fn(&Value) -> bool) -> Value {
     eventually("the effect is as expected", WITHIN, async || {
         let run = relay.get(&format!("/api/v1/runs/{uid}")).await;
@@ -176,7 +176,7 @@ async fn f13_a_token_is_sent_without_the_byte_order_mark_of_its_file() {
     relay.kill_nine().await;
 }
 
-/// A TLS server whose certificate nobody has signed but itself. Returns its port.
+/// A TLS server with a self-signed certificate. Returns its port.
 async fn private_server() -> u16 {
     let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
     let signed = rcgen::generate_simple_self_signed(names).unwrap();
@@ -220,7 +220,7 @@ async fn f15_a_certificate_that_is_not_trusted_is_said_to_be_so() {
     relay.kill_nine().await;
 }
 
-/// So many finished runs, each a run of its own.
+/// This many finished runs, each a different run.
 fn finished_runs(count: usize) -> Vec<Recorded> {
     let one = events("08-one-run.jsonl").remove(0);
     let copy = |number: usize| {

@@ -1,5 +1,5 @@
-//! What the scenarios share: a relay process and its commands, and what the tests of a cluster
-//! use too.
+//! Common parts of the scenarios: a relay process and its commands, and the parts shared with the
+//! tests of a cluster.
 
 mod relay;
 mod setup;

@@ -1,4 +1,4 @@
-//! A relay process: started, asked, stopped, killed.
+//! A relay process: started, queried, stopped, killed.
 
 use super::Setup;
 use crate::shared::{admin_token, client, eventually, signal};
@@ -9,11 +9,11 @@ use tekton_events_relay::demo::Recorded;
 use tekton_events_relay::demo::{Sender, SenderAnswer};
 use tokio::process::{Child, Command};
 
-/// A start is a few fsyncs and an election of one; the rest is a busy machine.
+/// A start is a few fsyncs and an election of one; the rest is for a busy machine.
 const START_MAX: Duration = Duration::from_secs(20);
-/// The longest a drain may take: the grace period of a pod.
+/// The longest drain: the grace period of a pod.
 const STOP_MAX: Duration = Duration::from_secs(30);
-/// A settled relay has nothing to send and nothing to plan. Pauses of the breaker included.
+/// A settled relay has nothing to send and nothing to plan. This includes pauses of the breaker.
 const SETTLE_MAX: Duration = Duration::from_secs(40);
 
 const BINARY: &str = env!("CARGO_BIN_EXE_tekton-events-relay");
@@ -33,7 +33,7 @@ impl<'s> Relay<'s> {
         relay
     }
 
-    /// The same, with only so many file descriptors.
+    /// The same, with only this many file descriptors.
     pub async fn start_with_descriptors(setup: &'s Setup, descriptors: usize) -> Self {
         let mut shell = Command::new("sh");
         let limited = format!("ulimit -n {descriptors}; exec \"$0\" \"$@\"");
@@ -43,7 +43,7 @@ impl<'s> Relay<'s> {
         relay
     }
 
-    /// Starts, and does not wait.
+    /// Starts without waiting.
     pub fn spawn(setup: &'s Setup) -> Self {
         Self::spawn_by(Command::new(BINARY), setup)
     }
@@ -85,7 +85,7 @@ impl<'s> Relay<'s> {
         Sender::new(&self.url("/")).unwrap()
     }
 
-    /// Sends one after the other; every event has to be acknowledged.
+    /// Sends one after the other; every event must be acknowledged.
     pub async fn take(&self, requests: &[Recorded]) -> Vec<SenderAnswer> {
         let answers = self.sender().play(requests).await;
         for (answer, request) in answers.iter().zip(requests) {
@@ -100,7 +100,7 @@ impl<'s> Relay<'s> {
         admin_token(self.setup.config().as_deref(), &self.setup.path("data"), None).await
     }
 
-    /// Asks for JSON as an operator.
+    /// Gets JSON as an operator.
     pub async fn get(&self, path: &str) -> Value {
         let get = self.client.get(self.url(path)).bearer_auth(self.token().await);
         let answer = get.send().await.unwrap();
@@ -136,10 +136,10 @@ impl<'s> Relay<'s> {
         value.trim().parse().unwrap()
     }
 
-    /// Waits until nothing is to be planned or sent.
+    /// Waits until nothing is left to plan or send.
     pub async fn settled(&self) {
         eventually("the relay has settled", SETTLE_MAX, async || {
-            // In this order: an event that is planned between two looks is found by the second.
+            // In this order: the second read finds an event that is planned between the two.
             let unplanned = self.gauge("events_unplanned").await;
             (unplanned + self.gauge("effects_unsettled").await == 0).then_some(())
         })
@@ -159,8 +159,8 @@ impl<'s> Relay<'s> {
         }
     }
 
-    /// Processes that the relay started and that are still there, zombies included, each with its
-    /// state as `/proc` tells it.
+    /// Child processes of the relay that still exist, including zombies, each with its state from
+    /// `/proc`.
     pub fn children(&self) -> Vec<(u32, char)> {
         let relay = self.child.id().unwrap();
         let processes = std::fs::read_dir("/proc").unwrap().filter_map(|entry| {
@@ -180,7 +180,7 @@ impl<'s> Relay<'s> {
         self.child.kill().await.unwrap();
     }
 
-    /// Asks the process to end.
+    /// Sends the process SIGTERM.
     pub async fn terminate(&self) {
         signal(self.child.id().unwrap(), "TERM").await;
     }
@@ -197,7 +197,7 @@ impl<'s> Relay<'s> {
         assert_eq!(self.ended().await.code(), Some(0));
     }
 
-    /// The most memory that the process has had at once.
+    /// The peak memory of the process.
     pub fn peak_memory_kib(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id().unwrap()));
         let status = status.unwrap();
@@ -205,7 +205,7 @@ impl<'s> Relay<'s> {
         peak.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
-    /// What the processes on this directory have logged.
+    /// The logs of the processes on this directory.
     pub fn log(&self) -> String {
         log_of(self.setup)
     }

@@ -1,4 +1,4 @@
-//! A directory with a configuration, its secrets and the relay's data, and an address of its own.
+//! A directory with a configuration, its secrets and the relay's data, and its own address.
 
 use crate::shared::{Receiver, free_address, write_config};
 use std::path::{Path, PathBuf};
@@ -32,7 +32,7 @@ impl Setup {
         std::fs::write(self.path(name), content).unwrap();
     }
 
-    /// Replaces a text that the configuration has.
+    /// Replaces a text of the configuration.
     pub fn change_config(&self, old: &str, new: &str) {
         let text = std::fs::read_to_string(self.path("relay.yaml")).unwrap();
         assert!(text.contains(old), "the configuration has no {old:?}");

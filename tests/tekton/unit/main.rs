@@ -1,4 +1,4 @@
-//! The judge is judged, and what real Tekton sent is played again without it.
+//! Tests of the judge, and replays of recorded events of real Tekton without it.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,7 +1,7 @@
-//! What Tekton 1.12 sent for runs that are made again for the same commit: by name, by a resolver,
-//! written out under a generated name, by Pipelines-as-Code, under a context of their own; two
-//! pipelines with a task of one name; lone runs; an ignored failure. Each run is held to its own
-//! check, as on the control plane.
+//! Events of Tekton 1.12 for runs that are made again for the same commit: by name, by a resolver,
+//! inline under a generated name, by Pipelines-as-Code, under their own context. Also two pipelines
+//! with a task of one name, runs without a PipelineRun, and an ignored failure. Each run is
+//! compared with its own check, as on the control plane.
 
 use crate::forge::Forge;
 use crate::front::Front;
@@ -23,7 +23,7 @@ fn reruns() -> Vec<Recorded> {
     recorded_lines("reruns-v1.12.jsonl", RERUNS).unwrap()
 }
 
-/// Each run as its newest event has it, in the form of the API. Events of one run overtake each other.
+/// Each run by its newest event, in the form of the API. Events of one run overtake each other.
 fn objects(requests: &[Recorded]) -> Vec<Value> {
     let version = |run: &Value| -> u64 {
         run["metadata"]["resourceVersion"].as_str().unwrap().parse().unwrap()
@@ -42,12 +42,12 @@ fn objects(requests: &[Recorded]) -> Vec<Value> {
     newest.into_values().collect()
 }
 
-/// Sends the requests to one replica, and judges what became of them.
+/// Sends the requests to one replica, and judges the result.
 fn played(name: &str, requests: &[Recorded]) -> Verdict {
     let lab = Lab::new(&Path::new(env!("CARGO_TARGET_TMPDIR")).join("tekton-recorded"), name, 1);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let verdict = runtime.block_on(play(&lab, requests));
-    // Observers of nodes read their files as long as they live.
+    // Observers of nodes read their files while they live.
     drop(runtime);
     if verdict.violations.is_empty() {
         std::fs::remove_dir_all(&lab.folder).unwrap();

@@ -32,7 +32,7 @@ fn notification(id: &str, name: &str, state: &str) -> Notification {
     Notification { id: id.to_owned(), uid: format!("uid-{name}"), state: state.to_owned() }
 }
 
-/// A red run of `build`, then a green one, and a red run of `deploy`: all as it should be.
+/// A red run of `build`, then a green one, and a red run of `deploy`: all correct.
 fn good() -> Facts {
     Facts {
         runs: vec![
@@ -111,7 +111,7 @@ fn a_run_that_a_newer_one_has_outlived_needs_no_status() {
     assert_eq!(verdict.violations, Vec::<String>::new());
 }
 
-/// Both runs of `build` were created in one second: the red one stands, whichever came first.
+/// Both runs of `build` were created in one second: the red one stays, whichever came first.
 fn of_one_second(facts: &mut Facts) {
     facts.runs[1].created = facts.runs[0].created.clone();
     facts.statuses.retain(|status| status.link != "PipelineRun/b2");

@@ -1,5 +1,5 @@
-//! The UDP half. A member sends from the address it listens on, by which it is known; what it
-//! sends is passed on from its own front, so that answers come back through this network too.
+//! The UDP half. A member sends from its listening address, by which it is known. Its datagrams are
+//! forwarded from its own front, so that answers also come through this network.
 
 use super::rule::{Rule, Rules};
 use super::{Attachment, Member};
@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::UdpSocket;
 
-/// The longest datagram there is.
+/// The longest possible datagram.
 const DATAGRAM_BYTES_MAX: usize = 65_535;
 
 /// A member's address for the others.
@@ -55,6 +55,6 @@ async fn forward_to(to: Member, fronts: Arc<Vec<Front>>, rules: Arc<Rules>) {
 }
 
 async fn pass_on(fronts: &[Front], (from, to): (Member, Member), datagram: &[u8]) {
-    // Lost datagrams are what datagrams do.
+    // Datagrams may be lost.
     let _ = fronts[from].socket.send_to(datagram, fronts[to].real).await;
 }

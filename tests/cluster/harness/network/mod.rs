@@ -1,7 +1,7 @@
-//! A network between processes on loopback that can be broken, without root: what others send to
-//! a member goes to its front, an address of this process, and is passed on to the real one as
-//! the rule for this pair of members says. Linux only: it finds the sender of a connection in
-//! `/proc`, and uses all of 127.0.0.0/8.
+//! A breakable network between processes on loopback, without root. Traffic to a member goes to its
+//! front, an address of this process, which forwards it to the real address by the rule for this
+//! pair of members. Linux only: it finds the sender of a connection in `/proc`, and uses all of
+//! 127.0.0.0/8.
 
 mod datagrams;
 mod rule;
@@ -19,7 +19,7 @@ use std::time::Instant;
 /// Number of a member, from 0.
 pub type Member = usize;
 
-/// Where a member listens, and where others are told that it does.
+/// Where a member listens, and the address announced to others.
 #[derive(Clone, Copy, Debug)]
 pub struct Attachment {
     pub real_tcp: SocketAddr,
@@ -28,7 +28,7 @@ pub struct Attachment {
     pub front_udp: SocketAddr,
 }
 
-/// A running network; gone with the runtime of its scenario.
+/// A running network; it ends with the runtime of its scenario.
 pub struct Network {
     rules: Arc<Rules>,
     members: usize,
@@ -52,18 +52,18 @@ impl Network {
         Self { rules, members: attachments.len(), disturbed: Mutex::default() }
     }
 
-    /// Sets the rule for what `from` sends to `to`.
+    /// Sets the rule for traffic from `from` to `to`.
     pub fn set(&self, from: Member, to: Member, rule: Rule) {
         self.change(&[(from, to)], rule);
     }
 
-    /// Sets the rule for what `member` sends to all others.
+    /// Sets the rule for traffic from `member` to all others.
     pub fn set_outbound(&self, member: Member, rule: Rule) {
         let pairs: Vec<_> = self.others(member).map(|other| (member, other)).collect();
         self.change(&pairs, rule);
     }
 
-    /// Sets the rule for what all others send to `member`.
+    /// Sets the rule for traffic from all others to `member`.
     pub fn set_inbound(&self, member: Member, rule: Rule) {
         let pairs: Vec<_> = self.others(member).map(|other| (other, member)).collect();
         self.change(&pairs, rule);
@@ -75,7 +75,7 @@ impl Network {
         self.set_inbound(member, Rule::Hold);
     }
 
-    /// All bytes that have passed between members, in the order in which they did.
+    /// All bytes that have passed between members, in order.
     pub fn seen(&self) -> Vec<u8> {
         self.rules.seen()
     }
@@ -88,7 +88,7 @@ impl Network {
         }
     }
 
-    /// From when to when not everything passed, at the most; it may not have ended yet.
+    /// The widest time span in which not everything passed; it may not have ended yet.
     pub fn disturbed(&self) -> Option<(Instant, Option<Instant>)> {
         *self.disturbed.lock().unwrap()
     }

@@ -1,4 +1,4 @@
-//! What happens to what one member sends to another.
+//! What happens to traffic from one member to another.
 
 use super::Member;
 use std::collections::BTreeMap;
@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// Bytes that are noted: more than a scenario that looks at them sends.
+/// Bytes that are recorded: more than a scenario that inspects them sends.
 const SEEN_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// The state of one direction between two members.
@@ -22,18 +22,18 @@ pub enum Rule {
     Reset,
     /// Every piece arrives this much later, one after the other.
     Delay(Duration),
-    /// At most so many bytes pass in a second.
+    /// At most this many bytes pass in a second.
     Throttle { bytes_per_s: u64 },
 }
 
-/// A connection that a rule has ended.
+/// A connection closed by a rule.
 #[derive(Debug)]
 pub struct Closed;
 
-/// The rules of all pairs, (from, to). A pair without one passes everything.
+/// The rules of all pairs, (from, to). Without a rule everything passes.
 pub struct Rules {
     all: watch::Sender<BTreeMap<(Member, Member), Rule>>,
-    /// What has passed, as far as it has room.
+    /// The bytes that have passed, up to the bound.
     seen: Mutex<Vec<u8>>,
 }
 
@@ -49,14 +49,14 @@ impl Rules {
         self.all.send_modify(|rules| rules.extend(pairs.iter().map(|pair| (*pair, rule))));
     }
 
-    /// Notes what passes, for who listens on the line.
+    /// Records passing bytes, for a test that listens on the line.
     pub fn note(&self, passing: &[u8]) {
         let mut seen = self.seen.lock().unwrap();
         let room = SEEN_BYTES_MAX.saturating_sub(seen.len());
         seen.extend_from_slice(&passing[..passing.len().min(room)]);
     }
 
-    /// All that has passed.
+    /// All recorded bytes.
     pub fn seen(&self) -> Vec<u8> {
         self.seen.lock().unwrap().clone()
     }
@@ -92,7 +92,7 @@ impl Rules {
         }
     }
 
-    /// Waits until the rule of a pair is one of those asked for.
+    /// Waits until the rule of a pair meets the condition.
     pub async fn until(&self, pair: (Member, Member), is_met: impl Fn(Rule) -> bool) {
         let mut rules = self.all.subscribe();
         let met = rules.wait_for(|all| is_met(all.get(&pair).copied().unwrap_or_default()));

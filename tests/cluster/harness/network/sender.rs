@@ -1,5 +1,5 @@
-//! Who opened a connection. All processes connect from 127.0.0.1, so the address says nothing;
-//! `/proc` knows which process holds the other end (proc_pid_net(5), proc_pid_fd(5)).
+//! Finds the process that opened a connection. All processes connect from 127.0.0.1, so the address
+//! says nothing; `/proc` knows which process holds the other end (proc_pid_net(5), proc_pid_fd(5)).
 
 use super::Member;
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ pub type Identify = Arc<dyn Fn(SocketAddr, SocketAddr) -> Option<Member> + Send 
 pub struct Processes(Arc<Mutex<BTreeMap<Member, u32>>>);
 
 impl Processes {
-    /// Notes that `member` runs as `pid` from now on.
+    /// Records that `member` runs as `pid` from now on.
     pub fn started(&self, member: Member, pid: u32) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(member, pid);
     }
@@ -39,7 +39,7 @@ pub fn inode_of(table: &str, local: SocketAddr, remote: SocketAddr) -> Option<u6
         let fields: Vec<&str> = line.split_whitespace().collect();
         let (from, to, inode) = (fields.get(1)?, fields.get(2)?, fields.get(9)?);
         let is_it = parse_address(from)? == local && parse_address(to)? == remote;
-        // A socket that its process has given up has inode 0.
+        // A socket that its process has closed has inode 0.
         inode.parse().ok().filter(|inode| is_it && *inode != 0)
     })
 }

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 
-/// Read at once; a piece in the sense of [`Rule::Delay`].
+/// Bytes of one read; a piece in the sense of [`Rule::Delay`].
 const PIECE_BYTES: usize = 16 * 1024;
 
 /// Accepts connections to `member`'s front until the runtime ends.
@@ -18,7 +18,7 @@ pub(super) async fn listen(member: Member, at: Attachment, lane: (Arc<Rules>, Id
     tokio::spawn(async move {
         loop {
             let Ok((stream, client)) = listener.accept().await else { continue };
-            // A connection that its sender has closed by now has no sender any more.
+            // A connection that is already closed has no sender any more.
             let Some(from) = identify(client, at.front_tcp) else { continue };
             let passage = Passage { rules: Arc::clone(&rules), from, to: member };
             tokio::spawn(passage.carry(stream, at.real_tcp));
@@ -26,7 +26,7 @@ pub(super) async fn listen(member: Member, at: Attachment, lane: (Arc<Rules>, Id
     });
 }
 
-/// One connection, by who opened it to whom.
+/// One connection, with its opener and its target.
 struct Passage {
     rules: Arc<Rules>,
     from: Member,
@@ -61,7 +61,7 @@ impl Passage {
     }
 }
 
-/// Carries one direction to its end, and hands the end on too.
+/// Copies one direction to its end, and passes the end on too.
 async fn pump(
     rules: &Rules,
     pair: (Member, Member),

@@ -1,4 +1,4 @@
-//! As much of DNS messages as a resolver's questions for addresses need (RFC 1035, RFC 3596): one
+//! The part of DNS messages that a resolver's address queries need (RFC 1035, RFC 3596): one
 //! question in, its answer out. Pure.
 
 use std::net::IpAddr;
@@ -17,9 +17,9 @@ const RECURSION_DESIRED: u16 = 0x0100;
 const RECURSION_AVAILABLE: u16 = 0x0080;
 const NO_SUCH_NAME: u16 = 3;
 
-/// A pointer to the name of the question, right behind the header.
+/// A pointer to the name of the question, directly after the header.
 const QUESTION_NAME: u16 = 0xc00c;
-/// The next question is asked again: a record may have changed by then.
+/// The next query must ask again: a record may have changed by then.
 const TTL_S: u32 = 0;
 
 /// The only question of a query.
@@ -31,12 +31,12 @@ pub struct Question {
     pub name: String,
     kind: u16,
     class: u16,
-    /// As it came, to be sent back.
+    /// The original bytes, to send back.
     bytes: Vec<u8>,
 }
 
 impl Question {
-    /// Reads a query. What follows the question is ignored. `None` when it is none.
+    /// Reads a query, and ignores everything after the question. `None` for another message.
     pub fn parse(query: &[u8]) -> Option<Self> {
         let flags = number(query, 2)?;
         let is_query = flags & (IS_RESPONSE | OPCODE) == 0 && number(query, 4)? == 1;
@@ -51,7 +51,7 @@ impl Question {
         })
     }
 
-    /// The answer when the name has these addresses; `None` when there is no such name.
+    /// The answer if the name has these addresses; `None` means that there is no such name.
     pub fn answer(&self, addresses: Option<&[IpAddr]>) -> Vec<u8> {
         let records: Vec<Vec<u8>> =
             addresses.unwrap_or_default().iter().filter_map(|at| self.record(*at)).collect();
@@ -67,7 +67,7 @@ impl Question {
         [header, self.bytes.clone(), records.concat()].concat()
     }
 
-    /// The record of an address, if it is of the kind that was asked for.
+    /// The record of an address, if it is of the requested kind.
     fn record(&self, address: IpAddr) -> Option<Vec<u8>> {
         let (kind, data) = match address {
             IpAddr::V4(ip) => (A, ip.octets().to_vec()),

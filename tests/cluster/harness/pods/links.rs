@@ -1,6 +1,6 @@
-//! Network namespaces, joined by a bridge that has one of its own, and a link into it for the
-//! test. Made and removed by `ip` (iproute2); names hold the process id, so that test runs side
-//! by side do not meet.
+//! Network namespaces, joined by a bridge with its own namespace, and a link into it for the test.
+//! `ip` (iproute2) makes and removes them; names contain the process id, so that parallel test runs
+//! do not collide.
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::os::fd::AsFd as _;
@@ -12,11 +12,11 @@ use std::sync::{Mutex, PoisonError};
 
 /// Where `ip netns` keeps a file for each namespace.
 const NAMESPACES: &str = "/run/netns";
-/// Files in a directory here take the place of those in `/etc` for `ip netns exec` (ip-netns(8)).
+/// Files in a directory here replace those in `/etc` for `ip netns exec` (ip-netns(8)).
 const FILES: &str = "/etc/netns";
 /// A locally administered address.
 const BRIDGE_MAC: &str = "02:00:00:00:00:01";
-/// The bridge's host number: the DNS server, and the way to the outside as in a real pod.
+/// The bridge's host number: the DNS server, and the gateway as in a real pod.
 const BRIDGE: u8 = 1;
 /// The test's host number.
 const OUTSIDE: u8 = 2;
@@ -26,7 +26,7 @@ const FIRST_POD: u8 = 10;
 const FIRST_FRESH: u8 = 100;
 const DNS_PORT: u16 = 53;
 
-/// What is missing here to make namespaces; `None` when nothing is.
+/// What this machine lacks to make namespaces; `None` if nothing.
 pub fn missing() -> Option<&'static str> {
     if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
         return Some("needs root, for network namespaces");
@@ -44,7 +44,7 @@ pub fn missing() -> Option<&'static str> {
 
 /// Namespaces and links of one cluster; removed when dropped.
 pub struct Links {
-    /// Starts the name of every namespace.
+    /// Prefix of every namespace's name.
     prefix: String,
     /// The test's end of its link. Names of links have 15 bytes at most.
     link: String,
@@ -55,11 +55,11 @@ pub struct Links {
 }
 
 impl Links {
-    /// Makes everything. Pods have no address yet.
+    /// Makes all of it. Pods have no address yet.
     pub fn new(pods: usize) -> Self {
         static MADE: AtomicU8 = AtomicU8::new(0);
         static MAKING: Mutex<()> = Mutex::new(());
-        // Until its link is up nobody else sees that a subnet is taken.
+        // Until its link is up, other processes do not see that a subnet is in use.
         let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
         let (pid, number) = (std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
         let links = Self {
@@ -69,7 +69,7 @@ impl Links {
             pods,
             fresh: AtomicU8::new(FIRST_FRESH),
         };
-        // From here on a failure drops `links`, which removes what is there.
+        // From here on a failure drops `links`, which removes what exists.
         links.join_the_outside();
         (0..pods).for_each(|pod| links.join_pod(pod));
         links
@@ -98,7 +98,7 @@ impl Links {
         self.host(FIRST_POD + u8::try_from(pod).unwrap())
     }
 
-    /// An address that nobody has had so far.
+    /// An address that was not used so far.
     pub fn fresh_address(&self) -> Ipv4Addr {
         self.host(self.fresh.fetch_add(1, Ordering::Relaxed))
     }
@@ -107,8 +107,8 @@ impl Links {
         let (bridge, link) = (self.bridge(), &self.link);
         ip(&["netns", "add", &bridge]);
         ip(&["-n", &bridge, "link", "set", "lo", "up"]);
-        // Else it has the lowest address of its ports, and another one when that port is unplugged:
-        // what has cached it would not reach the DNS server for half a minute.
+        // Otherwise it has the lowest address of its ports, and another one when that port is
+        // unplugged: hosts with a cached address could not reach the DNS server for half a minute.
         let own = ["address", BRIDGE_MAC, "type", "bridge"];
         ip(&[&["-n", &bridge, "link", "add", "bridge"], own.as_slice()].concat());
         ip(&["-n", &bridge, "address", "add", &self.network(BRIDGE), "dev", "bridge"]);
@@ -139,7 +139,7 @@ impl Links {
         format!("{}/24", self.host(host))
     }
 
-    /// Gives a pod this address and no other one, and plugs it in.
+    /// Gives a pod only this address, and plugs it in.
     pub fn set_address(&self, pod: usize, address: Ipv4Addr) {
         let (namespace, gateway) = (self.namespace(pod), self.host(BRIDGE).to_string());
         ip(&["-n", &namespace, "address", "flush", "dev", "eth0"]);
@@ -150,7 +150,7 @@ impl Links {
         ip(&["-n", &self.bridge(), "link", "set", &port, "master", "bridge", "up"]);
     }
 
-    /// Pulls the cable: neither end is told anything by the other.
+    /// Unplugs the cable: neither end is notified.
     pub fn unplug(&self, pod: usize) {
         ip(&["-n", &self.bridge(), "link", "set", &format!("pod-{pod}"), "nomaster"]);
     }
@@ -159,7 +159,8 @@ impl Links {
     pub fn dns_socket(&self) -> UdpSocket {
         let namespace = Path::new(NAMESPACES).join(self.bridge());
         let address = SocketAddr::from((self.host(BRIDGE), DNS_PORT));
-        // A thread of its own, since it never comes back; the socket stays where it was opened.
+        // In a separate thread, since it never returns to its namespace; the socket stays where it
+        // was opened.
         let opened = std::thread::spawn(move || {
             let namespace = std::fs::File::open(namespace)?;
             rustix::thread::move_into_link_name_space(
@@ -172,7 +173,7 @@ impl Links {
     }
 }
 
-/// Everything goes, whatever is missing of it. Processes in a namespace are killed by their nodes.
+/// Removes everything that exists. The nodes kill their processes in a namespace.
 impl Drop for Links {
     fn drop(&mut self) {
         let _ = run(&["link", "del", &self.link]);
@@ -183,12 +184,12 @@ impl Drop for Links {
         for pod in 0..self.pods {
             let _ = std::fs::remove_dir_all(self.files(pod));
         }
-        // Fails where it is not empty, and then it was there before.
+        // Fails if it is not empty, and then it existed before.
         let _ = std::fs::remove_dir(FILES);
     }
 }
 
-/// A subnet that this machine has no way to, not even one that another test run has made.
+/// A subnet without a route on this machine, including routes of other test runs.
 fn free_subnet(pid: u32) -> u8 {
     let first = u8::try_from(pid % 256).unwrap();
     let all = (0..=u8::MAX).map(|by| first.wrapping_add(by));
@@ -199,7 +200,7 @@ fn free_subnet(pid: u32) -> u8 {
     all.into_iter().find(is_free).expect("a subnet is free")
 }
 
-/// Runs `ip`, which has to succeed; what it printed.
+/// Runs `ip`, which must succeed; returns its output.
 fn ip(arguments: &[&str]) -> String {
     let output = run(arguments).unwrap();
     let said = String::from_utf8_lossy(&output.stderr);

@@ -1,5 +1,5 @@
 //! Pods behind a headless Service: a network namespace and an address for each, a DNS server that
-//! names them, and a way in for the test. Needs root, `ip` and the right to make namespaces.
+//! names them, and access for the test. Needs root, `ip` and the right to make namespaces.
 
 pub mod dns;
 mod links;
@@ -20,21 +20,21 @@ pub use resolver::Zone;
 
 /// The Service's DNS name. `test` is reserved (RFC 6761), so no real server is ever asked.
 pub const SERVICE: &str = "relay.test";
-/// The default of `--server-addr` has this port, and every pod has all ports to itself.
+/// The port of the default of `--server-addr`; every pod has all ports to itself.
 const SERVER_PORT: u16 = 8080;
 
-/// Network namespaces of one cluster. All of it is removed when dropped.
+/// Network namespaces of one cluster, removed when dropped.
 pub struct Pods {
     links: Links,
     resolver: Resolver,
     addresses: Addresses,
 }
 
-/// The address that each pod really has, by host name, whatever DNS says.
+/// The actual address of each pod, by host name, whatever DNS says.
 type Addresses = Arc<Mutex<BTreeMap<String, Ipv4Addr>>>;
 
 impl Pods {
-    /// So many pods, each with a first address. DNS knows none of them yet.
+    /// This many pods, each with a first address. DNS knows none of them yet.
     pub async fn new(count: usize) -> Self {
         let links = Links::new(count);
         let resolver = Resolver::start(links.dns_socket(), Zone::new(SERVICE));
@@ -55,40 +55,40 @@ impl Pods {
         self.addresses.lock().unwrap_or_else(PoisonError::into_inner)[&host(pod)]
     }
 
-    /// An address that no pod has had so far.
+    /// An address that no pod has used so far.
     pub fn fresh_address(&self) -> Ipv4Addr {
         self.links.fresh_address()
     }
 
-    /// Gives a pod another address, and takes the old one away. DNS does not hear of it.
+    /// Gives a pod another address instead of the old one, without a change in DNS.
     pub fn move_to(&self, pod: usize, address: Ipv4Addr) {
         self.links.set_address(pod, address);
         let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
         addresses.insert(host(pod), address);
     }
 
-    /// Unplugs a pod: no packet from it or to it arrives, and nobody is told.
+    /// Unplugs a pod: no packet from it or to it arrives, without notice.
     pub fn unplug(&self, pod: usize) {
         self.links.unplug(pod);
     }
 
-    /// Has DNS name a pod by the address that it has now.
+    /// Makes DNS name a pod by its current address.
     pub fn publish(&self, pod: usize) {
         let address = self.address(pod).into();
         self.resolver.change(|zone| zone.publish(&name(pod), address));
     }
 
-    /// Has DNS answer nobody, or everybody again.
+    /// Stops all answers of DNS, or starts them again.
     pub fn silence_dns(&self, is_silent: bool) {
         self.resolver.change(|zone| zone.silence(is_silent));
     }
 
-    /// Has DNS forget a pod.
+    /// Removes a pod from DNS.
     pub fn withdraw(&self, pod: usize) {
         self.resolver.change(|zone| zone.withdraw(&name(pod)));
     }
 
-    /// How often a pod has asked for the Service and was told that there is no such name.
+    /// How often a pod asked for the Service and got the answer that there is no such name.
     pub fn denied(&self, pod: usize) -> usize {
         let asker = IpAddr::from(self.address(pod));
         self.resolver.change(|zone| zone.denied(asker))
@@ -97,7 +97,7 @@ impl Pods {
     /// Runs `binary` in a pod.
     pub fn command(&self, pod: usize, binary: &Path) -> Command {
         let mut command = Command::new("ip");
-        // It becomes the binary, so that signals reach the right process.
+        // The process becomes the binary, so that signals reach it.
         command.args(["netns", "exec", &self.links.namespace(pod)]).arg(binary);
         command
     }
@@ -108,12 +108,12 @@ impl Pods {
         vec![("--service", SERVICE.to_owned()), ("--server-addr", listen.to_string())]
     }
 
-    /// Where the test reaches a pod, with [`Pods::client`] only.
+    /// The URL of a pod for the test, with [`Pods::client`] only.
     pub fn url(&self, pod: usize) -> String {
         format!("http://{}:{SERVER_PORT}", host(pod))
     }
 
-    /// A client that reaches every pod where it is at that moment.
+    /// A client that reaches every pod at its current address.
     pub fn client(&self) -> reqwest::Client {
         let directory = Directory(Arc::clone(&self.addresses));
         client_builder().dns_resolver(Arc::new(directory)).build().unwrap()
@@ -135,7 +135,7 @@ struct Directory(Addresses);
 impl Resolve for Directory {
     fn resolve(&self, name: Name) -> Resolving {
         let addresses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // The URL's port takes the place of 0.
+        // The URL's port replaces 0.
         let found = addresses.get(name.as_str()).map(|address| SocketAddr::from((*address, 0)));
         let found = found.ok_or_else(|| format!("no pod {}", name.as_str()).into());
         Box::pin(std::future::ready(found.map(|at| Box::new(std::iter::once(at)) as Addrs)))

@@ -1,5 +1,5 @@
-//! A DNS server as pods have one: the name of a headless Service leads to all of its pods, ready
-//! or not, and each pod has a name of its own below it.
+//! A DNS server as pods have one: the name of a headless Service resolves to all of its pods, ready
+//! or not, and each pod has its own name below it.
 
 use super::dns::Question;
 use std::collections::BTreeMap;
@@ -10,19 +10,19 @@ use tokio::net::UdpSocket;
 /// The longest message over UDP without an extension.
 const MESSAGE_BYTES_MAX: usize = 512;
 
-/// What is known, and what was asked.
+/// The records, and the queries.
 #[derive(Clone, Debug)]
 pub struct Zone {
     service: String,
     /// By the pod's full name.
     pods: BTreeMap<String, IpAddr>,
-    /// Answers that the Service's name does not exist, by who asked.
+    /// Answers that the Service's name does not exist, by the asking address.
     denied: BTreeMap<IpAddr, usize>,
     is_silent: bool,
 }
 
 impl Zone {
-    /// A Service without pods: like Kubernetes' DNS, its name does not exist.
+    /// A Service without pods: as in Kubernetes' DNS, its name does not exist.
     pub fn new(service: &str) -> Self {
         Self {
             service: service.to_owned(),
@@ -32,22 +32,22 @@ impl Zone {
         }
     }
 
-    /// Has `pod` lead to this address and no other one.
+    /// Makes `pod` resolve to this address only.
     pub fn publish(&mut self, pod: &str, address: IpAddr) {
         self.pods.insert(format!("{pod}.{}", self.service), address);
     }
 
-    /// Has questions go unanswered, or answers them again.
+    /// Leaves queries unanswered, or answers them again.
     pub fn silence(&mut self, is_silent: bool) {
         self.is_silent = is_silent;
     }
 
-    /// Forgets `pod`.
+    /// Removes `pod`.
     pub fn withdraw(&mut self, pod: &str) {
         self.pods.remove(&format!("{pod}.{}", self.service));
     }
 
-    /// Addresses behind a name; `None` when there is no such name.
+    /// Addresses of a name; `None` if there is no such name.
     pub fn look_up(&self, name: &str) -> Option<Vec<IpAddr>> {
         if name == self.service {
             let all: Vec<IpAddr> = self.pods.values().copied().collect();
@@ -56,7 +56,7 @@ impl Zone {
         self.pods.get(name).map(|address| vec![*address])
     }
 
-    /// How often `asker` was told that the Service's name does not exist.
+    /// How often `asker` got the answer that the Service's name does not exist.
     pub fn denied(&self, asker: IpAddr) -> usize {
         self.denied.get(&asker).copied().unwrap_or_default()
     }
@@ -88,7 +88,7 @@ impl Resolver {
         Self { zone, task }
     }
 
-    /// Changes the zone, or only looks at it.
+    /// Changes or reads the zone.
     pub fn change<T>(&self, change: impl FnOnce(&mut Zone) -> T) -> T {
         change(&mut self.zone.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -103,7 +103,7 @@ impl Drop for Resolver {
 async fn serve(socket: UdpSocket, zone: Arc<Mutex<Zone>>) {
     let mut message = [0; MESSAGE_BYTES_MAX];
     loop {
-        // An error is that of an earlier answer, to somebody who has gone meanwhile.
+        // The error of an earlier answer to a client that is gone.
         let Ok((length, asker)) = socket.recv_from(&mut message).await else { continue };
         let answer = {
             let mut zone = zone.lock().unwrap_or_else(PoisonError::into_inner);
