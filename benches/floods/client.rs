@@ -1,11 +1,11 @@
-//! Events by one connection that is kept, and single questions.
+//! Events over one kept connection, and single requests.
 
 use anyhow::{Context as _, bail};
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// Nothing that is asked here takes longer.
+/// No request here takes longer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 /// A connection to the relay.
@@ -19,7 +19,7 @@ impl Client {
         Self { address, stream: None }
     }
 
-    /// Posts an event; the status of the answer.
+    /// Posts an event; returns the status of the answer.
     pub fn post(&mut self, id: &str, event_type: &str, body: &str) -> anyhow::Result<u16> {
         let head = format!(
             "POST / HTTP/1.1\r\nhost: relay\r\ncontent-type: application/json\r\n\
@@ -35,7 +35,7 @@ impl Client {
         self.ask(&[format!("GET {path} HTTP/1.1\r\nhost: relay\r\n\r\n").as_bytes()])
     }
 
-    /// One request. A connection that was closed meanwhile is opened anew, once.
+    /// One request. A connection that was closed meanwhile is opened again, once.
     fn ask(&mut self, parts: &[&[u8]]) -> anyhow::Result<(u16, String)> {
         let is_kept = self.stream.is_some();
         match self.try_ask(parts) {

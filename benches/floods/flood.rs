@@ -1,4 +1,4 @@
-//! The floods, and what is measured of each.
+//! The floods, and the measurements of each.
 
 use crate::client::Client;
 use crate::shared::process::{Process, folder, free_address};
@@ -16,9 +16,9 @@ use std::time::{Duration, Instant};
 pub const RUNNING: &str = "dev.tekton.event.pipelinerun.running.v1";
 const SUCCESSFUL: &str = "dev.tekton.event.pipelinerun.successful.v1";
 const ANNOTATION_BYTES: usize = 1000;
-/// Connections that send at once.
+/// Connections that send at the same time.
 const SENDERS: u64 = 16;
-/// Before the flood, and after a restart, to see what a process takes at rest.
+/// Rest before the flood and after a restart, to see what an idle process takes.
 const REST: Duration = Duration::from_secs(3);
 const NORMAL_WITHIN: Duration = Duration::from_secs(120);
 
@@ -29,7 +29,7 @@ pub struct Flood {
     when: &'static str,
     runs: u64,
     annotations: usize,
-    /// Every second run ends, with an event of its own.
+    /// Every second run ends, with its own event.
     ends: bool,
 }
 
@@ -113,7 +113,7 @@ impl Relay {
         wait_until(|| Client::new(self.address).get("/readyz").is_ok_and(is_ready))
     }
 
-    /// The sum of a metric's series that begin like this.
+    /// The sum of a metric's series with this prefix.
     fn metric(&self, start: &str) -> anyhow::Result<u64> {
         let (_, text) = Client::new(self.address).get("/metrics")?;
         let lines = text.lines().filter(|line| line.starts_with(start));
@@ -121,7 +121,7 @@ impl Relay {
         Ok(values.sum())
     }
 
-    /// Whether nothing is to be planned or delivered.
+    /// Whether nothing is left to plan or deliver.
     fn is_settled(&self) -> bool {
         let left = ["effects_unsettled", "events_unplanned"]
             .map(|name| self.metric(&format!("tekton_events_relay_{name} ")).unwrap_or(u64::MAX));
@@ -129,14 +129,14 @@ impl Relay {
     }
 }
 
-/// What became of a flood.
+/// The result of a flood.
 struct Outcome {
     sent: u64,
     refused: u64,
     took: Duration,
 }
 
-/// Floods a relay of its own, and adds what was seen.
+/// Floods a new relay, and adds the measurements.
 pub fn measure(flood: &Flood, table: &mut Table) -> anyhow::Result<()> {
     let folder = folder()?;
     let config = format!(

@@ -1,7 +1,7 @@
-//! What floods of events do to one relay: its memory at any time and after a restart, what another
-//! namespace notices, and when all is as before. Goals are printed beside the figures.
+//! The effects of event floods on one relay: its memory during and after a restart, the effect on
+//! another namespace, and the time until all is as before. Goals are printed next to the figures.
 //!
-//! `cargo bench --bench floods`, or the names of the floods to be tried.
+//! `cargo bench --bench floods`, or with the names of floods to run.
 
 mod client;
 mod flood;
@@ -14,7 +14,7 @@ use flood::{FLOODS, measure};
 use shared::table::Table;
 
 fn main() -> anyhow::Result<()> {
-    // Cargo adds flags of its own.
+    // Cargo adds its own flags.
     let named: Vec<String> =
         std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
     let known = |name: &String| FLOODS.iter().any(|flood| flood.name == name);

@@ -1,4 +1,5 @@
-//! What is watched while a flood goes on: the memory of the process, and how another namespace fares.
+//! What is watched during a flood: the memory of the process, and the service for another
+//! namespace.
 
 use crate::client::Client;
 use crate::flood::{RUNNING, Run};
@@ -14,7 +15,7 @@ const SAMPLE_EVERY: Duration = Duration::from_millis(50);
 /// Between two runs of the other namespace.
 const FRESH_EVERY: Duration = Duration::from_millis(40);
 
-/// Notes the most memory that a process took.
+/// Records the peak memory of a process.
 pub struct MemoryWatch {
     stop: Arc<AtomicBool>,
     most: Arc<AtomicU64>,
@@ -36,18 +37,18 @@ impl MemoryWatch {
         Self { stop, most, thread: Some(thread) }
     }
 
-    /// Ends the watch. Bytes.
+    /// Ends the watch and returns the peak in bytes.
     pub fn end(mut self) -> u64 {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
-            // It only samples: there is nothing to be told.
+            // It only samples: its result does not matter.
             let _ = thread.join();
         }
         self.most.load(Ordering::Relaxed)
     }
 }
 
-/// How the events of another namespace were taken.
+/// The service for events of another namespace.
 #[derive(Default)]
 pub struct Fresh {
     pub latencies: Vec<Duration>,
@@ -55,7 +56,7 @@ pub struct Fresh {
 }
 
 impl Fresh {
-    /// Of all that were answered, the latency that one in a hundred exceeds.
+    /// Of all answered events, the latency that one in a hundred exceeds.
     pub fn p99(&mut self) -> Duration {
         self.latencies.sort_unstable();
         let at = self.latencies.len() * 99 / 100;
@@ -63,7 +64,7 @@ impl Fresh {
     }
 }
 
-/// Sends a run of another namespace at a steady pace until told to stop.
+/// Sends runs of another namespace at a steady pace until stopped.
 pub fn trickle(address: SocketAddr, stop: Arc<AtomicBool>) -> JoinHandle<anyhow::Result<Fresh>> {
     std::thread::spawn(move || {
         let (mut client, mut fresh) = (Client::new(address), Fresh::default());

@@ -1,5 +1,5 @@
-//! Accepting events over HTTP, fsync on, beside Redis with an fsync for each answer. Rounds of
-//! both alternate, so that what else the machine does hits both alike.
+//! Accepting events over HTTP with fsync, compared with Redis with an fsync for each answer. Rounds
+//! of both alternate, so that other load on the machine affects both alike.
 
 use crate::redis::{self, Redis};
 use crate::relay::Relay;
@@ -13,11 +13,11 @@ use std::time::Duration;
 pub const CONNECTIONS: usize = 64;
 const ROUNDS: usize = 3;
 const REQUESTS: u64 = 20_000;
-/// Fewer, because each takes a port that stays taken for a minute.
+/// Fewer, because each uses a port that stays occupied for a minute.
 const REQUESTS_CLOSING: u64 = 5_000;
 const REQUESTS_WARM_UP: u64 = 1_000;
 const ROUND_TIME_MAX: Duration = Duration::from_secs(10);
-/// After which a process that only started has settled.
+/// A process that has only started is idle after this time.
 const IDLE_AFTER: Duration = Duration::from_secs(1);
 
 const ACCEPTED: &str = "\"fate\":\"accepted\"";

@@ -1,4 +1,4 @@
-//! Where the time of one accepted event goes: each step alone, on one thread.
+//! The time of one accepted event by steps: each step alone, on one thread.
 
 use crate::cpu_clock::{median, per_item, timed};
 use crate::shared::process::folder;
@@ -18,7 +18,7 @@ use tekton_events_relay::state_machine::{
 };
 use tekton_events_relay::wire::encode_entry;
 
-/// Events gone through in one pass.
+/// Events in one pass.
 const EVENTS: usize = 4096;
 /// Events in one log entry: what half of the connections send while the other half waits.
 const EVENTS_PER_ENTRY: usize = 32;
@@ -76,7 +76,7 @@ fn now() -> Timestamp {
     Timestamp::parse_rfc3339("2026-11-20T19:00:00Z").unwrap_or_default()
 }
 
-/// What the log is asked before a write, applying the events, and applying their plans.
+/// The look-up before a write, applying the events, and applying their plans.
 fn measure_state(
     recorded: &Recorded,
     events: &[RunEvent],
@@ -84,7 +84,7 @@ fn measure_state(
 ) -> anyhow::Result<()> {
     let mut state = StateMachine::default();
     state.apply(Entry { at: now(), commands: first_commands() });
-    // Others are known already, or there would be nothing to look through.
+    // Other runs are known already, or the look-up would be trivial.
     for number in 0..EVENTS {
         let other = Box::new(recorded.run_event(u64::try_from(EVENTS + number)?)?);
         state.apply(Entry { at: now(), commands: vec![Command::Accept(other)] });

@@ -1,24 +1,24 @@
-//! Processor time of the present thread: what other programs on the machine take does not count.
+//! Processor time of the current thread, without the time of other programs on the machine.
 
 use rustix::time::{ClockId, clock_gettime};
 use std::time::Duration;
 
-/// Passes of which the middle one counts.
+/// Passes; the median counts.
 const PASSES: usize = 7;
 
-/// Time on a processor so far, to the nanosecond: `/proc` counts whole ticks.
+/// Processor time so far, to the nanosecond: `/proc` counts whole ticks.
 fn on_processor() -> anyhow::Result<Duration> {
     Ok(clock_gettime(ClockId::ThreadCPUTime).try_into()?)
 }
 
-/// Processor time of `work`, and what it made.
+/// Processor time of `work`, and its result.
 pub fn timed<T>(work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<(Duration, T)> {
     let started = on_processor()?;
     let made = work()?;
     Ok((on_processor()?.saturating_sub(started), made))
 }
 
-/// Microseconds for each of `count` items that `pass` goes through: the median of some passes.
+/// Microseconds for each of the `count` items of `pass`: the median of some passes.
 pub fn per_item(count: usize, mut pass: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<f64> {
     let mut times = Vec::with_capacity(PASSES);
     for _ in 0..PASSES {
@@ -27,7 +27,7 @@ pub fn per_item(count: usize, mut pass: impl FnMut() -> anyhow::Result<()>) -> a
     Ok(median(&mut times).as_secs_f64() * 1e6 / count as f64)
 }
 
-/// The middle one of some times.
+/// The median of some times.
 pub fn median(times: &mut [Duration]) -> Duration {
     times.sort_unstable();
     times.get(times.len() / 2).copied().unwrap_or_default()

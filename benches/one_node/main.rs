@@ -1,5 +1,5 @@
-//! What one node can do, measured and printed as one table. Nothing here judges: goals are printed
-//! beside the figures, and whoever reads them knows what else the machine was doing.
+//! The performance of one node, measured and printed as one table. It does not judge: goals are
+//! printed next to the figures, and the reader knows the other load of the machine.
 
 mod accept;
 mod breakdown;
@@ -18,7 +18,7 @@ use shared::table::Table;
 /// Starts this program again as the process whose memory is measured.
 const MEMORY_ARGUMENT: &str = "--memory";
 
-/// Parts of the table that can be asked for by name; all of them when none is named.
+/// Parts of the table that can be selected by name; without a name all of them.
 const PARTS: [&str; 4] = ["accept", "breakdown", "plan", "memory"];
 
 fn main() -> anyhow::Result<()> {
@@ -28,7 +28,7 @@ fn main() -> anyhow::Result<()> {
     {
         return memory::remember(what);
     }
-    // Cargo adds flags of its own.
+    // Cargo adds its own flags.
     let named: Vec<&str> = arguments
         .iter()
         .map(String::as_str)

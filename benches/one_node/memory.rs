@@ -1,5 +1,5 @@
-//! What a million remembered keys and a million past runs take. Each is measured in a process of
-//! its own, started from this program, so that nothing else has grown or shrunk meanwhile.
+//! The memory of a million remembered keys and a million past runs. Each is measured in a separate
+//! process of this program, so that nothing else has grown or shrunk meanwhile.
 
 use crate::MEMORY_ARGUMENT;
 use crate::shared::process::resident_bytes;
@@ -21,12 +21,12 @@ const PAST_RUNS: &str = "past-runs";
 const LIVE_RUNS: u64 = 1000;
 /// Quiet time after which a run is past. Short, so that few runs live at the same time.
 const QUIET: Duration = Duration::from_secs(10);
-/// More than all of it takes.
+/// More than the whole measurement takes.
 const MEMORY_BYTES: u64 = 8 << 30;
 /// Long enough that nothing past is forgotten meanwhile.
 const REMEMBERED_FOR: Duration = Duration::from_hours(24 * 365);
 
-/// Measures both in processes of their own and adds their rows.
+/// Measures both in separate processes and adds their rows.
 pub fn measure(table: &mut Table) -> anyhow::Result<()> {
     for (what, name) in [(DELIVERIES, "delivery keys"), (PAST_RUNS, "past runs")] {
         let mut command = Command::new(std::env::current_exe()?);
@@ -39,7 +39,7 @@ pub fn measure(table: &mut Table) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Remembers a million of `what` in this process, and prints by how many bytes it grew.
+/// Remembers a million of `what` in this process, and prints its growth in bytes.
 pub fn remember(what: &str) -> anyhow::Result<()> {
     let recorded = Recorded::task_run()?;
     let grown = match what {
@@ -101,7 +101,7 @@ fn remember_past_runs(recorded: &Recorded) -> anyhow::Result<u64> {
             run.apply(Vec::new());
         }
     }
-    // A run is looked at again one quiet time after its last change, so the last ones take longer.
+    // A run is checked again one quiet time after its last change, so the last ones take longer.
     for _ in 0..10 {
         run.advance(run.now().after(QUIET), &mut TakesAll);
     }
@@ -112,7 +112,7 @@ fn remember_past_runs(recorded: &Recorded) -> anyhow::Result<u64> {
     Ok(after.saturating_sub(before))
 }
 
-/// What the same weighs as the state counts it, beside what it takes.
+/// The weight that the state counts for the same data, to compare with its memory.
 fn tell_weight(bytes: u64) -> anyhow::Result<()> {
     writeln!(std::io::stderr(), "counted as {} B each", bytes / REMEMBERED)?;
     Ok(())

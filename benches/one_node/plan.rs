@@ -1,5 +1,5 @@
-//! Planning one event with ten routes: conditions, filters and targets, then what is rendered when
-//! the effects are sent.
+//! Planning one event with ten routes: conditions, filters and targets, then rendering for the
+//! effects.
 
 use crate::cpu_clock::per_item;
 use crate::shared::recorded::Recorded;
@@ -100,7 +100,7 @@ fn queued(recorded: &Recorded) -> anyhow::Result<QueuedEvent> {
     })
 }
 
-/// Renders what each planned effect sends first.
+/// Renders the first request of each planned effect.
 fn first_requests(queued: &QueuedEvent, rules: &Rules) {
     let planned = plan(run_key(&queued.event.uid), queued, FEATURE_LEVEL, rules);
     let context = rules.with_link(&queued.context, &queued.event);

@@ -1,4 +1,4 @@
-//! Redis with an fsync before each answer: what a relay that keeps its keys in Redis waits for.
+//! Redis with an fsync before each answer: what a relay with its keys in Redis waits for.
 
 use crate::shared::process::{Process, folder, free_address};
 use crate::shared::wait::wait_until;
@@ -7,14 +7,14 @@ use std::net::{SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
-/// Keys are drawn from this many, so that nearly all are new.
+/// The range of random keys, so large that nearly all are new.
 const KEYS: &str = "1000000000";
 
 /// A running Redis.
 pub struct Redis {
     pub process: Process,
     address: SocketAddr,
-    /// Removed once the process has ended: fields are dropped in this order.
+    /// Removed after the process has ended: fields are dropped in this order.
     _folder: TempDir,
 }
 

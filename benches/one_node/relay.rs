@@ -7,14 +7,14 @@ use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 use tempfile::TempDir;
 
-/// Says only what went wrong. Without routes, since accepting is what is measured.
+/// Logs only problems. Without routes, since accepting is measured.
 const CONFIG: &str = "logging: {level: warn}\n";
 
 /// A running relay.
 pub struct Relay {
     pub process: Process,
     pub address: SocketAddr,
-    /// Removed once the process has ended: fields are dropped in this order.
+    /// Removed after the process has ended: fields are dropped in this order.
     _folder: TempDir,
 }
 

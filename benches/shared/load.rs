@@ -1,5 +1,5 @@
-//! The load generator: HTTP/1.1 over plain sockets, on one thread, so that it takes as little as
-//! possible of the processor it shares with what it measures.
+//! The load generator: HTTP/1.1 over plain sockets, on one thread, so that it uses as little as
+//! possible of the processor that it shares with the measured process.
 
 use super::recorded::HttpTemplate;
 use anyhow::{Context as _, bail};
@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-/// Bytes of an answer's head and body, which are a few hundred.
+/// Bytes of an answer's head and body; they have a few hundred.
 const ANSWER_BYTES_MAX: usize = 4096;
 
 /// What to send.
@@ -20,7 +20,7 @@ pub struct Load {
     /// Connections are spread over these.
     pub addresses: Vec<SocketAddr>,
     pub template: HttpTemplate,
-    /// Every answer has to contain this.
+    /// Every answer must contain this.
     pub expected: &'static str,
     pub keeps_connections: bool,
     pub connections: usize,
@@ -30,10 +30,10 @@ pub struct Load {
     pub time_max: Duration,
 }
 
-/// How it went.
+/// The result.
 #[derive(Clone, Copy)]
 pub struct Measured {
-    /// Taken; what was turned away does not count.
+    /// Accepted requests; refused ones do not count.
     pub answered: u64,
     pub refused: u64,
     pub per_second: f64,
@@ -42,7 +42,7 @@ pub struct Measured {
 }
 
 impl Measured {
-    /// Requests that all were taken within `elapsed`, each after one of these times.
+    /// Requests that were all accepted within `elapsed`, each after one of these times.
     pub fn of(mut latencies: Vec<Duration>, elapsed: Duration) -> anyhow::Result<Self> {
         if latencies.is_empty() {
             bail!("nothing was answered");
@@ -62,13 +62,14 @@ impl Measured {
     }
 }
 
-/// Sends until all is answered or the time is over.
+/// Sends until all requests are answered or the time is over.
 pub fn send(load: &Load) -> anyhow::Result<Measured> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(send_all(load))
 }
 
-/// Sends until all is answered or the time is over. Works best on a runtime of one thread.
+/// Sends until all requests are answered or the time is over. Works best on a runtime of one
+/// thread.
 pub async fn send_all(load: &Load) -> anyhow::Result<Measured> {
     let next = Arc::new(AtomicU64::new(load.first));
     let started = Instant::now();
@@ -124,10 +125,10 @@ async fn connect(address: SocketAddr) -> anyhow::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Whether a request was taken.
+/// Whether a request was accepted.
 enum Taken {
     Yes,
-    /// 503: a sender would come again.
+    /// 503: a sender would retry.
     NotNow,
 }
 

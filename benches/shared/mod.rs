@@ -1,5 +1,5 @@
-//! What benchmarks of relay processes have in common: the recorded request, a load generator,
-//! child processes, and the printed table. Measures nothing by itself.
+//! Common parts of benchmarks of relay processes: the recorded request, a load generator, child
+//! processes, and the printed table. It measures nothing itself.
 #![allow(dead_code, reason = "each benchmark takes what it needs")]
 
 pub mod load;

@@ -1,4 +1,4 @@
-//! A process that is measured: stopped when dropped, and what the kernel says about it.
+//! A measured process: stopped when dropped, and the kernel's figures about it.
 
 use anyhow::{Context as _, ensure};
 use std::fs::File;
@@ -13,28 +13,28 @@ use tempfile::TempDir;
 /// Ticks of `utime` and `stime` in a second: fixed in Linux' interface to user space.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// Ports that the system gives to outgoing connections start above these on Linux (32768), so
-/// none of those can sit on a process' port while it restarts.
+/// Ports for outgoing connections start above these on Linux (32768), so none of those can take a
+/// process' port while it restarts.
 const PORTS: Range<u16> = 20_000..32_000;
 
 /// A child process. Killed when dropped.
 pub struct Process(Child);
 
 impl Process {
-    /// Starts `command` without input and output; complaints are passed on.
+    /// Starts `command` without input and output; its errors are passed on.
     pub fn start(command: &mut Command) -> anyhow::Result<Self> {
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn();
         Ok(Self(child.with_context(|| format!("{command:?} did not start"))?))
     }
 
-    /// Starts `command` without input; all it says goes to the end of a file.
+    /// Starts `command` without input; its output is appended to a file.
     pub fn start_logged(command: &mut Command, log: &Path) -> anyhow::Result<Self> {
         let log = File::options().create(true).append(true).open(log)?;
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         Ok(Self(command.spawn().with_context(|| format!("{command:?} did not start"))?))
     }
 
-    /// Asks the process to end. The shell's `kill` spares a dependency.
+    /// Sends the process SIGTERM. The shell's `kill` avoids a dependency.
     pub fn terminate(&self) -> anyhow::Result<()> {
         let line = format!("kill -TERM {}", self.0.id());
         let asked = Command::new("sh").arg("-c").arg(line).status()?;
@@ -42,12 +42,12 @@ impl Process {
         Ok(())
     }
 
-    /// How the process has ended, if it has.
+    /// The exit status, if the process has ended.
     pub fn ended(&mut self) -> anyhow::Result<Option<ExitStatus>> {
         Ok(self.0.try_wait()?)
     }
 
-    /// The number by which the system knows it.
+    /// The process id.
     pub fn id(&self) -> u32 {
         self.0.id()
     }
@@ -73,7 +73,7 @@ impl Drop for Process {
 
 fn processor_time(process: &str) -> anyhow::Result<Duration> {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
-    // The name, in parentheses, may hold spaces; utime and stime are fields 14 and 15.
+    // The name, in parentheses, may contain spaces; utime and stime are fields 14 and 15.
     let (_, fields) = stat.rsplit_once(')').context("malformed stat")?;
     let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<u32>);
     let ticks: u32 = ticks.sum::<Result<u32, _>>()?;
@@ -93,7 +93,7 @@ pub fn own_processor_time() -> anyhow::Result<Duration> {
     processor_time("self")
 }
 
-/// A loopback address whose port was free a moment ago, of TCP and of UDP. Never the same twice.
+/// A loopback address whose port was free a moment ago, for TCP and UDP. Never the same twice.
 pub fn free_address() -> anyhow::Result<SocketAddr> {
     static TRIED: AtomicU16 = AtomicU16::new(0);
     let first = u16::try_from(std::process::id() % u32::try_from(PORTS.len())?)?;
@@ -107,7 +107,7 @@ pub fn free_address() -> anyhow::Result<SocketAddr> {
     }
 }
 
-/// A new folder beside the build: temporary folders of the system are often in memory.
+/// A new folder next to the build: temporary folders of the system are often in memory.
 pub fn folder() -> anyhow::Result<TempDir> {
     Ok(tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?)
 }

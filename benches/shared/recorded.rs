@@ -1,5 +1,5 @@
-//! The recorded request that everything is measured with: a TaskRun that starts to run. Copies of
-//! it differ in the run, its PipelineRun and the event id, and have one length.
+//! The recorded request of all measurements: a TaskRun that starts to run. Copies of it differ in
+//! the run, its PipelineRun and the event id, and have one length.
 
 use anyhow::Context as _;
 use std::ops::Range;
@@ -26,7 +26,7 @@ pub struct Recorded {
     body: String,
 }
 
-/// What the relay's own parser takes.
+/// The input of the relay's own parser.
 pub struct Request {
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
@@ -50,7 +50,7 @@ impl Recorded {
         Ok(Self { headers, body })
     }
 
-    /// The same under a type that the relay reads and then ignores.
+    /// The same with a type that the relay reads and then ignores.
     pub fn of_unknown_type(&self) -> Self {
         let mut unknown = self.clone();
         for (_, value) in unknown.headers.iter_mut().filter(|(name, _)| name == "ce-type") {
@@ -86,7 +86,7 @@ impl Recorded {
         Ok(encode_entry(&Entry { at: Timestamp(1), commands }).len())
     }
 
-    /// The request as HTTP/1.1, to be numbered in place.
+    /// The request as HTTP/1.1, numbered in place.
     pub fn http(&self, connection: &str) -> HttpTemplate {
         let mut text = "POST / HTTP/1.1\r\nhost: relay\r\n".to_owned();
         for (name, value) in &self.headers {
@@ -124,10 +124,10 @@ impl HttpTemplate {
     }
 }
 
-/// What stands in the copy with a number.
+/// The replacement text in a numbered copy.
 type Replacement = fn(u64) -> String;
 
-/// What tells copies apart, and what stands there in copy `number`. Lengths do not change.
+/// The parts that differ between copies, and their text in copy `number`. Lengths do not change.
 const REPLACED: [(&str, Replacement); 4] = [
     (NAME, |number| format!("r{number:07x}")),
     (UID, |number| format!("f85f4ff2-2571-494e-bd44-{number:012x}")),

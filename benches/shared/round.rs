@@ -1,4 +1,4 @@
-//! One round of requests as it is compared and printed, and the medians of several.
+//! One round of requests for comparison and printing, and the medians of several.
 
 use super::load::Measured;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use std::time::Duration;
 #[derive(Clone, Copy, Default)]
 pub struct Round {
     pub answered: u64,
-    /// Requests that were turned away.
+    /// Refused requests.
     pub refused: u64,
     pub per_second: f64,
     pub p50_ms: f64,
@@ -37,7 +37,7 @@ impl std::fmt::Display for Round {
     }
 }
 
-/// The middle one of each figure, and the sums of what was taken and turned away.
+/// The median of each figure, and the sums of accepted and refused requests.
 pub fn medians(rounds: &[Round]) -> Round {
     let of = |field: fn(&Round) -> f64| median(rounds.iter().map(field).collect());
     Round {
@@ -50,7 +50,7 @@ pub fn medians(rounds: &[Round]) -> Round {
     }
 }
 
-/// The middle one of some figures; 0 of none.
+/// The median of some figures; 0 without any.
 pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or_default()

@@ -1,8 +1,8 @@
-//! The one table that is printed.
+//! The printed table.
 
 use std::io::Write as _;
 
-/// Rows of what was measured, in the order they were added.
+/// Rows of measurements, in the order of adding.
 pub struct Table {
     rows: Vec<Row>,
 }
@@ -10,7 +10,7 @@ pub struct Table {
 struct Row {
     what: String,
     value: String,
-    /// Empty where there is none.
+    /// Empty if there is none.
     goal: &'static str,
 }
 
@@ -19,7 +19,7 @@ impl Table {
         Self { rows: Vec::new() }
     }
 
-    /// Adds a figure; `goal` is empty where there is none.
+    /// Adds a figure; `goal` is empty if there is none.
     pub fn add(&mut self, what: impl Into<String>, value: impl Into<String>, goal: &'static str) {
         self.rows.push(Row { what: what.into(), value: value.into(), goal });
     }
@@ -39,7 +39,7 @@ impl Table {
     }
 }
 
-/// Cores, processor, and how busy the machine was over the last minute.
+/// Cores, processor, and the load of the machine over the last minute.
 fn machine() -> anyhow::Result<String> {
     let cores = std::thread::available_parallelism()?;
     let cpuinfo = std::fs::read_to_string("/proc/cpuinfo")?;

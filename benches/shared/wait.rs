@@ -1,4 +1,4 @@
-//! Waiting for another process, which nothing in this one can signal.
+//! Waiting for another process, which cannot signal this one.
 
 use anyhow::bail;
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 const READY_WITHIN: Duration = Duration::from_secs(20);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// Looks until `is_done`, for a bounded time.
+/// Polls until `is_done`, for a bounded time.
 pub fn wait_until(is_done: impl Fn() -> bool) -> anyhow::Result<()> {
     let until = Instant::now() + READY_WITHIN;
     while !is_done() {

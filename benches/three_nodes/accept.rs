@@ -1,6 +1,6 @@
-//! Accepting events over HTTP by three nodes, fsync on, beside puts to a three-member etcd. Rounds
-//! of both alternate, each on new processes and empty disks, so that what else the machine does
-//! hits both alike.
+//! Accepting events over HTTP by three nodes with fsync, compared with puts to a three-member etcd.
+//! Rounds of both alternate, each with new processes and empty disks, so that other load on the
+//! machine affects both alike.
 
 use crate::cluster::{Cluster, Peers};
 use crate::etcd::{self, Etcd, Puts};
@@ -13,13 +13,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 const ROUNDS: usize = 3;
-/// Requests under way at the same time.
+/// Requests in flight at the same time.
 const IN_FLIGHT: usize = 64;
 const REQUESTS: u64 = 20_000;
 const REQUESTS_WARM_UP: u64 = 1_000;
 const ROUND_TIME_MAX: Duration = Duration::from_secs(8);
 const ACCEPTED: &str = "\"fate\":\"accepted\"";
-/// Without routes, since accepting is what is measured.
+/// Without routes, since accepting is measured.
 const CONFIG: &str = "logging: {level: warn}\n";
 
 /// The rounds of one kind.
@@ -28,7 +28,7 @@ struct Rounds {
     rounds: Vec<Round>,
     /// Microseconds of the load generator's processor time for each request.
     generator_us: Vec<f64>,
-    /// Entries that went into the log for each request; of the relay alone.
+    /// Log entries for each request; for the relay only.
     entries: Vec<f64>,
 }
 
@@ -146,7 +146,7 @@ async fn put(value_bytes: usize) -> anyhow::Result<(Round, f64)> {
     counted(async || etcd.put(&puts).await, || etcd.processor_time()).await
 }
 
-/// A round with the processor time it took: the servers', and this process'.
+/// A round with its processor time: the servers', and this process'.
 async fn counted(
     round: impl AsyncFnOnce() -> anyhow::Result<Measured>,
     of_servers: impl Fn() -> anyhow::Result<Duration>,

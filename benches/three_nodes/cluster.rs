@@ -1,5 +1,5 @@
 //! Three relay processes that find each other by seeds on loopback, each with a data directory on
-//! disk: started, asked, killed, stopped, started again.
+//! disk: started, queried, killed, stopped, started again.
 
 use crate::shared::process::{Process, folder, free_address};
 use crate::waiting::{eventually, log_tail};
@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 pub const NODES: usize = 3;
 /// A healthy node answers at once.
 const ASK_WITHIN: Duration = Duration::from_secs(1);
-/// Slots are spread when no node has fewer.
+/// Slots are spread if no node has fewer.
 const SLOTS_MIN: u64 = 256 / NODES as u64;
 /// A follower this close behind has caught up.
 const LAG_MAX: u64 = 64;
@@ -30,10 +30,10 @@ struct Node {
     process: Option<Process>,
 }
 
-/// How the nodes talk to each other.
+/// How the nodes communicate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Peers {
-    /// In TLS, as they have to.
+    /// With TLS, as required.
     Proven,
     /// Readable, as with a version before TLS.
     Plain,
@@ -45,7 +45,7 @@ pub struct Cluster {
     peers: Peers,
     /// From the start of the first process until all were ready.
     pub formed_after: Duration,
-    /// Removed once the processes have ended: fields are dropped in this order.
+    /// Removed after the processes have ended: fields are dropped in this order.
     _folder: TempDir,
 }
 
@@ -56,7 +56,7 @@ impl Cluster {
         Self::start_as(config, Peers::Proven).await
     }
 
-    /// The same, with peers that prove themselves or do not.
+    /// The same, with or without authentication of peers.
     pub async fn start_as(config: &str, peers: Peers) -> anyhow::Result<Self> {
         let root = folder()?;
         let mut nodes = Vec::new();
@@ -78,7 +78,7 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Starts the process of a node, and does not wait.
+    /// Starts the process of a node without waiting.
     pub fn spawn(&mut self, number: usize) -> anyhow::Result<()> {
         let seeds: Vec<String> = self.nodes.iter().map(|node| node.gossip.to_string()).collect();
         let node = &mut self.nodes[number];
@@ -125,7 +125,7 @@ impl Cluster {
         })
     }
 
-    /// The end of a process that nobody asked to end.
+    /// An unexpected end of a process.
     fn ended(&mut self) -> Option<anyhow::Error> {
         self.nodes.iter_mut().find_map(|node| {
             let status = node.process.as_mut()?.ended().ok()??;
@@ -143,7 +143,7 @@ impl Cluster {
         true
     }
 
-    /// The cluster as its leader sees it, from the first running node that can tell.
+    /// The cluster as its leader sees it, from the first running node that answers.
     async fn view(&self) -> Option<Value> {
         for node in self.nodes.iter().filter(|node| node.process.is_some()) {
             let Some((_, body)) = get(node.http, "/api/v1/cluster").await else { continue };
@@ -186,7 +186,7 @@ impl Cluster {
         Some(view["self"].as_str()?.to_owned())
     }
 
-    /// Id of a running node, as answers name owners.
+    /// Id of a running node, in the form of owners in answers.
     pub async fn id_of(&self, number: usize) -> anyhow::Result<String> {
         self.id(&self.nodes[number]).await.context("the node does not answer")
     }
@@ -221,7 +221,7 @@ impl Cluster {
         self.nodes[number].process = None;
     }
 
-    /// SIGTERM; the time until the process has ended.
+    /// SIGTERM; returns the time until the process has ended.
     pub async fn stop(&mut self, number: usize) -> anyhow::Result<Duration> {
         let started = Instant::now();
         let mut process = self.nodes[number].process.take().context("the node is down")?;

@@ -1,5 +1,5 @@
-//! Three members of etcd with its own settings: what a relay that keeps its state in a replicated
-//! store would wait for, at the least.
+//! Three members of etcd with its own settings: the minimum wait of a relay with its state in a
+//! replicated store.
 
 use crate::grpc::Channel;
 use crate::shared::load::Measured;
@@ -20,7 +20,7 @@ const MEMBERS: usize = 3;
 const PUT: &str = "/etcdserverpb.KV/Put";
 const STATUS: &str = "/etcdserverpb.Maintenance/Status";
 
-/// `etcdserverpb.PutRequest`, with the fields that are needed. So for the other messages.
+/// `etcdserverpb.PutRequest`, with the needed fields. The other messages likewise.
 #[derive(Clone, PartialEq, prost::Message)]
 struct PutRequest {
     #[prost(bytes = "vec", tag = "1")]
@@ -56,7 +56,7 @@ struct StatusResponse {
 pub struct Etcd {
     members: Vec<Process>,
     leader: SocketAddr,
-    /// Removed once the processes have ended: fields are dropped in this order.
+    /// Removed after the processes have ended: fields are dropped in this order.
     _folder: TempDir,
 }
 
@@ -111,7 +111,7 @@ impl Etcd {
         self.members.iter().map(Process::processor_time).sum()
     }
 
-    /// Puts to the leader until all is answered or the time is over.
+    /// Puts to the leader until all are answered or the time is over.
     pub async fn put(&self, puts: &Puts) -> anyhow::Result<Measured> {
         let mut channels = Vec::new();
         for _ in 0..CONNECTIONS {
@@ -153,7 +153,7 @@ async fn put_some(
     }
 }
 
-/// The member that leads, once one does and all agree.
+/// The leading member, once one leads and all agree.
 async fn leader(clients: &[SocketAddr]) -> Option<SocketAddr> {
     let mut found = None;
     for client in clients {

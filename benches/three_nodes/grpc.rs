@@ -1,4 +1,4 @@
-//! As much of gRPC as etcd needs: unary calls over one HTTP/2 connection.
+//! The part of gRPC that etcd needs: unary calls over one HTTP/2 connection.
 //! <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>
 
 use anyhow::{Context as _, ensure};
@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 /// Before each message: whether it is compressed, and its length.
 const PREFIX_BYTES: usize = 5;
 
-/// A connection that carries calls side by side. Clones share it.
+/// A connection with parallel calls. Clones share it.
 #[derive(Clone)]
 pub struct Channel {
     sender: SendRequest<Body>,
@@ -29,12 +29,12 @@ impl Channel {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         let (sender, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream)).await?;
-        // Callers hear of its end by their calls.
+        // Callers learn of its end from their calls.
         tokio::spawn(async move { connection.await.ok() });
         Ok(Self { sender, address })
     }
 
-    /// Calls `path` with one message, and gives the one that is answered.
+    /// Calls `path` with one message, and returns the answer.
     pub async fn call<A: Message + Default>(
         &mut self,
         path: &str,
@@ -47,7 +47,7 @@ impl Channel {
         self.sender.ready().await?;
         let (head, body) = self.sender.send_request(request).await?.into_parts();
         let (data, trailers) = read(body).await?;
-        // An error without a message comes in the head.
+        // An error without a message is in the headers.
         let status = trailers.get("grpc-status").or_else(|| head.headers.get("grpc-status"));
         let status = status.context("an answer without status")?;
         ensure!(status == "0", "{path}: grpc-status {status:?}");

@@ -1,5 +1,5 @@
-//! How long nothing is accepted when the leader dies, and when it hands over. Events are sent to
-//! the other two, by senders that try again.
+//! How long nothing is accepted when the leader dies, and when it transfers the leadership. Senders
+//! that retry send events to the other two.
 
 use crate::cluster::Cluster;
 use crate::sender::{Plan, Senders};
@@ -9,30 +9,30 @@ use crate::shared::table::Table;
 use std::time::{Duration, Instant};
 
 const ROUNDS: u64 = 3;
-/// Between two events of each of the senders: together one every 2.5 ms.
+/// Between two events of each sender: together one every 2.5 ms.
 const PACE: Duration = Duration::from_millis(20);
-/// Sent before the loss, so that everything is warm; also shows the longest gap without a loss.
+/// Time before the loss, so that everything is warm; it also shows the longest gap without a loss.
 const BEFORE: Duration = Duration::from_secs(1);
-/// Watched after the loss, well beyond the goal.
+/// Time watched after the loss, well beyond the goal.
 const AFTER: Duration = Duration::from_secs(4);
-/// Events of one round at most.
+/// Maximum number of events of one round.
 const COUNT_MAX: u64 = 100_000;
 const CONFIG: &str = "logging: {level: info}\n";
 
-/// How the leader goes.
+/// How the leader is lost.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Loss {
     Killed,
     Stopped,
 }
 
-/// What one loss did.
+/// The effect of one loss.
 struct Gap {
     /// Longest time without an accept.
     longest: Duration,
     /// The same before the loss.
     before: Duration,
-    /// Given up by a sender after its last attempt.
+    /// Events given up by a sender after its last attempt.
     refused: u64,
 }
 

@@ -1,5 +1,5 @@
-//! What three nodes on one machine can do, beside a three-member etcd, and how long they take to
-//! get over a loss. Prints one table; nothing here judges, goals stand beside the figures.
+//! The performance of three nodes on one machine, compared with a three-member etcd, and their
+//! recovery time after a loss. Prints one table without judging it; goals are next to the figures.
 
 mod accept;
 mod cluster;
@@ -19,7 +19,7 @@ use shared::recorded::Recorded;
 use shared::table::Table;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Parts of the table that can be asked for by name; all of them when none is named.
+/// Parts of the table that can be selected by name; without a name all of them.
 const PARTS: [&str; 4] = ["accept", "leader", "owner", "restart"];
 
 fn main() -> anyhow::Result<()> {
@@ -27,7 +27,7 @@ fn main() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut terminated = signal(SignalKind::terminate())?;
-        // Dropping what is measured kills the processes.
+        // Dropping the measurement kills the processes.
         tokio::select! {
             measured = measure() => measured?.print(),
             _ = terminated.recv() => bail!("terminated"),
@@ -37,7 +37,7 @@ fn main() -> anyhow::Result<()> {
 }
 
 async fn measure() -> anyhow::Result<Table> {
-    // Cargo adds flags of its own.
+    // Cargo adds its own flags.
     let arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with('-'));
     let named: Vec<String> = arguments.collect();
     if let Some(unknown) = named.iter().find(|name| !PARTS.contains(&name.as_str())) {
@@ -53,7 +53,7 @@ async fn measure() -> anyhow::Result<Table> {
             "owner" => owner::measure(&recorded, &mut table).await,
             _ => restart::measure(&recorded, &mut table).await,
         };
-        // A cluster that does not get well is a result, and the other parts are worth knowing.
+        // A cluster that does not recover is a result, and the other parts are still useful.
         if let Err(error) = measured {
             table.add(format!("{part}: not measured"), format!("{error:#}"), "");
         }

@@ -1,5 +1,5 @@
-//! How long the effects of a node that dies take. When it dies, as many calls as it makes at once
-//! are on the wire, without an answer, and the others wait behind them.
+//! How long the effects of a dying node take. When it dies, its maximum number of concurrent calls
+//! is on the wire, without answers, and other effects wait behind them.
 
 use crate::cluster::{Cluster, NODES};
 use crate::sender::{Plan, Senders};
@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 
 /// Calls of one node at the same time.
 const CONCURRENCY: usize = 8;
-/// Each with one effect; a third belongs to the node that dies.
+/// Each with one effect; a third belongs to the dying node.
 const EVENTS: u64 = 240;
-/// In this time a call that was begun has arrived.
+/// Within this time a begun call has arrived.
 const QUIET: Duration = Duration::from_millis(500);
 
 /// Measures and adds its rows.

@@ -1,4 +1,4 @@
-//! A rolling restart under load: what is lost, what is sent twice, and what senders give up.
+//! A rolling restart under load: lost events, duplicate effects, and events that senders give up.
 
 use crate::cluster::{Cluster, NODES};
 use crate::sender::{Plan, Senders};
@@ -10,13 +10,13 @@ use crate::waiting::eventually;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// Between two events of each of the senders: together one every 2.5 ms.
+/// Between two events of each sender: together one every 2.5 ms.
 const PACE: Duration = Duration::from_millis(20);
 /// The relay's own default.
 const CONCURRENCY: usize = 100;
-/// More than are sent in the time it takes.
+/// More than the senders send in that time.
 const COUNT_MAX: u64 = 100_000;
-/// In this time a call that is sent twice would have arrived again.
+/// Within this time a duplicate call would have arrived.
 const QUIET: Duration = Duration::from_secs(2);
 
 /// Measures and adds its row.
@@ -33,7 +33,7 @@ pub async fn measure(recorded: &Recorded, table: &mut Table) -> anyhow::Result<(
     }
     let sent = senders.stop().await;
     let all: BTreeSet<u64> = sent.taken.iter().map(|taken| taken.number).collect();
-    // Whether that was reached is told by the row.
+    // The row shows whether that was reached.
     let is_complete = async || all.is_subset(&sink.delivered()).then_some(());
     let _ = eventually("all effects are delivered", is_complete).await;
     tokio::time::sleep(QUIET).await;

@@ -1,5 +1,5 @@
-//! Senders that do as Tekton's controller does: a connection for each attempt, and again after
-//! 20 ms, 40 ms and so on, each time at the next address, as behind a Service.
+//! Senders that behave like Tekton's controller: a connection for each attempt, and retries after
+//! 20 ms, 40 ms and so on, each at the next address, as behind a Service.
 
 use crate::shared::recorded::{HttpTemplate, Recorded};
 use anyhow::Context as _;
@@ -15,11 +15,11 @@ use tokio_util::sync::CancellationToken;
 
 /// Events that are sent at the same time.
 const SENDERS: usize = 8;
-/// Attempts in all, and the wait before the first repetition, which doubles with each one:
-/// measured on a real controller.
+/// Total attempts, and the wait before the first retry, which doubles with each one: measured on a
+/// real controller.
 const ATTEMPTS_MAX: u32 = 11;
 const FIRST_WAIT: Duration = Duration::from_millis(20);
-/// Answers that Tekton's client repeats; any other one is final.
+/// Answers that Tekton's client retries; any other one is final.
 const REPEATED: [u16; 7] = [404, 413, 425, 429, 502, 503, 504];
 /// Deadline of an attempt, well beyond the relay's own.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
@@ -29,7 +29,7 @@ pub struct Plan {
     pub addresses: Vec<SocketAddr>,
     /// Number of the first event.
     pub first: u64,
-    /// Events at most.
+    /// Maximum number of events.
     pub count: u64,
     /// Between two events of one sender.
     pub pace: Duration,
@@ -40,23 +40,23 @@ pub struct Plan {
 pub struct Taken {
     pub number: u64,
     pub at: Instant,
-    /// Id of the node that is to send its effects, where the answer named one.
+    /// Id of the node that will send its effects, if the answer named one.
     pub owner: String,
     pub attempts: u32,
     /// Kept on a quorum, not on one disk alone.
     pub is_replicated: bool,
 }
 
-/// How it went so far.
+/// The results so far.
 #[derive(Clone, Default)]
 pub struct Sent {
     pub taken: Vec<Taken>,
-    /// Given up after the last attempt, or turned away for good.
+    /// Given up after the last attempt, or refused for good.
     pub refused: u64,
 }
 
 impl Sent {
-    /// The longest time without an answer of a quorum that ended after `from`; `to` ends one too.
+    /// The longest time without an answer of a quorum that ended after `from`; `to` also ends one.
     pub fn longest_gap(&self, from: Instant, to: Instant) -> Duration {
         let replicated = self.taken.iter().filter(|taken| taken.is_replicated);
         let mut times: Vec<Instant> = replicated.map(|taken| taken.at).collect();
@@ -67,7 +67,7 @@ impl Sent {
     }
 }
 
-/// Senders at work.
+/// Running senders.
 pub struct Senders {
     tasks: JoinSet<()>,
     sent: Arc<Mutex<Sent>>,
@@ -116,7 +116,7 @@ impl Senders {
         self.so_far()
     }
 
-    /// Begins no more events, and waits for those under way.
+    /// Starts no more events, and waits for those in flight.
     pub async fn stop(self) -> Sent {
         self.stop.cancel();
         self.finished().await
@@ -176,7 +176,7 @@ fn taken(number: u64, attempts: u32, body: &str) -> Taken {
     }
 }
 
-/// Sends a request and gives status and body.
+/// Sends a request and returns status and body.
 async fn exchange(address: SocketAddr, request: &[u8]) -> anyhow::Result<(u16, String)> {
     let mut stream = TcpStream::connect(address).await?;
     stream.write_all(request).await?;

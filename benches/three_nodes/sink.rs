@@ -1,5 +1,5 @@
-//! The receiver of webhooks: notes when each event's call arrives and is answered. Behind a closed
-//! gate calls wait for their answer, so that it is known which are on the wire.
+//! The receiver of webhooks: records when each event's call arrives and is answered. Behind a
+//! closed gate calls wait for their answer, so that the test knows which are on the wire.
 
 use crate::shared::process::free_address;
 use crate::shared::recorded::number_of;
@@ -79,7 +79,7 @@ impl Sink {
         ))
     }
 
-    /// Answers calls at once, those that wait too; or keeps them waiting.
+    /// Answers calls at once, including waiting ones; or keeps them waiting.
     pub fn set_open(&self, is_open: bool) {
         self.gate.send_replace(is_open);
     }
@@ -99,7 +99,7 @@ impl Sink {
         lock(&self.calls).iter().filter(|call| call.end == Some(End::CallerGone)).count()
     }
 
-    /// Numbers of the events that were taken at least once.
+    /// Numbers of the events that were accepted at least once.
     pub fn delivered(&self) -> BTreeSet<u64> {
         let calls = lock(&self.calls);
         calls.iter().filter(|call| call.answered().is_some()).map(|call| call.number).collect()
@@ -116,13 +116,13 @@ async fn take(State(mut shared): State<Shared>, headers: HeaderMap, body: Bytes)
     let id = headers.get("webhook-id").and_then(|id| id.to_str().ok());
     let (Some(number), Some(id)) = (number, id) else { return StatusCode::BAD_REQUEST };
     let waiting = Waiting::note(&shared.calls, number, id.to_owned());
-    // Dropped here when the caller goes away.
+    // Dropped here when the caller is gone.
     let _ = shared.is_open.wait_for(|is_open| *is_open).await;
     waiting.end(End::Answered(Instant::now()));
     StatusCode::OK
 }
 
-/// A call that waits for its answer. One that is dropped has lost its caller.
+/// A call that waits for its answer. Dropping it means that its caller is gone.
 struct Waiting {
     calls: Arc<Mutex<Vec<Call>>>,
     at: usize,

@@ -1,16 +1,16 @@
-//! Waiting for other processes with a deadline, and what they said last.
+//! Waiting for other processes with a deadline, and their last output.
 
 use anyhow::bail;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// A cluster forms or heals within seconds; a busy machine takes longer.
+/// A cluster forms or recovers within seconds; a busy machine takes longer.
 const WITHIN: Duration = Duration::from_secs(40);
-/// Between two looks: the error of every time that is measured by looking.
+/// Between two polls: the error of every time measured by polling.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 const LINES_SHOWN: usize = 15;
 
-/// Looks until `look` gives something.
+/// Polls until `look` returns a value.
 pub async fn eventually<T>(
     what: &str,
     mut look: impl AsyncFnMut() -> Option<T>,
