@@ -49,7 +49,7 @@ fn an_empty_file_is_all_defaults() {
     assert_eq!(config.logging, Logging::default());
     assert_eq!(config.cluster, ClusterSettings::default());
     assert_eq!(config.retry, RetryPolicy::default());
-    assert_eq!((config.max_concurrency, config.handler_timeout), (100, Duration::from_secs(10)));
+    assert_eq!((config.max_concurrency, config.handler_timeout), (256, Duration::from_secs(10)));
     assert_eq!(config.rules.dashboard_url, "");
     assert_eq!(config.rules.routes.len(), 0);
     assert_eq!(config.keep, Keep::default());

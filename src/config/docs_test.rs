@@ -19,7 +19,8 @@ const WRITE: &str = "RELAY_WRITE_DOCS";
 
 const TABLE_HEAD: &str = "| Key | Default | Meaning |\n|---|---|---|\n";
 
-const KINDS_HEAD: &str = "| Kind | Actions | What it does |\n| --- | --- | --- |\n";
+const KINDS_HEAD: &str =
+    "| Kind | Actions | Calls at once | What it does |\n| --- | --- | --- | --- |\n";
 
 const EXAMPLES: [(&str, &str, usize); 4] = [
     ("minimal.yaml", include_str!("../../examples/minimal.yaml"), 1),
@@ -255,7 +256,8 @@ fn with_tables(docs: &str) -> String {
 fn table_of_integrations() -> String {
     let row = |row: &IntegrationRow| {
         let words: Vec<_> = row.actions.iter().map(|action| format!("`{}`", action.word)).collect();
-        format!("| `{}` | {} | {} |\n", row.kind, words.join(", "), row.doc)
+        let (kind, words, calls) = (row.kind, words.join(", "), row.in_flight_max);
+        format!("| `{kind}` | {words} | {calls} | {} |\n", row.doc)
     };
     let mut rows: Vec<String> = INTEGRATIONS.iter().map(row).collect();
     rows.sort();

@@ -95,7 +95,7 @@ fn a_file_of_defaults_loads() {
     );
     let filter = loaded.config.rules.filter;
     assert!(filter.allow_pipelinerun && !filter.allow_taskrun && filter.ignore_unknown);
-    assert_eq!((loaded.config.max_concurrency, loaded.config.retry.max_attempts), (100, Some(4)));
+    assert_eq!((loaded.config.max_concurrency, loaded.config.retry.max_attempts), (256, Some(4)));
     assert_eq!(loaded.config.dlq.retention, Duration::from_hours(168));
 }
 

@@ -27,6 +27,18 @@ const LOG_WITHOUT_FILE: &str = "log";
 
 const ENABLED: KeyRow = KeyRow::flag("enabled", "`true`", "What is off is not looked at");
 
+/// The highest `max_in_flight`: targets that take more at once are not known.
+const IN_FLIGHT_MAX: i64 = 256;
+
+const MAX_IN_FLIGHT: KeyRow = KeyRow::integer(
+    "max_in_flight",
+    (1, IN_FLIGHT_MAX),
+    "[by kind](INTEGRATIONS.md)",
+    "Calls of one replica to the instance at the same time, 1 to 256 and at most `max_concurrency`. \
+     The relay starts with 8 and makes more while answers come as fast as before, fewer after 429, \
+     5xx and silence",
+);
+
 const WHEN: KeyRow = KeyRow::text("when", "always", "CEL condition");
 
 /// Keys of every instance of a forge; [`ACTION`] describes its actions.
@@ -37,11 +49,16 @@ pub(super) const FORGE_INSTANCE: &[KeyRow] = &[
         "Names the instance in logs, metrics and secret files; used once",
     ),
     ENABLED,
+    MAX_IN_FLIGHT,
 ];
 
 /// Keys of every instance of a notifier.
-pub(super) const NOTIFIER_INSTANCE: &[KeyRow] =
-    &[KeyRow::text("name", "required", "Names the instance; used once"), ENABLED, WHEN];
+pub(super) const NOTIFIER_INSTANCE: &[KeyRow] = &[
+    KeyRow::text("name", "required", "Names the instance; used once"),
+    ENABLED,
+    MAX_IN_FLIGHT,
+    WHEN,
+];
 
 /// Keys of every action of a forge. The kind decides the accepted values of `type`.
 pub(super) const ACTION: &[KeyRow] = &[
@@ -115,6 +132,7 @@ pub(super) fn log_route() -> Route {
         provider: None,
         when: None,
         filter: NameFilter::default(),
+        in_flight_max: log::ROW.in_flight_max,
         integration: Arc::new(Log::new(LOG_WITHOUT_FILE)),
     }
 }
@@ -135,6 +153,7 @@ fn read_notifier(
     let integration = read(settings);
     let connection = read_connection(row, &mut fields);
     let when = read_when(&mut fields);
+    let in_flight_max = read_in_flight_max(row, &mut fields, routes.concurrency_max);
     fields.finish();
     let Some(integration) = integration else { return };
     let integration = connected::over(connection.as_ref(), integration);
@@ -142,8 +161,8 @@ fn read_notifier(
         let (when, integration) = (when.clone(), Arc::clone(&integration));
         let name = route_name(row.kind, &name, action.word);
         let filter = NameFilter::default();
-        routes
-            .add(Route { name, provider: None, when, filter, integration }, action.shows_summaries);
+        let route = Route { name, provider: None, when, filter, in_flight_max, integration };
+        routes.add(route, action.shows_summaries);
     }
 }
 
@@ -170,6 +189,7 @@ fn read_forge(
     if fields.list_len("actions") == 0 {
         fields.warn("actions", "holds no action, so nothing is ever written to this instance");
     }
+    let in_flight_max = read_in_flight_max(row, &mut fields, routes.concurrency_max);
     fields.finish();
     for ((action, wanted), integration) in actions.into_iter().zip(wanted).zip(integrations) {
         let ActionSettings { row: action_row, name, fields } = action;
@@ -178,7 +198,7 @@ fn read_forge(
         let integration = connected::over(connection.as_ref(), integration);
         let Wanted { when, filter } = wanted;
         let (name, provider) = (route_name(row.kind, &instance, &name), Some(row.kind.to_owned()));
-        let route = Route { name, provider, when, filter, integration };
+        let route = Route { name, provider, when, filter, in_flight_max, integration };
         routes.add(route, action_row.shows_summaries);
     }
 }
@@ -242,6 +262,24 @@ fn refuse_keys_of_others(row: &IntegrationRow, action: &ActionRow, fields: &mut 
         let is_foreign = |key: &&str| action.keys.iter().all(|own| own.top() != *key);
         let foreign: Vec<&str> = other.keys.iter().map(KeyRow::top).filter(is_foreign).collect();
         fields.misplaced(&foreign, other.belongs);
+    }
+}
+
+/// Reads how many calls to an instance may be under way at once.
+fn read_in_flight_max(
+    row: &IntegrationRow,
+    fields: &mut Fields<'_>,
+    concurrency_max: usize,
+) -> usize {
+    let default = row.in_flight_max.min(concurrency_max);
+    let Some(setting) = fields.take("max_in_flight") else { return default };
+    let Some(calls) = setting.integer(1..=IN_FLIGHT_MAX) else { return default };
+    match usize::try_from(calls) {
+        Ok(calls) if calls <= concurrency_max => calls,
+        Ok(_) | Err(_) => {
+            setting.fail(Problem::OverConcurrency { found: calls, max: concurrency_max });
+            default
+        }
     }
 }
 

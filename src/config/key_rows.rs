@@ -11,9 +11,9 @@ pub(super) const TOP_LEVEL: &[KeyRow] = &[
     KeyRow::integer(
         "max_concurrency",
         (0, 500),
-        "`100`",
-        "Outside calls of one replica at the same time, 1 to 500; `0` means 100. Lower spares \
-         targets, higher shortens the queue after an outage",
+        "`256`",
+        "Outside calls of one replica at the same time, over all instances, 1 to 500; `0` means \
+         256. An instance has `max_in_flight` of its own",
     ),
     KeyRow::duration(
         "handler_timeout",

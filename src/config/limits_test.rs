@@ -81,7 +81,7 @@ fn a_step_beyond_a_range_is_refused_at_the_value() {
 #[test]
 fn every_default_is_within_its_range() {
     let defaults = "
-max_concurrency: 100
+max_concurrency: 256
 handler_timeout: 10s
 server: {addr: '0.0.0.0:8080', max_body_size: 4194304, shutdown_timeout_sec: 30}
 retry: {max_attempts: 0, initial_backoff: 1s, max_backoff: 5m, max_age: 24h}
@@ -158,4 +158,38 @@ fn rule_13_what_to_do_without_a_quorum_is_spool_or_reject() {
         ["relay.yaml:1:25: store.on_quorum_loss: \"rejekt\" is not one of spool, reject, did you \
              mean \"reject\"?"]
     );
+}
+
+#[test]
+fn max_in_flight_is_within_its_range_and_max_concurrency_or_refused_at_its_place() {
+    let in_flight = |max_concurrency: &str, max_in_flight: &str| {
+        format!(
+            "max_concurrency: {max_concurrency}\n\
+             notifiers:\n  log:\n    - name: l\n      max_in_flight: {max_in_flight}\n"
+        )
+    };
+    let place = "relay.yaml:5:22: notifiers.log[0].max_in_flight";
+    for (max_concurrency, max_in_flight, told) in [
+        ("100", "0", "0 is out of range; accepted: 1 to 256"),
+        ("500", "257", "257 is out of range; accepted: 1 to 256"),
+        ("100", "101", "101 is more than max_concurrency; accepted: 1 to 100"),
+        ("100", "many", "expected an integer, found \"many\""),
+    ] {
+        let text = in_flight(max_concurrency, max_in_flight);
+        assert_eq!(errors(&text), [format!("{place}: {told}")], "{text}");
+    }
+    // A file that says nothing of it has the share of the kind, as far as there is one.
+    for (max_concurrency, written, expected) in
+        [("100", "100", 100), ("100", "1", 1), ("0", "256", 256)]
+    {
+        assert_eq!(calls(&in_flight(max_concurrency, written)), expected);
+    }
+    assert_eq!(calls("max_concurrency: 7\nnotifiers: {log: [{name: l}]}\n"), 7);
+    assert_eq!(calls("notifiers: {log: [{name: l}]}\n"), 64);
+}
+
+/// `max_in_flight` of the first route of a file.
+fn calls(text: &str) -> usize {
+    let loaded = load(text, "f", &super::tests::Disk::default(), SecretCheck::Skipped);
+    loaded.unwrap_or_else(|errors| panic!("{errors}")).config.rules.routes[0].in_flight_max
 }

@@ -52,9 +52,8 @@ use overrides::set;
 use routes::Routes;
 use std::time::Duration;
 
-/// Default number of outside calls at the same time: enough for a burst of a hundred runs, few
-/// enough for any target's limit on connections.
-const CALLS_MAX: usize = 100;
+/// Outside calls at the same time, by default: the shares of several instances at their own default.
+const CALLS_MAX: usize = 256;
 
 /// The longest a call may take. A replica that takes over the calls of a dead one waits 11 s until
 /// they are over (rule 2), so none may take longer.
@@ -70,8 +69,8 @@ const HASH_PREFIX: &str = "config";
 #[derive(Clone, Debug)]
 pub struct Config {
     pub server: ServerSettings,
-    /// `max_concurrency`: outside calls of one replica at the same time, 1 to 500. Default 100,
-    /// also for 0. Lower values spare targets, higher ones shorten the queue after an outage.
+    /// `max_concurrency`: outside calls of one replica at the same time, 1 to 500. Default 256,
+    /// also for 0. It bounds the sum over all instances, which have `max_in_flight` of their own.
     pub max_concurrency: usize,
     /// `handler_timeout`: time for one outside call, 100ms to 10s. Default 10s. Lower values give
     /// up on slow targets and leave in doubt whether the call happened.
@@ -204,12 +203,12 @@ fn read_root<'n>(
     let call_timeouts = CALL_TIMEOUT_MIN..=CALL_TIMEOUT_MAX;
     let (accumulator, summary) = accumulator::read(fields.section("accumulator"));
     let store = store::read(fields.section("store"));
+    let max_concurrency =
+        fields.size("max_concurrency", 0..=500).filter(|calls| *calls > 0).unwrap_or(CALLS_MAX);
+    let routes = Routes::new(max_concurrency);
     let config = Config {
         server: server::read(fields.section("server")),
-        max_concurrency: fields
-            .size("max_concurrency", 0..=500)
-            .filter(|calls| *calls > 0)
-            .unwrap_or(CALLS_MAX),
+        max_concurrency,
         handler_timeout: fields
             .duration("handler_timeout", call_timeouts)
             .unwrap_or(CALL_TIMEOUT_MAX),
@@ -217,7 +216,7 @@ fn read_root<'n>(
         dlq: store::read_dead_letters(fields.section("dlq")),
         logging: logging::read(fields.section("logging")),
         cluster: read_cluster(&mut fields, store.backend, overrides),
-        rules: read_rules(&mut fields, accumulator.template.as_ref(), summary.as_ref()),
+        rules: read_rules(&mut fields, accumulator.template.as_ref(), summary.as_ref(), routes),
         store,
         accumulator,
         ..Config::default()
@@ -248,8 +247,8 @@ fn read_rules(
     fields: &mut Fields<'_>,
     template: Option<&Template>,
     summary: Option<&Setting<'_>>,
+    mut routes: Routes,
 ) -> Rules {
-    let mut routes = Routes::default();
     for section in [Section::Scm, Section::Notifiers] {
         integrations::read(fields.section(section.key()), section, template, &mut routes);
     }

@@ -6,14 +6,20 @@ use crate::settings::error::Problem;
 use crate::settings::setting::Setting;
 
 /// The routes read so far, in their order of use.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Routes {
     pub(super) all: Vec<Route>,
+    /// `max_concurrency`, which no instance may exceed alone.
+    pub(super) concurrency_max: usize,
     /// The routes of `all` that can show the summary of a run.
     showing_summaries: Vec<RouteName>,
 }
 
 impl Routes {
+    pub(super) fn new(concurrency_max: usize) -> Self {
+        Self { all: Vec::new(), concurrency_max, showing_summaries: Vec::new() }
+    }
+
     pub(super) fn add(&mut self, route: Route, shows_summaries: bool) {
         if shows_summaries {
             self.showing_summaries.push(route.name.clone());

@@ -179,6 +179,7 @@ pub(super) fn rules(witness: &Arc<Witness>, instance: &str) -> Rules {
         provider: None,
         when: None,
         filter: NameFilter::default(),
+        in_flight_max: 4,
         integration: Arc::<Witness>::clone(witness),
     };
     Rules { routes: vec![route], ..Rules::default() }

@@ -14,6 +14,7 @@ mod pace;
 mod send;
 pub mod transport;
 mod waits;
+mod window;
 mod worker;
 
 pub use worker::{Worker, WorkerOptions};

@@ -19,6 +19,8 @@ pub(super) struct Ended {
     pub instance: String,
     /// When the call was begun, by the monotonic clock.
     pub begun: Duration,
+    /// When it was answered or given up: before it was recorded.
+    pub answered: Duration,
     pub failure: Option<DeliveryFailure>,
     /// What the log has to hear of the attempt.
     pub outcome: AttemptOutcome,
@@ -38,6 +40,7 @@ pub(super) async fn send(
     let delivery_health = shared.cluster.delivery_health();
     let attempted =
         attempt(job.clone(), integration, &shared.transports, delivery_health, timeout).await;
+    let answered = shared.clock.monotonic();
     let Attempted { outcome: result, budget_wait } = attempted;
     shared.metrics.observe_attempt(&job.route, result.as_ref().err().map(|f| f.kind));
     let failure = result.as_ref().err().cloned();
@@ -48,7 +51,7 @@ pub(super) async fn send(
     let outcome = AttemptOutcome { effect: job.id, attempt: job.attempt, result };
     let wait = pause_wait(failure.as_ref(), budget_wait);
     let pause = wait.map(|wait| pause(&job.route, wait, &shared));
-    Ended { instance, begun, failure, outcome, pause }
+    Ended { instance, begun, answered, failure, outcome, pause }
 }
 
 fn after_failure(job: &Job, failure: &DeliveryFailure, shared: &Shared) -> AttemptResult {

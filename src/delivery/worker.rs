@@ -95,10 +95,10 @@ impl Worker {
         options: WorkerOptions,
         telemetry: (Arc<dyn Clock>, Arc<Metrics>),
     ) -> Self {
-        let limits = Limits::new(options.concurrency_max);
         let (clock, metrics) = telemetry;
         let random = Random::seeded();
         let ruleset = Arc::clone(&rulesets.borrow_and_update());
+        let limits = Limits::new(options.concurrency_max, ruleset.rules.in_flight_max());
         let shared = Shared { cluster, transports, options, clock, metrics, random };
         Self {
             shared: Arc::new(shared),
@@ -203,8 +203,8 @@ impl Worker {
         let now = self.shared.clock.monotonic();
         match returned {
             Ok(ended) => {
-                let failure = ended.failure.as_ref();
-                self.limits.ended(&ended.instance, failure, ended.begun, now);
+                let (failure, span) = (ended.failure.as_ref(), (ended.begun, ended.answered));
+                self.limits.ended(&ended.instance, failure, span, now);
                 self.outcomes.push(ended.outcome, ended.pause);
             }
             Err(Some(call)) => {
@@ -241,6 +241,9 @@ impl Worker {
         if self.waits.is_look_due(now) {
             self.may_be_unheard = true;
             self.note_waits(now);
+            for (instance, in_flight) in self.limits.by_instance() {
+                self.shared.metrics.set_calls(instance, in_flight.calls, in_flight.allowed);
+            }
         }
     }
 
@@ -277,13 +280,22 @@ impl Worker {
         if let Some(batch) = self.unconfirmed.take() {
             return self.propose(batch, REFUSED_WAIT);
         }
-        self.ruleset = Arc::clone(&self.rulesets.borrow_and_update());
+        self.take_newest_ruleset();
         if std::mem::take(&mut self.may_be_unheard) {
             self.close_unheard();
         }
         let batch = self.collect();
         if !batch.is_empty() {
             self.propose(batch, Duration::ZERO);
+        }
+    }
+
+    /// Proposals from now on are made under the newest ruleset, and calls under its bounds.
+    fn take_newest_ruleset(&mut self) {
+        let newest = Arc::clone(&self.rulesets.borrow_and_update());
+        if !Arc::ptr_eq(&newest, &self.ruleset) {
+            self.limits.bound(newest.rules.in_flight_max());
+            self.ruleset = newest;
         }
     }
 

@@ -20,6 +20,7 @@ pub const ROW: IntegrationRow = IntegrationRow {
     doc: "One JSON line in the relay's log",
     keys: &[],
     is_http: false,
+    in_flight_max: 64,
     actions: &[NOTIFY],
     read: ReadInstance::Notifier(read),
 };

@@ -77,6 +77,8 @@ pub struct IntegrationRow {
     pub keys: &'static [KeyRow],
     /// Whether its targets are reached over HTTP: then its instances have the keys of a connection.
     pub is_http: bool,
+    /// `max_in_flight` of an instance that has none: calls of one replica at the same time.
+    pub in_flight_max: usize,
     /// The actions that it has; notifiers have [`NOTIFY`] alone.
     pub actions: &'static [ActionRow],
     pub(crate) read: ReadInstance,

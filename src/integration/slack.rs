@@ -46,6 +46,7 @@ pub const ROW: IntegrationRow = IntegrationRow {
         KeyRow::text("template", "an attachment", "Text of the message"),
     ],
     is_http: true,
+    in_flight_max: 64,
     actions: &[ActionRow { shows_summaries: true, ..NOTIFY }],
     read: ReadInstance::Notifier(read),
 };

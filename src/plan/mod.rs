@@ -17,6 +17,7 @@ use crate::failure::{DeliveryFailure, FailureKind, Retryability};
 use crate::route::{EventFilter, EventVars, Policy};
 use crate::state_machine::{Cause, FailedRoute, FeatureLevel, Origin, Planned, QueuedEvent};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
+use std::collections::BTreeMap;
 
 /// Everything but the unreserved characters of RFC 3986, section 2.3.
 const PART: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -50,6 +51,13 @@ impl Rules {
     #[must_use]
     pub fn open_route(&self, name: &RouteName, event: &RunEvent) -> Option<&Route> {
         self.route(name).filter(|route| route.is_allowed(&self.policy, event))
+    }
+
+    /// `max_in_flight` of each instance, by its kind and name.
+    #[must_use]
+    pub fn in_flight_max(&self) -> BTreeMap<String, usize> {
+        let of_route = |route: &Route| (route.name.full_instance(), route.in_flight_max);
+        self.routes.iter().map(of_route).collect()
     }
 
     /// What is known of a run, with its link into the dashboard.

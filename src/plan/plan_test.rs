@@ -29,6 +29,7 @@ fn route(delivery: Delivery) -> Route {
         provider: None,
         when: None,
         filter: NameFilter::default(),
+        in_flight_max: 1,
         integration: Arc::new(Keeps(delivery)),
     }
 }

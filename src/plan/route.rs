@@ -17,6 +17,8 @@ pub struct Route {
     pub when: Option<Condition>,
     /// The names that it is for.
     pub filter: NameFilter,
+    /// `max_in_flight` of its instance: calls of one replica at the same time, 1 or more.
+    pub in_flight_max: usize,
     /// What carries its effects out.
     pub integration: Arc<dyn Integration>,
 }

@@ -32,6 +32,7 @@ fn route() -> Route {
         provider: Some("github".into()),
         when: Some(Condition::compile("isPipelineRun()").unwrap()),
         filter: NameFilter { tasks: deny_task, ..Default::default() },
+        in_flight_max: 1,
         integration: Arc::new(Nowhere),
     }
 }

@@ -57,6 +57,9 @@ pub enum Problem {
     /// A number beyond its range.
     #[error("{found} is out of range; accepted: {min} to {max}")]
     OutOfRange { found: i64, min: i64, max: i64 },
+    /// More calls to one instance than there may be in all.
+    #[error("{found} is more than max_concurrency; accepted: 1 to {max}")]
+    OverConcurrency { found: i64, max: usize },
     /// A text that is not a Go duration.
     #[error("{found:?} is no duration: {source}; write {}", duration::meant(.found).unwrap_or_else(|| "for example 250ms, 10s or 1h30m".to_owned()))]
     NoDuration { found: String, source: DurationError },

@@ -145,6 +145,19 @@ pub(crate) const ROWS: &[MetricRow] = &[
         "Attempts of this process: delivered, or how they failed",
     ),
     counted(
+        "in_flight_calls",
+        (Gauge, Number),
+        &["integration", "instance"],
+        "Calls of this process to an instance that are under way or about to begin",
+    ),
+    counted(
+        "in_flight_calls_allowed",
+        (Gauge, Number),
+        &["integration", "instance"],
+        "Calls that this process may make to an instance at once now, up to max_in_flight: more \
+         while its answers are fast, fewer after failures",
+    ),
+    counted(
         "ruleset_generation",
         (Gauge, Number),
         &[],

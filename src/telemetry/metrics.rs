@@ -42,6 +42,8 @@ pub struct Metrics {
     refused: IntCounterVec,
     accept_seconds: HistogramVec,
     attempts: IntCounterVec,
+    in_flight: IntGaugeVec,
+    in_flight_allowed: IntGaugeVec,
     ruleset_generation: IntGaugeVec,
     state_bytes: IntGaugeVec,
     fates: IntGaugeVec,
@@ -150,6 +152,8 @@ impl Metrics {
             refused: made.counter("events_refused_total")?,
             accept_seconds: made.histogram("accept_duration_seconds", &ACCEPT_BUCKETS)?,
             attempts: made.counter("delivery_attempts_total")?,
+            in_flight: made.gauge("in_flight_calls")?,
+            in_flight_allowed: made.gauge("in_flight_calls_allowed")?,
             ruleset_generation: made.gauge("ruleset_generation")?,
             state_bytes: made.gauge("state_bytes")?,
             fates: made.gauge("ingest_events_total")?,
@@ -187,6 +191,9 @@ impl Metrics {
             for result in FailureKind::ALL.map(FailureKind::as_str).into_iter().chain([DELIVERED]) {
                 self.attempts.with_label_values(&attempt_labels(route, result));
             }
+            let instance = [route.kind.as_str(), route.instance.as_str()];
+            self.in_flight.with_label_values(&instance);
+            self.in_flight_allowed.with_label_values(&instance);
         }
     }
 
@@ -209,6 +216,15 @@ impl Metrics {
     pub fn observe_attempt(&self, route: &RouteName, failure: Option<FailureKind>) {
         let result = failure.map_or(DELIVERED, FailureKind::as_str);
         self.attempts.with_label_values(&attempt_labels(route, result)).inc();
+    }
+
+    /// Notes how many calls to an instance, `{kind}/{name}`, are under way, and how many may be.
+    pub fn set_calls(&self, instance: &str, calls: usize, allowed: usize) {
+        let (kind, name) = instance.split_once('/').unwrap_or((instance, ""));
+        for (gauge, value) in [(&self.in_flight, calls), (&self.in_flight_allowed, allowed)] {
+            let value = i64::try_from(value).unwrap_or(i64::MAX);
+            gauge.with_label_values(&[kind, name]).set(value);
+        }
     }
 
     /// Takes over what the replica knows of itself and its cluster, to be scraped next.

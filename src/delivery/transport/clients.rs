@@ -21,8 +21,9 @@ use zeroize::Zeroizing;
 /// `handler_timeout`.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Idle connections kept to one host.
-const IDLE_PER_HOST_MAX: usize = 16;
+/// Idle connections kept to one host: as many as calls to one instance may be under way, so that a
+/// burst opens each of them once.
+const IDLE_PER_HOST_MAX: usize = 256;
 
 /// Clients kept, each with its connections and its own copy of the system's authorities. Instances of
 /// equal profiles share one.

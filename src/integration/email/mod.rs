@@ -26,6 +26,8 @@ pub const ROW: IntegrationRow = IntegrationRow {
     doc: "Mails through an SMTP server",
     is_http: false,
     keys: settings::KEYS,
+    // A mail is a session of its own, and servers bound those of one sender.
+    in_flight_max: 8,
     actions: &[ActionRow { shows_summaries: true, ..NOTIFY }],
     read: ReadInstance::Notifier(settings::read),
 };

@@ -29,6 +29,8 @@ pub const ROW: IntegrationRow = IntegrationRow {
         app::PRIVATE_KEY_FILE,
     ],
     is_http: true,
+    // GitHub allows 100 at once to all that act for one account.
+    in_flight_max: 32,
     actions: &[COMMIT_STATUS, PR_COMMENT],
     read: ReadInstance::Forge(read),
 };

@@ -35,6 +35,7 @@ pub const ROW: IntegrationRow = IntegrationRow {
         KeyRow::text("auth.secret_file", "inferred, key `token`", "File with an access token"),
         KeyRow::text("auth.secret_key", "`token`", "Last part of the inferred file"),
     ],
+    in_flight_max: 32,
     actions: &[COMMIT_STATUS, PR_COMMENT],
     read: ReadInstance::Forge(read),
 };

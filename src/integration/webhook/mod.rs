@@ -72,6 +72,7 @@ pub const ROW: IntegrationRow = IntegrationRow {
         KeyRow::text("auth.secret_key", "`secret`", "Last part of the inferred file"),
     ],
     is_http: true,
+    in_flight_max: 64,
     actions: &[NOTIFY],
     read: ReadInstance::Notifier(read),
 };
