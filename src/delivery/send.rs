@@ -44,6 +44,11 @@ pub(super) async fn send(
     let Attempted { outcome: result, budget_wait } = attempted;
     shared.metrics.observe_attempt(&job.route, result.as_ref().err().map(|f| f.kind));
     let failure = result.as_ref().err().cloned();
+    // A repair says again what was delivered before.
+    if result.is_ok() && !job.is_repair {
+        let latency = shared.cluster.replicated_now().since(job.accepted_at);
+        shared.metrics.delivered(&job.route, job.event.state.is_final(), latency);
+    }
     let result = match result {
         Ok(receipt) => AttemptResult::Delivered(receipt),
         Err(failure) => after_failure(&job, &failure, &shared),

@@ -145,6 +145,13 @@ pub(crate) const ROWS: &[MetricRow] = &[
         "Attempts of this process: delivered, or how they failed",
     ),
     counted(
+        "effect_latency_seconds",
+        (Histogram, Seconds),
+        &["integration", "instance", "class"],
+        "From the accept of an event to the delivery of an effect by this process: final for the \
+         end of a run, progress for what comes before; repairs are not counted",
+    ),
+    counted(
         "in_flight_calls",
         (Gauge, Number),
         &["integration", "instance"],

@@ -13,6 +13,7 @@ use prometheus::{
     Registry,
 };
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// A metric could not be registered. The process has no metrics.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +43,7 @@ pub struct Metrics {
     refused: IntCounterVec,
     accept_seconds: HistogramVec,
     attempts: IntCounterVec,
+    effect_seconds: HistogramVec,
     in_flight: IntGaugeVec,
     in_flight_allowed: IntGaugeVec,
     ruleset_generation: IntGaugeVec,
@@ -61,6 +63,13 @@ const ACCEPT_OUTCOMES: [&str; 2] = ["accepted", "refused"];
 
 /// Buckets of accept time: Tekton's ladder starts at 20 ms, the deadline is 1 s.
 const ACCEPT_BUCKETS: [f64; 10] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0];
+
+/// Buckets of the time from accept to delivery: an idle relay takes milliseconds, an outage of the
+/// target up to `retry.max_age`.
+const EFFECT_BUCKETS: [f64; 15] =
+    [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 600.0, 3600.0];
+/// The classes of effects, as [`Metrics::delivered`] tells them apart.
+const EFFECT_CLASSES: [&str; 2] = ["final", "progress"];
 
 impl Plain {
     fn new(row: &MetricRow) -> Result<Self, prometheus::Error> {
@@ -152,6 +161,7 @@ impl Metrics {
             refused: made.counter("events_refused_total")?,
             accept_seconds: made.histogram("accept_duration_seconds", &ACCEPT_BUCKETS)?,
             attempts: made.counter("delivery_attempts_total")?,
+            effect_seconds: made.histogram("effect_latency_seconds", &EFFECT_BUCKETS)?,
             in_flight: made.gauge("in_flight_calls")?,
             in_flight_allowed: made.gauge("in_flight_calls_allowed")?,
             ruleset_generation: made.gauge("ruleset_generation")?,
@@ -192,6 +202,9 @@ impl Metrics {
                 self.attempts.with_label_values(&attempt_labels(route, result));
             }
             let instance = [route.kind.as_str(), route.instance.as_str()];
+            for class in EFFECT_CLASSES {
+                self.effect_seconds.with_label_values(&[instance[0], instance[1], class]);
+            }
             self.in_flight.with_label_values(&instance);
             self.in_flight_allowed.with_label_values(&instance);
         }
@@ -216,6 +229,15 @@ impl Metrics {
     pub fn observe_attempt(&self, route: &RouteName, failure: Option<FailureKind>) {
         let result = failure.map_or(DELIVERED, FailureKind::as_str);
         self.attempts.with_label_values(&attempt_labels(route, result)).inc();
+    }
+
+    /// Notes the time from the accept of an event to the delivery of an effect of it. `is_final`
+    /// says whether the event is the end of its run.
+    pub fn delivered(&self, route: &RouteName, is_final: bool, latency: Duration) {
+        let [ends, progress] = EFFECT_CLASSES;
+        let class = if is_final { ends } else { progress };
+        let labels = [route.kind.as_str(), route.instance.as_str(), class];
+        self.effect_seconds.with_label_values(&labels).observe(latency.as_secs_f64());
     }
 
     /// Notes how many calls to an instance, `{kind}/{name}`, are under way, and how many may be.
