@@ -48,7 +48,7 @@ impl Worker {
         let asked = taken.iter().map(|(effect, _)| Grant::first(*effect)).collect();
         let command = Command::Begin(Begin { owner, planned: Some(planned), asked });
         let Some(left_out) = batch.try_push(Piece { command, taken }) else { return true };
-        self.give_back(left_out.taken, &[]);
+        self.give_back(&left_out.taken, &[]);
         if batch.is_empty() {
             batch.push_given_up(&left_out.command);
         }
@@ -62,12 +62,16 @@ impl Worker {
         shared.cluster.read(|state| {
             let mut due = state.due_sends(shared.cluster.node_id(), now, &self.turns);
             while let Some(effect) = due.next() {
-                if batch.is_full() || self.limits.free() == 0 {
+                // Parks take no place: without room that is kept, they would hold up all plans.
+                if batch.room() <= PLANS_PER_PROPOSAL_MAX || self.limits.free() == 0 {
                     return;
                 }
                 let Some(owner) = owner_of(state, &shared, effect.slot) else { continue };
                 let instance = effect.route.full_instance();
-                let piece = if ruleset.rules.open_route(&effect.route, &effect.event).is_none() {
+                let is_closed = ruleset.rules.open_route(&effect.route, &effect.event).is_none();
+                // Only what nobody sends is parked: an effect that is taken over is begun first, and
+                // given back.
+                let piece = if is_closed && effect.open.is_none() {
                     let command = Command::Park { owner, effects: vec![effect.id] };
                     Piece { command, taken: Places::new() }
                 } else if self.limits.try_take(&instance, monotonic) {
@@ -79,7 +83,7 @@ impl Worker {
                     continue;
                 };
                 if let Some(left_out) = batch.try_push(piece) {
-                    return self.give_back(left_out.taken, &[]);
+                    return self.give_back(&left_out.taken, &[]);
                 }
                 due.note_served(&mut self.turns);
             }

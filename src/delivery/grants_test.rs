@@ -214,3 +214,20 @@ async fn rule_04_plans_that_do_not_fit_into_one_entry_are_proposed_in_several() 
     }
     assert!(bench.worker.limits.in_flight() <= 4);
 }
+
+#[tokio::test]
+async fn rule_01_a_begin_that_is_answered_twice_leads_to_one_call() {
+    let mut bench = Bench::start().await;
+    bench.accept(&["a".to_owned()]).await;
+    let batch = bench.worker.collect();
+    let first = granted(bench.cluster.propose(batch.commands()).await.unwrap());
+    let again = granted(bench.cluster.propose(batch.commands()).await.unwrap());
+    assert_eq!((first.len(), &again), (1, &first), "apply answers as it did at first");
+    let twice = [first, again].concat();
+    let grants = bench.worker.not_carried_out(twice.clone());
+    assert_eq!(grants, twice[..1]);
+    assert_eq!(bench.worker.start(grants), []);
+    assert_eq!(bench.worker.not_carried_out(twice), []);
+    bench.take_back().await;
+    assert_eq!(bench.witness.attempts(), [Some(1)]);
+}

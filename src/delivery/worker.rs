@@ -150,6 +150,8 @@ impl Worker {
             }
         }
         self.settle_asked().await;
+        // A slot that has moved meanwhile answers no repeated Begin: what it granted is found here.
+        self.close_unheard();
         while !self.calls.are_back() {
             self.outcomes.propose(&self.shared.cluster);
             tokio::select! {
@@ -186,9 +188,19 @@ impl Worker {
 
     /// Gives back all that was granted to a batch.
     fn give_up(&mut self, batch: Batch, answers: Vec<Applied>) {
-        let grants = granted(answers);
-        self.give_back(batch.into_taken(), &grants);
-        self.decline(grants);
+        let grants = self.not_carried_out(granted(answers));
+        let taken = batch.into_taken();
+        self.give_back(&taken, &grants);
+        self.decline(grants, &taken);
+    }
+
+    /// Grants of which no call was made yet, each once. Apply answers a Begin that is asked for again as
+    /// it did at first: two plans of one repair lead to one call.
+    fn not_carried_out(&self, grants: Vec<Grant>) -> Vec<Grant> {
+        let mut seen = BTreeSet::new();
+        let is_known =
+            |grant: &Grant| self.calls.is_under_way(*grant) || self.outcomes.holds(*grant);
+        grants.into_iter().filter(|grant| seen.insert(*grant) && !is_known(grant)).collect()
     }
 
     fn take_back_all(&mut self) {
@@ -222,7 +234,7 @@ impl Worker {
         }
         let now = self.shared.clock.monotonic();
         let replicated = self.shared.cluster.replicated_now();
-        let due = self.shared.cluster.read(|state| state.next_send());
+        let due = self.shared.cluster.read(|state| state.next_send_after(replicated));
         let until_send = due
             .filter(|due| *due > replicated)
             .map(|due| due.since(replicated) + Duration::from_millis(1));
@@ -316,13 +328,14 @@ impl Worker {
     fn take_answers(&mut self, answers: GrantAnswers) {
         let Some(AskedBatch { batch, at, .. }) = self.asked.take() else { return };
         let grants = match answers {
-            Ok(answers) => granted(answers),
+            Ok(answers) => self.not_carried_out(granted(answers)),
             Err(error) => return self.keep_unconfirmed(batch, &error),
         };
-        self.give_back(batch.into_taken(), &grants);
+        let taken = batch.into_taken();
+        self.give_back(&taken, &grants);
         let is_late = self.shared.clock.monotonic().saturating_sub(at) > SEND_WITHIN;
         let unsent = if is_late { grants } else { self.start(grants) };
-        self.decline(unsent);
+        self.decline(unsent, &taken);
     }
 
     /// Keeps a proposal that was not confirmed, to make it again. What is too large is never taken,
@@ -334,7 +347,7 @@ impl Worker {
         self.may_be_unheard = true;
         if matches!(error, AcceptError::TooLarge { .. }) {
             let taken = batch.halve();
-            self.give_back(taken, &[]);
+            self.give_back(&taken, &[]);
         }
         self.unconfirmed = (!batch.is_empty()).then_some(batch);
     }
@@ -355,23 +368,23 @@ impl Worker {
         self.outcomes.propose(&self.shared.cluster);
     }
 
-    /// Returns the places of effects that were not granted.
-    pub(super) fn give_back(&mut self, taken: Places, granted: &[Grant]) {
-        let granted: BTreeSet<EffectId> = granted.iter().map(|grant| grant.effect).collect();
+    /// Returns the places of effects that were not granted. A grant keeps one place.
+    pub(super) fn give_back(&mut self, taken: &Places, granted: &[Grant]) {
+        let mut granted: BTreeSet<EffectId> = granted.iter().map(|grant| grant.effect).collect();
         for (effect, instance) in taken {
-            if !granted.contains(&effect) {
-                self.limits.give_back(&instance);
+            if !granted.remove(effect) {
+                self.limits.give_back(instance);
             }
         }
     }
 
-    /// Returns grants of which no call is made, and their places.
-    fn decline(&mut self, grants: Vec<Grant>) {
+    /// Returns grants of which no call is made, and the places that were taken for them.
+    fn decline(&mut self, grants: Vec<Grant>, taken: &Places) {
         for grant in grants {
-            let instance = self.shared.cluster.read(|state| {
-                state.effect(grant.effect).map(|effect| effect.route.full_instance())
-            });
-            self.limits.give_back(&instance.unwrap_or_default());
+            let place = taken.iter().find(|(effect, _)| *effect == grant.effect);
+            if let Some((_, instance)) = place {
+                self.limits.give_back(instance);
+            }
             self.outcomes.push(unsent(grant), None);
         }
     }

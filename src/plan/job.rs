@@ -6,7 +6,7 @@ use crate::clock::Timestamp;
 use crate::effect::{EffectId, RouteName, Summary};
 use crate::event::{RunContext, RunEvent};
 use crate::integration::Effect;
-use crate::state_machine::{Grant, StateMachine};
+use crate::state_machine::{EffectRecord, Grant, StateMachine};
 use std::sync::Arc;
 
 /// An effect with everything its rendering needs, taken from the replicated state.
@@ -46,15 +46,17 @@ impl Job {
 }
 
 /// Takes what a granted effect needs out of the replicated state, with the route that carries it
-/// out. `None` for an effect that is there no more, and for one whose route the rules lack or the
-/// policy closes.
+/// out. `None` for an effect that is not on the wire by this grant, and for one whose route the rules
+/// lack or the policy closes.
 #[must_use]
 pub fn effect<'r>(
     state: &StateMachine,
     grant: Grant,
     rules: &'r Rules,
 ) -> Option<(Job, &'r Route)> {
-    let effect = state.effect(grant.effect)?;
+    let is_granted =
+        |effect: &&EffectRecord| effect.open.is_some() && effect.attempts == grant.attempt;
+    let effect = state.effect(grant.effect).filter(is_granted)?;
     let route = rules.open_route(&effect.route, &effect.event)?;
     let shows_summary = rules.summary_route.as_ref() == Some(&effect.route);
     let job = Job {

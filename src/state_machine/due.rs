@@ -105,13 +105,21 @@ impl StateMachine {
     /// is found by [`StateMachine::due_work`].
     #[must_use]
     pub fn next_send(&self) -> Option<Timestamp> {
+        self.next_send_after(self.now)
+    }
+
+    /// The same after `now`, the owner's reading of replicated time.
+    #[must_use]
+    pub fn next_send_after(&self, now: Timestamp) -> Option<Timestamp> {
+        let now = now.max(self.now);
         let takeovers = self.outbox.open().filter_map(|effect| {
-            let is_free = |at: &Timestamp| *at > self.now && !self.is_paused(&effect.route, *at);
+            let is_free = |at: &Timestamp| *at > now && !self.is_paused(&effect.route, *at);
             self.takeover_at(effect).filter(is_free)
         });
         // What waits for the end of a pause is told by that end alone.
-        let ready = self.outbox.next_ready(self.now, |route| self.pause_end(route));
-        takeovers.chain(ready).chain(self.pauses.values().copied()).min()
+        let ready = self.outbox.next_ready(now, |route| self.pause_end(route));
+        let pauses = self.pauses.values().copied().filter(|until| *until > now);
+        takeovers.chain(ready).chain(pauses).min()
     }
 }
 

@@ -62,7 +62,7 @@ fn read(
         fields.fail("base_url", Problem::Missing { hint: hint.into() });
     }
     let credential = read_credential(fields.section("auth"), &owner);
-    fields.not_supported(&["insecure_skip_verify", "rate_limit"]);
+    fields.not_supported(&["rate_limit"]);
     let gitlab = GitlabInstance::new(name, &base_url.unwrap_or_default(), credential);
     read_actions(&Arc::new(gitlab), actions, summary)
 }

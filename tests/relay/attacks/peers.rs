@@ -203,7 +203,7 @@ async fn s24_a_directory_that_vanished_before_joining_ends_the_process() {
     std::fs::remove_dir_all(joining.setup.path("data")).unwrap();
     let ended = tokio::time::timeout(FORMED_MAX, joining.child.wait()).await.unwrap().unwrap();
     assert_eq!(ended.code(), Some(3), "{}", joining.log());
-    assert!(joining.log().contains("the cluster id cannot be kept"), "{}", joining.log());
+    assert!(joining.log().contains("the id of the cluster cannot be kept"), "{}", joining.log());
     assert!(founder.child.try_wait().unwrap().is_none(), "{}", founder.log());
 }
 
