@@ -75,10 +75,12 @@ pub(super) trait Forge: fmt::Debug + Send + Sync + 'static {
         (!is_possible).then_some(SkipReason::ImpossibleFacts)
     }
 
-    /// The leading parts of every target key: forges ignore case in owner and repository.
+    /// The leading parts of every target key. Forges ignore case in owner and repository, and take
+    /// the name of a clone URL for the repository: `app.git` is `app`, as it is for the policy.
     fn repository_key(&self, event: &RunEvent) -> [String; 4] {
         let repository = &event.scm.repository;
         let (owner, name) = (repository.owner.to_lowercase(), repository.name.to_lowercase());
+        let name = name.strip_suffix(".git").map_or(name.clone(), str::to_owned);
         [Self::KIND.to_owned(), self.name().to_owned(), owner, name]
     }
 }

@@ -180,7 +180,11 @@ fn the_target_is_commit_and_context_whatever_the_case_of_the_repository() {
     shouted.scm.repository.name = "APP".to_owned();
     shouted.scm.repository.owner = "ACME".to_owned();
     shouted.scm.commit_sha = shouted.scm.commit_sha.to_uppercase();
-    assert_eq!(action.target(&shouted, &context()), Ok(target));
+    assert_eq!(action.target(&shouted, &context()), Ok(target.clone()));
+    // The name of a clone URL leads to the same commit, so its writers share the target.
+    let mut cloned = event();
+    cloned.scm.repository.name.push_str(".git");
+    assert_eq!(action.target(&cloned, &context()), Ok(target));
 }
 
 #[test]
